@@ -1,0 +1,178 @@
+"""The values that travel: line -> hit -> tracking request -> batch -> receipt.
+
+All are immutable. What exists once a line is a `NamedTuple`, what exists once a chunk, batch or post a frozen
+dataclass.
+"""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+
+class Hit(NamedTuple):
+    """One parsed access-log request; `None` is "the log does not say".
+
+    The names are the fields of a format file (formats/README.md); a format cannot invent one.
+    """
+
+    time: float  # seconds since 1970-01-01 UTC, with the fraction that the log has
+    client_ip: str
+    path: str  # as logged, without the query; "" where the request line held none
+    query: str | None = None  # without its "?"
+    method: str | None = None
+    scheme: str | None = None
+    host: str | None = None
+    protocol: str | None = None
+    status: int | None = None
+    bytes_sent: int | None = None
+    duration: float | None = None  # seconds
+    referrer: str | None = None
+    user_agent: str | None = None
+    accept_language: str | None = None
+    user_id: str | None = None
+    forwarded_for: str | None = None
+    visitor_cookie: str | None = None
+    event_category: str | None = None
+    event_action: str | None = None
+    event_name: str | None = None
+
+
+class Rejected(NamedTuple):
+    """Why a line gave no hit: `unreadable`, `oversize`, `client-address` or `time`."""
+
+    reason: str
+    at: int = 0  # the character of the line where reading stopped
+
+
+class RejectedLine(NamedTuple):
+    """A rejected line with its place, as `--rejects` keeps it."""
+
+    number: int
+    offset: int
+    reason: str
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A run of whole lines of one source, with what the bytes themselves cannot tell."""
+
+    source: int  # index among the run's sources
+    data: bytes
+    context: "Context"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a chunk cannot know by itself."""
+
+    format: str  # name of the format in force; "" when none was found
+    columns: str  # the `#Fields:` line in force before the chunk, "" when none
+    first_line: int  # number of its first line, from 1
+    offset: int  # of its first byte in the decompressed source
+    now: float  # seconds since 1970-01-01 UTC
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """What became of a chunk, as columns: entry i of every array belongs to request i, in line order."""
+
+    source: int
+    size: int  # bytes of the chunk
+    lines: int  # how many lines it held
+    blob: bytes  # the encoded requests, one after the other
+    lengths: "array[int]"  # bytes of each request in the blob
+    numbers: "array[int]"  # line number, from 1
+    offsets: "array[int]"  # byte offset of the line in the decompressed source
+    times: "array[float]"  # seconds since 1970-01-01 UTC
+    visitors: "array[int]"  # 64-bit key: address and user agent, or the visitor id sent
+    agents: "array[int]"  # 32-bit key of the user agent
+    lanes: "array[int]"  # 16-bit key; the lane is this modulo the number of lanes
+    sites: "array[int]"
+    downloads: "array[int]"  # 64-bit key of visitor and file, 0 where the request is no download
+    ranges: "array[int]"  # 1 where the download is only a part of its file (status 206)
+    skipped: Mapping[str, int]  # reason -> lines
+    rejected: Mapping[str, int]  # reason -> lines
+    rejected_lines: Sequence[RejectedLine]
+    cut_urls: int  # how many `url` were over 1,024 characters and cut
+
+
+class Request(NamedTuple):
+    """One encoded tracking request and the hit it stands for: source and offset of its line."""
+
+    source: int
+    number: int
+    offset: int
+    time: float
+    visitor: int
+    agent: int
+    site: int
+    query: bytes  # with its leading "?", percent-encoded, no token
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Tracking requests of one lane that are posted together."""
+
+    lane: int
+    requests: Sequence[Request]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from one HTTP request; `status` is `None` where nothing did."""
+
+    status: int | None
+    content_type: str = ""
+    body: bytes = b""  # at most the cap; `cut` says whether there was more
+    cut: bool = False
+    location: str = ""  # where a redirect points
+    retry_after: float | None = None  # seconds, capped
+    error: str = ""  # one sentence, where no full answer came
+    body_sent: bool = True  # False when the server cannot have seen the whole request
+    tls: bool = False  # the failure was the server's certificate or the handshake
+    seconds: float = 0.0
+
+
+class Verdict(Enum):
+    """What an answer means for the batch that it answers (the README has the table)."""
+
+    STORED = "stored"
+    ALL_REFUSED = "all refused"
+    PARTIAL = "partial"
+    NOTHING = "nothing"
+    NOT_STORED = "not stored"
+    IN_DOUBT = "in doubt"
+
+
+class Remedy(Enum):
+    """What to do about a batch that is not stored."""
+
+    NONE = "none"
+    RETRY = "retry"  # later, whole
+    SPLIT = "split"  # in halves
+    STOP = "stop"  # the run ends, exit code 4
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An answer, judged."""
+
+    verdict: Verdict
+    remedy: Remedy = Remedy.NONE
+    tracked: int = 0
+    invalid: int = 0
+    invalid_indices: Sequence[int] | None = None  # None: the server did not say which
+    reason: str = ""  # one sentence for people, where the verdict is not STORED
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site on the server."""
+
+    idsite: int
+    main_url: str  # scheme and host, without a trailing slash
+    urls: Sequence[str] = field(default=())
