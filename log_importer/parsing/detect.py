@@ -1,0 +1,94 @@
+"""Which format a source is in, judged from many of its first lines.
+
+There is no order of formats kept by hand: the format wins that fills the most fields over all the lines it reads, and
+between equals the one that asks for more.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from log_importer.model import Hit, Rejected
+from log_importer.parsing.lines import LineReader
+from log_importer.parsing.parser import Reading
+from log_importer.parsing.spec import FormatSpec
+
+_FIRST_LOOK = 40
+"""Lines that every format is tried on; only those that read one of them go on to the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How one format did on the lines."""
+
+    spec: FormatSpec
+    lines: int  # lines that should be hits
+    read: int  # lines that are
+    filled: int  # fields filled over all of them
+    first_time: float | None  # of the first hit, seconds since 1970 UTC
+    first_unread: int | None  # index of the first line that it could not read
+    stopped_at: int  # character of that line where it stopped
+    reason: str  # why that line was rejected
+
+    @property
+    def score(self) -> tuple[int, int]:
+        """Larger is better."""
+        return self.filled, len(self.spec.detect)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The format found, if any, and how near the others came."""
+
+    best: Trial | None
+    tied: tuple[str, ...]  # names of all formats that share the best score, where there is more than one
+    nearest: Trial | None  # where none fits
+
+
+def detect(lines: Sequence[str], specs: Iterable[FormatSpec], reading: Reading | None = None) -> Detection:
+    """Tries all of `specs` on `lines`, the first lines of a source."""
+    automatic = [spec for spec in specs if spec.detect_automatically]
+    looks = [try_format(lines[:_FIRST_LOOK], spec, reading) for spec in automatic]
+    hopeful = [look.spec for look in looks if look.read] if len(lines) > _FIRST_LOOK else []
+    trials = [try_format(lines, spec, reading) for spec in hopeful or automatic] if len(lines) > _FIRST_LOOK else looks
+    readers = sorted((trial for trial in trials if trial.read), key=lambda trial: (trial.score, trial.spec.name))
+    if readers:
+        best = readers[-1]
+        tied = tuple(trial.spec.name for trial in readers if trial.score == best.score)
+        return Detection(best, tied if len(tied) > 1 else (), None)
+    unread = [trial for trial in trials if trial.first_unread is not None]
+    return Detection(None, (), max(unread, key=lambda trial: trial.stopped_at, default=None))
+
+
+def try_format(lines: Sequence[str], spec: FormatSpec, reading: Reading | None = None) -> Trial:
+    """How `spec` does on `lines`."""
+    if spec.driver == "w3c" and not _header_fits(lines, spec):
+        return _unfit(lines, spec)
+    reader = LineReader(spec, reading)
+    should = read = filled = 0
+    first_time: float | None = None
+    first_unread: int | None = None
+    stopped_at, reason = 0, ""
+    for index, line in enumerate(lines):
+        outcome = reader.read(line)
+        if type(outcome) is Hit:
+            read += 1
+            filled += len(outcome) - outcome.count(None)
+            if first_time is None:
+                first_time = outcome.time
+        elif type(outcome) is Rejected and first_unread is None:
+            first_unread, reason = index, outcome.reason
+            stopped_at = reader.parser.stopped_at(line)
+        should += not isinstance(outcome, str)
+    return Trial(spec, should, read, filled, first_time, first_unread, stopped_at, reason)
+
+
+def _header_fits(lines: Sequence[str], spec: FormatSpec) -> bool:
+    if spec.options.get("columns"):
+        return True
+    headers = [set(line.split()) for line in lines if line.startswith("#Fields:")]
+    return any(all(column in header for column in spec.detect) for header in headers)
+
+
+def _unfit(lines: Sequence[str], spec: FormatSpec) -> Trial:
+    first = next((index for index, line in enumerate(lines) if line.strip()), None)
+    return Trial(spec, len(lines), 0, 0, None, first, 0, "unreadable")

@@ -1,0 +1,56 @@
+"""Columns out of columns: `[extract.COLUMN] pattern` takes a column that holds several values apart."""
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from log_importer.errors import FormatError
+from log_importer.parsing.spec import FormatSpec
+
+
+class Driver(Protocol):
+    """What a driver gives for a line: the values of its columns."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    def read(self, line: str) -> Sequence[str | None] | None: ...
+
+    def stopped_at(self, line: str) -> int: ...
+
+
+class Extracting:
+    """A driver whose rows go on with the groups that the patterns find in its columns."""
+
+    def __init__(self, driver: Driver, spec: FormatSpec) -> None:
+        self._driver = driver
+        self._patterns: list[tuple[int | None, re.Pattern[str], list[int]]] = []
+        columns = list(driver.columns)
+        for column, source in spec.extract.items():
+            try:
+                pattern = re.compile(source, re.VERBOSE | re.ASCII)
+            except re.error as error:
+                raise FormatError(f"{spec.origin}: extract.{column}.pattern is not a pattern: {error}.") from None
+            place = columns.index(column) if column in columns else None
+            places = [columns.index(name) if name in columns else -1 for name in pattern.groupindex]
+            for position, name in enumerate(pattern.groupindex):
+                if places[position] < 0:
+                    places[position] = len(columns)
+                    columns.append(name)
+            self._patterns.append((place, pattern, places))
+        self.columns = tuple(columns)
+        self.stopped_at = driver.stopped_at
+
+    def read(self, line: str) -> Sequence[str | None] | None:
+        """The driver's row and the extracted columns; `None` where the driver reads nothing."""
+        row = self._driver.read(line)
+        if row is None:
+            return None
+        values = [*row, *[None] * (len(self.columns) - len(row))]
+        for place, pattern, places in self._patterns:
+            text = values[place] if place is not None else None
+            match = pattern.search(text) if text is not None else None
+            if match is not None:
+                for name, index in zip(pattern.groupindex, places, strict=True):
+                    values[index] = match[name] if match[name] is not None else values[index]
+        return values

@@ -1,0 +1,85 @@
+"""The `json` driver: one JSON object a line, columns reached by paths such as `request/headers/User-Agent/0`.
+
+Numbers and strings are both taken, a missing key is an absent value.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from log_importer.parsing.decoders import rejoin
+from log_importer.parsing.spec import FormatSpec
+
+# nginx without escape=json writes bytes as \x22, which JSON does not know; the first branch passes real escapes by.
+_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|.)")
+
+
+class JsonDriver:
+    """Reads the wanted columns of an object; `keys` must be in it."""
+
+    def __init__(self, spec: FormatSpec, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        self._keys = spec.detect
+        self._repair: bool = spec.options.get("repair", False)
+        self._paths = [column.split("/") for column in self.columns]
+
+    def read(self, line: str) -> Sequence[str | None] | None:
+        """The values in the order of `columns`, or `None` where the line is no such object."""
+        document = self._load(line)
+        if not isinstance(document, dict) or not all(key in document for key in self._keys):
+            return None
+        return [_text(_reach(document, path)) for path in self._paths]
+
+    def stopped_at(self, line: str) -> int:
+        """Where the JSON breaks; 0 where it is sound, but not an object with the keys."""
+        try:
+            json.loads(line)
+        except json.JSONDecodeError as error:
+            return error.pos
+        except (ValueError, RecursionError):
+            return 0
+        return 0
+
+    def _load(self, line: str) -> Any:
+        try:
+            return orjson.loads(line)
+        except ValueError:
+            pass
+        try:
+            if self._repair and "\\x" in line:
+                line = rejoin(_ESCAPE.sub(_escape, line))
+            return json.loads(line)  # unlike orjson it takes stray bytes
+        except (ValueError, RecursionError):
+            return None
+
+
+def _escape(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return match[0]
+    byte = int(match[1], 16)
+    return f"\\u{byte:04x}" if byte < 0x80 else chr(0xDC00 + byte)
+
+
+def _reach(value: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        # Headers are lists of values; the first is the one that counts.
+        return _text(value[0]) if value and not isinstance(value[0], list) else None
+    return None if isinstance(value, dict) else str(value)

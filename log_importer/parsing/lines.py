@@ -1,0 +1,57 @@
+"""Lines of one source -> hits, with the lines that are none by nature (blank, comments, directives) told apart.
+
+Holds the `#Fields:` line in force, so that a second one, as IIS writes at each restart, takes effect from there.
+"""
+
+import re
+
+from log_importer.model import Hit, Rejected
+from log_importer.parsing.parser import Parser, Reading, compile_parser
+from log_importer.parsing.spec import FormatSpec
+from log_importer.parsing.w3c_driver import is_header
+
+BOM = "\ufeff"
+_DIRECTIVE = re.compile(r"#[A-Za-z-]+:")
+
+
+class LineReader:
+    """Reads the lines of one source in order."""
+
+    def __init__(self, spec: FormatSpec, reading: Reading | None = None, header: str = "") -> None:
+        self.header = header
+        self._spec = spec
+        self._reading = reading
+        self._directives = spec.driver == "w3c"
+        self._parsers: dict[str, Parser] = {}
+        self.parser = self._parser(header)
+
+    def read(self, line: str) -> Hit | Rejected | str:
+        """A hit, a rejection, or the reason why the line is no hit by nature: blank, comment, directive."""
+        if self._directives and line.startswith("#"):
+            return self._directive(line)
+        outcome = self.parser.parse(line)
+        if type(outcome) is Rejected:
+            if not line or line.isspace():
+                return "blank"
+            if line.startswith("#"):
+                return "comment"
+        return outcome
+
+    def _directive(self, line: str) -> str:
+        if is_header(line):
+            self.header = line
+            self.parser = self._parser(line)
+        return "directive" if _DIRECTIVE.match(line) else "comment"
+
+    def _parser(self, header: str) -> Parser:
+        if header not in self._parsers:
+            self._parsers[header] = compile_parser(self._spec, header, self._reading)
+        return self._parsers[header]
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of `text` without their ends (LF or CRLF) and without a byte order mark."""
+    lines = text.removeprefix(BOM).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]

@@ -1,0 +1,125 @@
+"""A format compiled: one function from a line to a hit, or to why there is none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from functools import lru_cache
+
+from log_importer.errors import FormatError
+from log_importer.model import Hit, Rejected
+from log_importer.parsing.addresses import client_address
+from log_importer.parsing.extract import Extracting
+from log_importer.parsing.fields import compile_field
+from log_importer.parsing.json_driver import JsonDriver
+from log_importer.parsing.regex_driver import RegexDriver
+from log_importer.parsing.spec import FormatSpec
+from log_importer.parsing.w3c_driver import W3cDriver
+
+_FIELDS = {name: index for index, name in enumerate(Hit._fields)}
+_TIME, _CLIENT, _PATH, _QUERY = (_FIELDS[name] for name in ("time", "client_ip", "path", "query"))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the user says about how to read any format."""
+
+    zone: tzinfo = UTC  # of times that are logged without one
+    accept_any_client: bool = False  # a client that is no address becomes 0.0.0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """A compiled format, for the columns in force."""
+
+    name: str
+    columns: tuple[str, ...]
+    parse: Callable[[str], Hit | Rejected]
+    stopped_at: Callable[[str], int]
+    """Where on a rejected line reading stopped, as a character index; slow, for messages."""
+
+
+def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None = None) -> Parser:
+    """Compiles `spec`; `header` is the `#Fields:` line in force, for the w3c driver.
+
+    Raises `FormatError` where a field names a column that the format does not have.
+    """
+    reading = reading or Reading()
+    driver = _driver(spec, header)
+    places = {column: index for index, column in enumerate(driver.columns)}
+    if spec.driver == "regex":
+        _check_columns(spec, places)
+    makers = [
+        (_FIELDS[name], compile_field(name, field, places, spec.absent, _zone(spec, name, reading)))
+        for name, field in spec.fields.items()
+    ]
+    required = tuple(
+        _FIELDS[name]
+        for name, field in spec.fields.items()
+        if field.required and name not in ("time", "client_ip", "path")
+    )
+    split_query = "query" not in spec.fields
+    read = driver.read
+    blank: list[object] = [None] * len(_FIELDS)
+    unreadable, bad_client, bad_time = Rejected("unreadable"), Rejected("client-address"), Rejected("time")
+    anyone = "0.0.0.0" if reading.accept_any_client else None  # noqa: S104 - an address to send, none to bind
+
+    def parse(line: str) -> Hit | Rejected:
+        row = read(line)
+        if row is None:
+            return unreadable
+        values = blank.copy()
+        for index, make in makers:
+            values[index] = make(row)
+        path = values[_PATH]
+        if not isinstance(path, str):
+            return unreadable
+        if values[_TIME] is None:
+            return bad_time
+        client = values[_CLIENT]
+        address = (client_address(client) if isinstance(client, str) else None) or anyone
+        if address is None:
+            return bad_client
+        values[_CLIENT] = address
+        for index in required:
+            if values[index] is None:
+                return unreadable
+        if split_query and "?" in path:
+            values[_PATH], _, values[_QUERY] = path.partition("?")
+        return Hit(*values)  # type: ignore[arg-type]
+
+    return Parser(spec.name, driver.columns, parse, driver.stopped_at)
+
+
+def _driver(spec: FormatSpec, header: str) -> RegexDriver | W3cDriver | JsonDriver | Extracting:
+    driver: RegexDriver | W3cDriver | JsonDriver
+    if spec.driver == "regex":
+        driver = RegexDriver(spec)
+    elif spec.driver == "w3c":
+        driver = W3cDriver(spec, header)
+    else:
+        wanted = dict.fromkeys(column for field in spec.fields.values() for column in field.columns)
+        driver = JsonDriver(spec, tuple(dict.fromkeys([*wanted, *spec.extract])))
+    return Extracting(driver, spec) if spec.extract else driver
+
+
+def _check_columns(spec: FormatSpec, places: dict[str, int]) -> None:
+    for name, field in spec.fields.items():
+        for column in field.columns:
+            if column not in places:
+                raise FormatError(f"{spec.origin}: fields.{name} names the column {column!r}, which no pattern has.")
+
+
+def _zone(spec: FormatSpec, name: str, reading: Reading) -> tzinfo:
+    zone = spec.fields[name].zone
+    return reading.zone if zone is None else named_zone(zone, spec.origin)
+
+
+@lru_cache(maxsize=64)
+def named_zone(name: str, origin: str) -> tzinfo:
+    """The time zone `name` (IANA); raises `FormatError` where there is none."""
+    from zoneinfo import ZoneInfo  # reads the zone's file once, when a format or the user names it
+
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise FormatError(f"{origin}: {name!r} is not a time zone.", "Name one such as Europe/Paris.") from None

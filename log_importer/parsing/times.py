@@ -1,0 +1,84 @@
+"""A logged time -> seconds since 1970 UTC, by the layout that the format file names.
+
+Parsing a date costs more than all the rest of a line, and neighbouring lines share their minute: what stands around
+the two digits of the second is parsed once and remembered.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+
+from log_importer.parsing.spec import UNITS
+
+Time = Callable[[str], float | None]
+"""Seconds since 1970-01-01 UTC, or `None` where the text is not a time of that layout."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WIDTHS = {"%a": 3, "%b": 3, "%d": 2, "%m": 2, "%y": 2, "%Y": 4, "%H": 2, "%M": 2, "%I": 2, "%j": 3, "%%": 1}
+_CACHE_SIZE = 4096
+
+
+def compile_time(layout: str, zone: tzinfo, unit: str | None = None) -> Time:
+    """The parser for `layout` (strptime, "iso8601" or "epoch"); `zone` is for texts without an offset."""
+    if layout == "epoch":
+        return _epoch(UNITS[unit or "s"])
+    if layout == "iso8601":
+        return _by_minute(datetime.fromisoformat, zone, slot=17)
+    slot = _second_slot(layout)
+
+    def parse(text: str) -> datetime:
+        return datetime.strptime(text, layout)
+
+    return _by_minute(parse, zone, slot)
+
+
+def _epoch(scale: float) -> Time:
+    def parse(text: str) -> float | None:
+        try:
+            value = float(text) * scale
+        except ValueError:
+            return None
+        return value if -6.3e10 < value < 2.6e11 else None  # years 1 to 9999; also drops nan and inf
+
+    return parse
+
+
+def _second_slot(layout: str) -> int | None:
+    """Where the two digits of %S stand, or `None` where what comes before has no fixed width."""
+    position = 0
+    for part in re.findall(r"%.|[^%]", layout):
+        if part == "%S":
+            return position
+        if part[0] == "%" and part not in _WIDTHS:
+            return None
+        position += _WIDTHS.get(part, 1)
+    return None
+
+
+def _by_minute(parse: Callable[[str], datetime], zone: tzinfo, slot: int | None) -> Time:
+    seen: dict[str, float | None] = {}
+
+    def whole(text: str) -> float | None:
+        try:
+            moment = parse(text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=zone)
+            return (moment - _EPOCH).total_seconds()
+        except (ValueError, OverflowError):
+            return None
+
+    def by_minute(text: str) -> float | None:
+        assert slot is not None
+        second = text[slot : slot + 2]
+        # 60 is a leap second: it falls on the first of the next minute, as POSIX has it.
+        if len(second) != 2 or not (second.isascii() and second.isdigit()) or second > "60":
+            return whole(text)
+        minute = f"{text[:slot]}00{text[slot + 2 :]}"
+        if minute not in seen:
+            if len(seen) >= _CACHE_SIZE:
+                seen.clear()
+            seen[minute] = whole(minute)
+        start = seen[minute]
+        return None if start is None else start + int(second)
+
+    return whole if slot is None else by_minute

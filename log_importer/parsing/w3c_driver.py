@@ -1,0 +1,46 @@
+"""The `w3c` driver: columns named by the `#Fields:` line in force, values between spaces or tabs.
+
+Reference: https://www.w3.org/TR/WD-logfile.html
+"""
+
+import re
+from collections.abc import Sequence
+
+from log_importer.parsing.spec import FormatSpec
+
+FIELDS = "#Fields:"
+_QUOTED_OR_BARE = re.compile(r'"((?:[^"]|"")*+)"|([^ ]++)')
+
+
+def is_header(line: str) -> bool:
+    """Whether `line` names the columns of the lines that follow."""
+    return line.startswith(FIELDS)
+
+
+class W3cDriver:
+    """Reads the columns of a line; `header` is the `#Fields:` line in force, "" for none."""
+
+    def __init__(self, spec: FormatSpec, header: str) -> None:
+        named = header[len(FIELDS) :].split() if is_header(header) else spec.options.get("columns", [])
+        self.columns: tuple[str, ...] = tuple(named)
+        tabs = "\t" in header[len(FIELDS) :].strip()
+        self._delimiter: str = spec.options.get("delimiter") or ("\t" if tabs else " ")
+
+    def read(self, line: str) -> Sequence[str | None] | None:
+        """The line's values in the order of `columns`, or `None` where their number differs."""
+        values: list[str] = line.split(self._delimiter)
+        if len(values) != len(self.columns):
+            # The W3C draft quotes strings that hold spaces; some servers pad with several blanks.
+            pairs = _QUOTED_OR_BARE.findall(line) if self._delimiter == " " else []
+            values = [quoted.replace('""', '"') or bare for quoted, bare in pairs]
+        return values if self.columns and len(values) == len(self.columns) else None
+
+    def stopped_at(self, line: str) -> int:
+        """The end of the last column that has a name, or of the line where it has too few values."""
+        position = 0
+        for _ in self.columns:
+            found = line.find(self._delimiter, position)
+            if found < 0:
+                return len(line)
+            position = found + 1
+        return max(0, position - 1)
