@@ -61,6 +61,7 @@ class Chunk:
 
     source: int  # index among the run's sources
     data: bytes
+    end: int  # offset in the decompressed source behind its last byte
     context: "Context"
 
 
@@ -79,8 +80,6 @@ class Context:
 class ChunkResult:
     """What became of a chunk, as columns: entry i of every array belongs to request i, in line order."""
 
-    source: int
-    size: int  # bytes of the chunk
     lines: int  # how many lines it held
     blob: bytes  # the encoded requests, one after the other
     lengths: "array[int]"  # bytes of each request in the blob

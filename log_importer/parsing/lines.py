@@ -17,13 +17,19 @@ _DIRECTIVE = re.compile(r"#[A-Za-z-]+:")
 class LineReader:
     """Reads the lines of one source in order."""
 
-    def __init__(self, spec: FormatSpec, reading: Reading | None = None, header: str = "") -> None:
-        self.header = header
+    def __init__(self, spec: FormatSpec, reading: Reading | None = None) -> None:
         self._spec = spec
         self._reading = reading
         self._directives = spec.driver == "w3c"
         self._parsers: dict[str, Parser] = {}
-        self.parser = self._parser(header)
+        self.use("")
+
+    def use(self, header: str) -> None:
+        """Puts the `#Fields:` line `header` in force; "" for none."""
+        parser = self._parsers.get(header)
+        if parser is None:
+            parser = self._parsers[header] = compile_parser(self._spec, header, self._reading)
+        self.parser = parser
 
     def read(self, line: str) -> Hit | Rejected | str:
         """A hit, a rejection, or the reason why the line is no hit by nature: blank, comment, directive."""
@@ -39,14 +45,8 @@ class LineReader:
 
     def _directive(self, line: str) -> str:
         if is_header(line):
-            self.header = line
-            self.parser = self._parser(line)
+            self.use(line)
         return "directive" if _DIRECTIVE.match(line) else "comment"
-
-    def _parser(self, header: str) -> Parser:
-        if header not in self._parsers:
-            self._parsers[header] = compile_parser(self._spec, header, self._reading)
-        return self._parsers[header]
 
 
 def split_lines(text: str) -> list[str]:

@@ -1,0 +1,89 @@
+"""Which hits become tracking requests: like a browser's own tracker, people's page views and downloads.
+
+Each rule is a function of a hit and the time now that gives the reason to skip it, or `None`. They run in the order
+of the list that `compile_exclusions` makes, and the first reason wins.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from log_importer.model import Hit
+from log_importer.rules.files import DOWNLOAD_EXTENSIONS, extension, is_static
+
+Rule = Callable[[Hit, float], str | None]
+
+FUTURE = 60.0
+"""Seconds a hit may lie ahead of our clock; the sender waits for it."""
+TOO_OLD = 7300 * 86400.0
+"""Seconds; a real Matomo stores a hit older than 7,300 days, or one in the future, with the time of its arrival."""
+
+_METHODS = frozenset({"GET", "POST"})
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the user asked to have in or out."""
+
+    static: bool = False
+    bots: bool = False
+    http_errors: bool = False
+    http_redirects: bool = False
+    downloads: frozenset[str] = DOWNLOAD_EXTENSIONS
+
+
+def compile_exclusions(
+    selection: Selection, is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
+) -> list[Rule]:
+    """The rules in force, in the order in which their reasons win."""
+    rules: list[Rule] = [_time, _method]
+    if not selection.http_errors:
+        rules.append(_status_error)
+    if not selection.http_redirects:
+        rules.append(_status_redirect)
+    if not selection.static:
+        rules.append(_static)
+    rules.append(_download(selection.downloads))
+    if not selection.bots:
+        rules.append(_bot(is_bot, search_engine))
+    return rules
+
+
+def _time(hit: Hit, now: float) -> str | None:
+    if hit.time > now + FUTURE:
+        return "time-future"
+    return "time-too-old" if hit.time < now - TOO_OLD else None
+
+
+def _method(hit: Hit, _now: float) -> str | None:
+    return None if hit.method is None or hit.method in _METHODS else "method"
+
+
+def _status_error(hit: Hit, _now: float) -> str | None:
+    return "status-error" if hit.status is not None and 400 <= hit.status < 600 else None
+
+
+def _status_redirect(hit: Hit, _now: float) -> str | None:
+    # 304 is a page that the browser still had: a view.
+    return "status-redirect" if hit.status is not None and 300 <= hit.status < 400 and hit.status != 304 else None
+
+
+def _static(hit: Hit, _now: float) -> str | None:
+    return "static" if is_static(hit.path) else None
+
+
+def _download(wanted: frozenset[str]) -> Rule:
+    unwanted = DOWNLOAD_EXTENSIONS - wanted
+
+    def download(hit: Hit, _now: float) -> str | None:
+        return "download" if unwanted and extension(hit.path) in unwanted and not is_static(hit.path) else None
+
+    return download
+
+
+def _bot(is_bot: Callable[[str], object], search_engine: Callable[[str], bool]) -> Rule:
+    def bot(hit: Hit, _now: float) -> str | None:
+        if hit.user_agent is not None and is_bot(hit.user_agent):
+            return "bot"
+        return "bot" if search_engine(hit.client_ip) else None
+
+    return bot

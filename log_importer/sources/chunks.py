@@ -1,0 +1,103 @@
+"""A source's bytes -> chunks of whole lines, cut where the meaning of lines changes (a new `#Fields:`)."""
+
+from collections.abc import Callable, Iterator
+
+from log_importer.model import Chunk, Context
+from log_importer.sources.stream import IDLE, Stream
+
+CHUNK_BYTES = 1 << 20
+_HEAD_LINES = 1000
+_HEADER = b"#Fields:"
+
+
+class Chunker:
+    """Reads one source. First `head`, to see what it is in; then `chunks`."""
+
+    def __init__(self, stream: Stream, index: int, max_line_bytes: int, size: int = CHUNK_BYTES) -> None:
+        """`index` is the source's among the run's, `size` the bytes of a chunk, about."""
+        self._blocks = stream.blocks()
+        self._index = index
+        self._max_line_bytes = max_line_bytes
+        self._size = size
+        self._buffer = bytearray()
+        self._offset = 0
+        self._line = 1
+        self._header = ""
+
+    def head(self) -> list[bytes]:
+        """The first whole lines, up to 1,000 or one chunk's bytes, without consuming anything.
+
+        On a pipe it waits for a first line, but not for more than come without a pause.
+        """
+        ended = True
+        for block in self._blocks:
+            self._buffer += block
+            if block == IDLE and b"\n" not in self._buffer:
+                continue
+            if block == IDLE or len(self._buffer) >= self._size or self._buffer.count(b"\n") >= _HEAD_LINES:
+                ended = False
+                break
+        lines = bytes(self._buffer[: self._size]).split(b"\n", _HEAD_LINES)
+        whole = ended and len(self._buffer) <= self._size and len(lines) <= _HEAD_LINES and lines[-1]
+        return lines if whole else lines[:-1]
+
+    def chunks(self, format_name: str, headers: bool, clock: Callable[[], float]) -> Iterator[Chunk | None]:
+        """The source's chunks in order; `None` where a pipe is silent and nothing waits.
+
+        `headers` says whether `#Fields:` lines have a meaning; `clock` gives seconds since 1970 UTC.
+        """
+
+        def chunk(data: bytes, consumed: int) -> Chunk:
+            context = Context(format_name, self._header, self._line, self._offset, clock())
+            self._offset += consumed
+            self._line += data.count(b"\n") + (not data.endswith(b"\n"))
+            return Chunk(self._index, data, self._offset, context)
+
+        def cut(end: int) -> Iterator[Chunk]:
+            data = bytes(self._buffer[:end])
+            del self._buffer[:end]
+            for part in _at_headers(data) if headers else [data]:
+                yield chunk(part, len(part))
+                if headers and part.startswith(_HEADER):
+                    line = part.split(b"\n", 1)[0].decode("utf-8", "surrogateescape")
+                    self._header = line.removesuffix("\r")
+
+        while len(self._buffer) >= self._size:  # what `head` has read already
+            end = self._buffer.rfind(b"\n", 0, self._size) + 1
+            if not end:
+                break
+            yield from cut(end)
+        for block in self._blocks:
+            self._buffer += block
+            end = self._buffer.rfind(b"\n") + 1
+            if block == IDLE:
+                yield from cut(end) if end else [None]
+            elif len(self._buffer) >= self._size and end:
+                yield from cut(end)
+            elif len(self._buffer) >= max(self._size, self._max_line_bytes + 1):
+                kept, skipped = self._skip_line()
+                yield chunk(kept, skipped)
+        if self._buffer:
+            yield from cut(len(self._buffer))
+
+    def _skip_line(self) -> tuple[bytes, int]:
+        """Drops a line that is longer than a chunk, in bounded memory: enough of it to be called oversize, its size."""
+        kept = bytes(self._buffer[: self._max_line_bytes + 1])
+        skipped = len(self._buffer)
+        self._buffer.clear()
+        for block in self._blocks:
+            end = block.find(b"\n") + 1
+            if end:
+                self._buffer += block[end:]
+                return kept, skipped + end
+            skipped += len(block)
+        return kept, skipped
+
+
+def _at_headers(data: bytes) -> list[bytes]:
+    """`data` cut before each of its `#Fields:` lines."""
+    parts = data.split(b"\n" + _HEADER)
+    return [
+        (_HEADER if number else b"") + part + (b"\n" if number < len(parts) - 1 else b"")
+        for number, part in enumerate(parts)
+    ]

@@ -1,0 +1,94 @@
+"""Compressed bytes -> bytes, in blocks of bounded size, by what the bytes are and never by a file's name."""
+
+import bz2
+import lzma
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdDecompressor, ZstdError
+else:
+    from backports.zstd import ZstdDecompressor, ZstdError
+
+BLOCK = 1 << 18
+"""Bytes that one step gives at most, so that a file that swells a thousandfold needs no more memory than another."""
+
+
+class Decompressor(Protocol):
+    """What bz2, lzma and zstd have in common; gzip is made to fit below."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=31)
+        self.needs_input = True
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        out = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
+        self.needs_input = not self._zlib.unconsumed_tail and len(out) < max_length
+        return out
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+
+_MAGIC: tuple[tuple[bytes, Callable[[], Decompressor]], ...] = (
+    (b"\x1f\x8b", _Gzip),
+    (b"BZh", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ\x00", lzma.LZMADecompressor),
+    (b"\x28\xb5\x2f\xfd", ZstdDecompressor),
+)
+_ERRORS = (zlib.error, OSError, lzma.LZMAError, ZstdError, EOFError)
+
+
+def sniff(head: bytes) -> Callable[[], Decompressor] | None:
+    """The decompressor for a stream that begins with `head`, `None` for a plain one."""
+    return next((make for magic, make in _MAGIC if head.startswith(magic)), None)
+
+
+class Damage(Exception):
+    """The stream ends early or is broken; all that came before it has been given."""
+
+
+def decompress(blocks: Iterator[bytes], make: Callable[[], Decompressor]) -> Iterator[bytes]:
+    """The content of all members of the compressed stream `blocks`.
+
+    Raises `Damage` after the last byte that could be had. Zero padding behind the last member is no damage.
+    """
+    one = make()
+    begun = False
+    for block in blocks:
+        data = block
+        while True:
+            if one.eof:
+                data = (one.unused_data if begun else data).lstrip(b"\0")
+                one, begun = make(), False
+            if not data and one.needs_input:
+                break
+            begun = True
+            try:
+                out = one.decompress(data, BLOCK)
+            except _ERRORS as error:
+                raise Damage(f"its compressed data is damaged ({error})") from None
+            data = b""
+            if out:
+                yield out
+            if one.eof and not one.unused_data:
+                break
+    if begun and not one.eof:
+        raise Damage("its compressed data ends in the middle")

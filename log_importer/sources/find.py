@@ -1,0 +1,80 @@
+"""What the command line names -> the sources of a run: files, globs, directories, standard input."""
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from log_importer.errors import SourceError
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file or stream of lines; `path` is `None` for standard input."""
+
+    name: str  # as messages show it
+    path: Path | None
+    size: int | None = None  # bytes as it lies on disk; `None` for streams
+
+
+def find_sources(arguments: Iterable[str]) -> tuple[list[Source], list[SourceError]]:
+    """The sources that `arguments` name, each once, and an error for each argument that names none."""
+    sources: list[Source] = []
+    errors: list[SourceError] = []
+    seen = set[tuple[int, int]]()
+    for argument in arguments:
+        if argument == STDIN:
+            if not any(source.path is None for source in sources):
+                sources.append(Source("standard input", None))
+            continue
+        try:
+            for path in _paths(argument):
+                status = path.stat()
+                identity = (status.st_dev, status.st_ino)
+                if identity not in seen:
+                    seen.add(identity)
+                    size = status.st_size if stat.S_ISREG(status.st_mode) else None
+                    sources.append(Source(str(path), path, size))
+        except SourceError as error:
+            errors.append(error)
+        except OSError as error:
+            errors.append(unreadable(argument, error))
+    return sources, errors
+
+
+def unreadable(name: str, error: OSError) -> SourceError:
+    """The error for a source that the system will not let us read."""
+    reason = (error.strerror or str(error)).lower()
+    hint = "Run as a user who may read it." if isinstance(error, PermissionError) else "Check the name."
+    return SourceError(f"{name}: cannot be read: {reason}.", hint)
+
+
+def _paths(argument: str) -> Iterator[Path]:
+    path = Path(argument)
+    if path.is_dir():
+        yield from _directory(path)
+    elif path.exists() or not glob.has_magic(argument):
+        path.stat()  # a missing file is an error here, not later
+        yield path
+    else:
+        found = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+        files = [Path(name) for name in found if not Path(name).is_dir()]
+        if not files:
+            raise SourceError(f"{argument}: no file matches.", "Check the pattern, and that the shell left it to us.")
+        yield from files
+
+
+def _directory(path: Path) -> Iterator[Path]:
+    files = sorted(Path(entry.path) for entry in os.scandir(path) if entry.is_file() and entry.name[0] != ".")
+    logs = [file for file in files if file.suffix.lower() not in _NO_LOGS]
+    if not logs:
+        raise SourceError(f"{path}: this directory holds no log files.", "Name files, or a directory that has some.")
+    yield from logs
+
+
+_NO_LOGS = {".md", ".html", ".py", ".toml", ".sqlite3"}
+"""Files that lie beside logs in a directory, such as the README of this project's samples."""

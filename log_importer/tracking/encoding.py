@@ -1,0 +1,35 @@
+"""Text -> what may stand in a query string, so that PHP reads back the same bytes."""
+
+import re
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+MAX_URL = 1024
+"""Characters of a page's address that Matomo keeps."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+_ESCAPES_AT_END = re.compile(r"(?:%[0-9A-Fa-f]{2}){1,4}$")
+
+
+def percent(text: str) -> str:
+    """`text` as UTF-8, everything but letters, digits and `_.~-` percent-encoded; stray bytes stay themselves."""
+    if _PLAIN(text):
+        return text
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a surrogate pair, as JSON text can hold it, is no character
+        raw = text.encode("utf-8", "replace")
+    return quote_from_bytes(raw, safe="")
+
+
+def cut_url(url: str) -> str:
+    """The first 1,024 characters of `url`, not ending inside an escape or an escaped character."""
+    cut = url[:MAX_URL]
+    cut = re.sub(r"%[0-9A-Fa-f]?$", "", cut)
+    match = _ESCAPES_AT_END.search(cut)
+    if match:
+        try:
+            unquote_to_bytes(match[0]).decode("utf-8")
+        except UnicodeDecodeError as error:
+            if error.reason == "unexpected end of data":
+                cut = cut[: match.start() + 3 * error.start]
+    return cut

@@ -1,0 +1,124 @@
+"""A hit -> its tracking request: every parameter that is always sent or that the log has a value for.
+
+Reference: https://developer.matomo.org/api-reference/tracking-api
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from urllib.parse import quote
+
+from log_importer.model import Hit, Site
+from log_importer.rules.files import DOWNLOAD_EXTENSIONS, extension, is_static
+from log_importer.tracking.encoding import MAX_URL, cut_url, percent
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What the user says about the parameters."""
+
+    bots: bool = False
+    static: bool = False
+    reverse_dns: bool = False
+    log_hostname: str = ""  # for hits whose log names no host
+    downloads: frozenset[str] = DOWNLOAD_EXTENSIONS
+
+
+Encode = Callable[[Hit, Site], tuple[str, bool, bool]]
+"""The query string with its leading "?", whether it is a download, whether its url was cut."""
+
+
+def compile_encoder(tracking: Tracking) -> Encode:
+    """One function from a hit to its tracking request."""
+    constant = f"&rec=1&apiv=1&dp={0 if tracking.reverse_dns else 1}" + ("&bots=1" if tracking.bots else "")
+    encoded_agent = lru_cache(maxsize=16384)(percent)
+    encoded_referrer = lru_cache(maxsize=16384)(percent)
+    origin = lru_cache(maxsize=16384)(_origin)
+
+    def is_download(path: str) -> bool:
+        if is_static(path):
+            return tracking.static
+        return extension(path) in tracking.downloads
+
+    def encode(hit: Hit, site: Site) -> tuple[str, bool, bool]:
+        url = origin(hit.scheme, hit.host, tracking.log_hostname, site.main_url) + _target(hit)
+        cut = len(url) > MAX_URL
+        if cut:
+            url = cut_url(url)
+        page = percent(url)
+        parts = [f"?idsite={site.idsite}{constant}&url={page}&cip={percent(hit.client_ip)}&cdt={_cdt(hit.time)}"]
+        if hit.referrer:
+            parts.append(f"&urlref={encoded_referrer(hit.referrer)}")
+        if hit.user_agent:
+            parts.append(f"&ua={encoded_agent(hit.user_agent)}")
+        if hit.accept_language:
+            parts.append(f"&lang={percent(hit.accept_language)}")
+        status = hit.status or 200
+        download = False
+        if status >= 400 or (300 <= status < 400 and status != 304):
+            parts.append(f"&action_name={percent(_title(status, url, hit.referrer))}")
+        elif is_download(hit.path):
+            download = True
+            parts.append(f"&download={page}")
+        if hit.user_id:
+            parts.append(f"&uid={percent(hit.user_id)}")
+        if hit.duration is not None:
+            milliseconds = round(hit.duration * 1000)
+            parts.append(f"&gt_ms={milliseconds}&pf_srv={milliseconds}")
+        if hit.bytes_sent is not None:
+            parts.append(f"&bw_bytes={hit.bytes_sent}")
+        if hit.event_category and hit.event_action:
+            parts.append(f"&e_c={percent(hit.event_category)}&e_a={percent(hit.event_action)}")
+            if hit.event_name:
+                parts.append(f"&e_n={percent(hit.event_name)}")
+        return "".join(parts), download, cut
+
+    return encode
+
+
+def _origin(scheme: str | None, host: str | None, log_hostname: str, main_url: str) -> str:
+    """Scheme and host: the log's, else the user's, else those of the site's main URL."""
+    main_scheme, _, _ = main_url.partition("://")
+    host = host or log_hostname
+    if not host:
+        return main_url
+    if "://" in host:  # --log-hostname may say which scheme
+        named, _, host = host.partition("://")
+        scheme = scheme or named
+    host = host.lower().rstrip("/").rstrip(".")
+    for default_port in (":80", ":443"):
+        host = host.removesuffix(default_port)
+    return f"{scheme or main_scheme or 'http'}://{host}"
+
+
+def _target(hit: Hit) -> str:
+    path = hit.path
+    if path.startswith(("http://", "https://")):
+        # A request in absolute form, as proxies get it: the host in it is the client's choice, not ours.
+        path = "/" + path.split("://", 1)[1].partition("/")[2]
+    elif not path.startswith("/"):
+        path = "/" + path
+    return path if hit.query is None else f"{path}?{hit.query}"
+
+
+def _title(status: int, url: str, referrer: str | None) -> str:
+    title = f"{status}/URL = {_quoted(url)}"
+    return f"{title}/From = {_quoted(referrer)}" if referrer else title
+
+
+def _quoted(text: str) -> str:
+    # Slashes make categories of a page title, so none may be left.
+    return quote(text, safe="", errors="replace")
+
+
+@lru_cache(maxsize=4096)
+def _day(day: int) -> str:
+    return datetime.fromtimestamp(day * 86400, UTC).strftime("%Y-%m-%d")
+
+
+def _cdt(time: float) -> str:
+    day, second = divmod(int(time // 1), 86400)
+    minute, second = divmod(second, 60)
+    hour, minute = divmod(minute, 60)
+    return f"{_day(day)}%20{hour:02}%3A{minute:02}%3A{second:02}"

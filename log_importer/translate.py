@@ -1,0 +1,187 @@
+"""The function at the heart: `(bytes, Context) -> ChunkResult`.
+
+Format, rules and encoding are compiled once; inside, no settings are looked up, and no file, socket or clock is
+touched. It must not know who calls it: this process, a worker process, or a machine of a cluster.
+"""
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+from zlib import crc32
+
+from log_importer.model import ChunkResult, Context, Hit, Rejected, RejectedLine, Site
+from log_importer.parsing.lines import BOM, LineReader
+from log_importer.parsing.parser import Reading
+from log_importer.parsing.spec import FormatSpec
+from log_importer.rules.exclusions import Selection, compile_exclusions
+from log_importer.tracking.requests import Tracking, compile_encoder
+
+MAX_LINE_BYTES = 65536
+"""Longer lines are rejected as `oversize`."""
+
+_SAMPLES_PER_CHUNK = 3
+"""Rejected lines kept with their text where nobody asked for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that the function is compiled from; a plain value that travels to worker processes."""
+
+    site: Site
+    formats: Mapping[str, FormatSpec] = field(default_factory=dict)  # by name, those that sources are in
+    reading: Reading = field(default_factory=Reading)
+    selection: Selection = field(default_factory=Selection)
+    tracking: Tracking = field(default_factory=Tracking)
+    max_line_bytes: int = MAX_LINE_BYTES
+    keep_rejected: bool = False  # all rejected lines with their text, not only the first few
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """What cannot travel because it is code: the verdicts on user agents and addresses."""
+
+    is_bot: Callable[[str], object]
+    search_engine: Callable[[str], bool]
+
+
+class Outcome(NamedTuple):
+    """What becomes of one line. `query` is there where the hit is to be tracked, `reason` where it is not."""
+
+    hit: Hit | None
+    query: str | None
+    reason: str = ""
+    rejected: bool = False
+    download: bool = False
+    cut: bool = False
+
+
+class Translator:
+    """Turns lines in one format, in order, into outcomes."""
+
+    def __init__(self, plan: Plan, judges: Judges, format_name: str) -> None:
+        spec = plan.formats.get(format_name)
+        self._reader = LineReader(spec, plan.reading) if spec else None
+        self._rules = compile_exclusions(plan.selection, judges.is_bot, judges.search_engine)
+        self._encode = compile_encoder(plan.tracking)
+        self.site = plan.site
+        self._max = plan.max_line_bytes
+
+    def line(self, raw: bytes, now: float) -> Outcome:
+        """The outcome of a line, given without its newline; `now` in seconds since 1970 UTC."""
+        if len(raw) > self._max:
+            return Outcome(None, None, "oversize", rejected=True)
+        text = raw.decode("utf-8", "surrogateescape")
+        text = text.removesuffix("\r")
+        hit = self._read(text)
+        if isinstance(hit, str):
+            return Outcome(None, None, hit)
+        if isinstance(hit, Rejected):
+            return Outcome(None, None, hit.reason, rejected=True)
+        for rule in self._rules:
+            reason = rule(hit, now)
+            if reason is not None:
+                return Outcome(hit, None, reason)
+        query, download, cut = self._encode(hit, self.site)
+        return Outcome(hit, query, "", False, download, cut)
+
+    def use(self, header: str) -> None:
+        """Puts the `#Fields:` line `header` in force; "" for none."""
+        if self._reader is not None:
+            self._reader.use(header)
+
+    def _read(self, text: str) -> Hit | Rejected | str:
+        if self._reader is None:  # nothing reads this source, but every line of it is accounted for
+            return "blank" if not text or text.isspace() else _UNREADABLE
+        return self._reader.read(text.removeprefix(BOM))
+
+
+_UNREADABLE = Rejected("unreadable")
+
+
+def compile_translation(plan: Plan, judges: Judges) -> Callable[[bytes, Context], ChunkResult]:
+    """Compiles `plan` into the function."""
+    translators: dict[str, Translator] = {}
+
+    def translate(data: bytes, context: Context) -> ChunkResult:
+        translator = translators.get(context.format)
+        if translator is None:
+            translator = translators[context.format] = Translator(plan, judges, context.format)
+        translator.use(context.columns)
+        return _chunk(data, context, translator, plan.keep_rejected)
+
+    return translate
+
+
+def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected: bool) -> ChunkResult:
+    now = context.now
+    one = translator.line
+    blob: list[bytes] = []
+    lengths, numbers, offsets, times = array("I"), array("Q"), array("Q"), array("d")
+    visitors, agents, lanes, sites = array("Q"), array("I"), array("H"), array("I")
+    downloads, ranges = array("Q"), array("B")
+    skipped: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    rejected_lines: list[RejectedLine] = []
+    cut_urls = 0
+    idsite = translator.site.idsite
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    offset = context.offset
+    for number, raw in enumerate(lines, context.first_line):
+        hit, query, reason, bad, download, cut = one(raw, now)
+        if query is not None:
+            assert hit is not None
+            encoded = query.encode("ascii")
+            visitor, agent, lane = visitor_keys(hit.client_ip, hit.user_agent or "")
+            blob.append(encoded)
+            lengths.append(len(encoded))
+            numbers.append(number)
+            offsets.append(offset)
+            times.append(hit.time)
+            visitors.append(visitor)
+            agents.append(agent)
+            lanes.append(lane)
+            sites.append(idsite)
+            downloads.append(download_key(visitor, hit.path) if download else 0)
+            ranges.append(hit.status == 206)
+            cut_urls += cut
+        elif bad:
+            rejected[reason] += 1
+            if keep_rejected or len(rejected_lines) < _SAMPLES_PER_CHUNK:
+                rejected_lines.append(RejectedLine(number, offset, reason, raw))
+        else:
+            skipped[reason] += 1
+        offset += len(raw) + 1
+    return ChunkResult(
+        lines=len(lines), blob=b"".join(blob), lengths=lengths, numbers=numbers, offsets=offsets,
+        times=times, visitors=visitors, agents=agents, lanes=lanes, sites=sites, downloads=downloads, ranges=ranges,
+        skipped=skipped, rejected=rejected, rejected_lines=rejected_lines, cut_urls=cut_urls,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=65536)
+def visitor_keys(address: str, agent: str) -> tuple[int, int, int]:
+    """Keys that are the same in every process: the visitor (64 bit), the user agent (32), the lane (16).
+
+    A visitor, to Matomo, is an address and a browser. The lane is that of the user agent without its digits and two
+    bits of the address: few distinct user agents meet in a batch, and one busy browser does not fill a lane.
+    """
+    raw_agent = agent.encode("utf-8", "surrogatepass")
+    raw_address = crc32(address.encode("utf-8", "surrogatepass"))
+    agent_key = crc32(raw_agent)
+    lane = crc32(_DIGITS.sub(b"", raw_agent) + bytes([raw_address & 3])) & 0xFFFF
+    return raw_address << 32 | agent_key, agent_key, lane
+
+
+_DIGITS = re.compile(rb"[0-9]+")
+
+
+def download_key(visitor: int, path: str) -> int:
+    """A 64-bit key of a visitor's download of a file; never 0."""
+    spread = crc32(path.encode("utf-8", "surrogatepass")) * 0x9E3779B97F4A7C15
+    return ((visitor ^ spread) & 0xFFFFFFFFFFFFFFFF) or 1
