@@ -13,10 +13,9 @@ _HEADER = b"#Fields:"
 class Chunker:
     """Reads one source. First `head`, to see what it is in; then `chunks`."""
 
-    def __init__(self, stream: Stream, index: int, max_line_bytes: int, size: int = CHUNK_BYTES) -> None:
-        """`index` is the source's among the run's, `size` the bytes of a chunk, about."""
+    def __init__(self, stream: Stream, max_line_bytes: int, size: int = CHUNK_BYTES) -> None:
+        """`size` is the bytes of a chunk, about."""
         self._blocks = stream.blocks()
-        self._index = index
         self._max_line_bytes = max_line_bytes
         self._size = size
         self._buffer = bytearray()
@@ -41,17 +40,18 @@ class Chunker:
         whole = ended and len(self._buffer) <= self._size and len(lines) <= _HEAD_LINES and lines[-1]
         return lines if whole else lines[:-1]
 
-    def chunks(self, format_name: str, headers: bool, clock: Callable[[], float]) -> Iterator[Chunk | None]:
+    def chunks(self, index: int, format_name: str, headers: bool, clock: Callable[[], float]) -> Iterator[Chunk | None]:
         """The source's chunks in order; `None` where a pipe is silent and nothing waits.
 
-        `headers` says whether `#Fields:` lines have a meaning; `clock` gives seconds since 1970 UTC.
+        `index` is the source's among the run's, `headers` says whether `#Fields:` lines have a meaning, `clock` gives
+        seconds since 1970 UTC.
         """
 
         def chunk(data: bytes, consumed: int) -> Chunk:
             context = Context(format_name, self._header, self._line, self._offset, clock())
             self._offset += consumed
             self._line += data.count(b"\n") + (not data.endswith(b"\n"))
-            return Chunk(self._index, data, self._offset, context)
+            return Chunk(index, data, self._offset, context)
 
         def cut(end: int) -> Iterator[Chunk]:
             data = bytes(self._buffer[:end])

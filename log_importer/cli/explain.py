@@ -1,0 +1,34 @@
+"""`log-importer explain`: what becomes of each line, one JSON object a line."""
+
+import sys
+from typing import Any
+
+import click
+
+from log_importer.cli.options import READING, SELECTING, say
+
+
+@click.command("explain")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@SELECTING
+@READING
+def command(**given: Any) -> int:
+    """Say what becomes of each log line and why, one JSON object a line; nothing is sent.
+
+    `tracked` means: would be sent.
+    """
+    import orjson
+
+    from log_importer.errors import LogImporterError, worst
+    from log_importer.explain import explain
+    from log_importer.settings import make_settings
+
+    settings = make_settings({**given, "local": True}, terminal=True)
+    errors: list[LogImporterError] = []
+    write = sys.stdout.buffer.write
+    for item in explain(settings, say, errors):
+        write(orjson.dumps(item) + b"\n")
+    sys.stdout.flush()
+    for error in errors:
+        say(f"log-importer: {error}")
+    return worst(error.exit_code for error in errors)

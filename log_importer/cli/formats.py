@@ -1,0 +1,76 @@
+"""`log-importer formats`: list, show, check and detect log formats."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from log_importer.cli.options import READING, option, say
+
+_FORMAT_FILES = option(
+    "--format-file", "format_files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="A format file of your own, beside the others; may be given again.",
+)  # fmt: skip
+
+
+@click.group("formats")
+def command() -> None:
+    """List, show, check and detect log formats."""
+
+
+@command.command("list")
+@_FORMAT_FILES
+def list_formats(format_files: tuple[Path, ...] | None) -> None:
+    """All formats: name, driver, title, and the names that other tools use."""
+    from log_importer.format_files import load_formats
+
+    for name, spec in sorted(load_formats(format_files or ()).items()):
+        aliases = f" (also {', '.join(spec.aliases)})" if spec.aliases else ""
+        click.echo(f"{name:<18}{spec.driver:<8}{spec.title}{aliases}")
+
+
+@command.command("show")
+@click.argument("name")
+@_FORMAT_FILES
+def show(name: str, format_files: tuple[Path, ...] | None) -> None:
+    """The format file of NAME, to read or to copy and change."""
+    from log_importer.format_files import find_format, load_formats
+
+    click.echo(Path(find_format(name, load_formats(format_files or ())).origin).read_text("utf-8"), nl=False)
+
+
+@command.command("check")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+def check_files(files: tuple[Path, ...]) -> int:
+    """Check format files: keys, samples, detection, and patterns that cannot be made slow."""
+    from log_importer.format_files import load_file, load_formats
+    from log_importer.parsing.check import check
+
+    formats = list(load_formats().values())
+    failed = False
+    for file in files:
+        spec = load_file(file)
+        problems = check(spec, formats)
+        for problem in problems:
+            click.echo(problem, err=True)
+        if not problems:
+            click.echo(f"{file}: good. {len(spec.samples)} samples, {sum(len(s.hits) for s in spec.samples)} hits.")
+        failed = failed or bool(problems)
+    return 2 if failed else 0
+
+
+@command.command("detect")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@READING
+def detect_sources(**given: Any) -> int:
+    """Say which format each SOURCE is in, or how near the nearest came."""
+    from log_importer.errors import worst
+    from log_importer.pipeline import look
+    from log_importer.settings import make_settings
+
+    inputs = look(make_settings({**given, "local": True}, terminal=True), say)
+    for one in inputs.probes:
+        click.echo(f"{one.source.name}: {one.format or 'no format fits'}")
+    for error in inputs.errors:
+        say(f"log-importer: {error}")
+    return worst([*(error.exit_code for error in inputs.errors), *(1 for one in inputs.probes if not one.format)])

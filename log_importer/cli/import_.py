@@ -1,0 +1,48 @@
+"""`log-importer import`: the main job."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from log_importer.cli.options import READING, SELECTING, SERVER, STATE, flag, option
+
+_SECONDS = click.FloatRange(0, min_open=True)
+
+
+@click.command("import")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@SERVER
+@SELECTING
+@READING
+@STATE
+@option("--recorders", type=click.IntRange(1, 64), metavar="N", help="Posts at the same time. [2]")
+@option(
+    "--recorder-max-payload-size",
+    type=click.IntRange(1, 10000),
+    metavar="N",
+    help="Tracking requests in one post, at most. [1000]",
+)
+@option("--request-timeout", type=_SECONDS, metavar="S", help="Seconds to wait for the server's answer. [300]")
+@option("--give-up-after", type=_SECONDS, metavar="S", help="Seconds without an answer after which to stop. [900]")
+@option("--grace", type=_SECONDS, metavar="S", help="Seconds to send what was read, after a signal. [30]")
+@option("--workers", type=click.IntRange(0, 256), metavar="N", help="Worker processes; 0 for none. [as processors]")
+@option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="Keep every rejected line in this file.")
+@option("--show-progress/--no-show-progress", "progress", help="The progress bar. [on a terminal]")
+@flag("--json", "Print the summary as one JSON object.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
+    """Import access logs into a Matomo server.
+
+    SOURCE is a file, plain or compressed, a pattern, a directory, or - for standard input.
+
+    \b
+    log-importer import --url https://matomo.example.org --idsite 1 /var/log/nginx/access.log*
+    zcat old.log.gz | log-importer import --local -
+    """
+    from log_importer.main_job import main_job
+
+    in_arguments = ctx.get_parameter_source("token_auth") is click.core.ParameterSource.COMMANDLINE
+    terminal = any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr) if stream is not None)
+    return main_job(given, token_in_arguments=in_arguments, terminal=terminal)

@@ -1,0 +1,76 @@
+"""The options that several commands share. Each can also be set as an environment variable, LOG_IMPORTER_ and name."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def option(name: str, *names: str, **attributes: Any) -> Decorator:
+    """A click option that is `None` where it is not given, so that settings know what was said."""
+    variable = "LOG_IMPORTER_" + name.split("/")[0].lstrip("-").replace("-", "_").upper()
+    return click.option(name, *names, default=None, envvar=variable, show_envvar=False, **attributes)
+
+
+def flag(name: str, text: str) -> Decorator:
+    """An option that is on where it is given."""
+    return option(name, is_flag=True, flag_value=True, type=bool, help=text)
+
+
+def options(*decorators: Decorator) -> Decorator:
+    """One decorator from several, in their order in --help."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+_FILE = click.Path(path_type=Path)
+
+READING = options(
+    option("--log-format-name", metavar="NAME", help="The format of all sources, instead of detecting it."),
+    option(
+        "--format-file", "format_files", multiple=True, type=_FILE, metavar="FILE",
+        help="A format file of your own, beside the others; may be given again.",
+    ),
+    option("--log-hostname", metavar="HOST", help="The host of hits whose log names none."),
+    option("--timezone", metavar="ZONE", help="Of logs that write local time without an offset: Europe/Paris. [UTC]"),
+    option("--max-line-bytes", type=click.IntRange(1024), metavar="N", help="Longer lines are rejected. [65536]"),
+    flag("--accept-any-client", "Track clients that are no IP address as 0.0.0.0 instead of rejecting them."),
+)  # fmt: skip
+
+SELECTING = options(
+    option("--idsite", type=click.IntRange(1), metavar="ID", help="The site to import into."),
+    flag("--enable-static", "Track static files too (images, scripts, fonts), as downloads."),
+    flag("--enable-bots", "Track bots too."),
+    flag("--enable-http-errors", "Track errors (status 4xx and 5xx), with a title that says so."),
+    flag("--enable-http-redirects", "Track redirects (status 3xx, but 304, which is a view anyway)."),
+    flag("--enable-reverse-dns", "Let the server look up the visitors' host names."),
+)
+
+SERVER = options(
+    option("--url", metavar="URL", help="The Matomo server, such as https://matomo.example.org/."),
+    option("--tracker-endpoint-path", "endpoint", metavar="PATH", help="The tracker's path under the URL."),
+    option("--token-auth", metavar="TOKEN", help="The token; LOG_IMPORTER_TOKEN_AUTH hides it from ps."),
+    option("--token-auth-file", type=_FILE, metavar="FILE", help="A file that holds the token and only you can read."),
+    flag("--local", "Track into the embedded receiver's database on this machine."),
+)  # fmt: skip
+
+STATE = options(
+    option("--state-dir", type=_FILE, metavar="DIR", help="Where progress is kept."),
+    option("--job", metavar="NAME", help="Name of what progress is kept for."),
+)
+
+
+def say(sentence: str) -> None:
+    """Prints a sentence for people to standard error."""
+    from log_importer.visible import visible
+
+    click.echo(visible(sentence, 2000), file=sys.stderr)

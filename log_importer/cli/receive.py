@@ -1,0 +1,21 @@
+"""`log-importer receive`: the embedded receiver, until it is stopped."""
+
+from typing import Any
+
+import click
+
+from log_importer.cli.options import STATE, option
+
+
+@click.command("receive")
+@option("--host", metavar="ADDRESS", help="The address to listen on. [127.0.0.1]")
+@option("--port", type=click.IntRange(0, 65535), metavar="N", help="The port to listen on; 0 for a free one. [8765]")
+@STATE
+def command(**given: Any) -> int:
+    """Run the embedded receiver: the Tracking API, single and bulk, on this machine.
+
+    It answers as a Matomo does and stores what it is sent in a SQLite database.
+    """
+    from log_importer.main_job import receive
+
+    return receive(given)

@@ -1,0 +1,98 @@
+"""The posting threads: they take batches from the lanes and deliver them, as many at once as told."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from log_importer.delivery.lanes import Lanes
+from log_importer.delivery.poster import Aborted, Delivery, Post, Poster
+from log_importer.model import Request
+
+
+class Sender:
+    """Takes requests in, posts them batch by batch, and raises what ended its threads to whoever hands in more."""
+
+    def __init__(
+        self, lanes: Lanes, delivery: Delivery, connect: Callable[[], Post], recorders: int, halt: threading.Event
+    ) -> None:
+        """`connect` makes the post function of one thread, with its own connection; on `halt` nobody waits to put."""
+        self._lanes = lanes
+        self._delivery = delivery
+        self._changed = threading.Condition()
+        self._halt = halt
+        self._flushing = False
+        self._failure: BaseException | None = None
+        self._in_flight = 0
+        self._threads = [
+            threading.Thread(target=self._run, args=(connect,), name=f"recorder-{number}", daemon=True)
+            for number in range(recorders)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests posted and not yet answered."""
+        return self._in_flight
+
+    def put(self, entries: list[tuple[int, Request]]) -> None:
+        """Adds requests with their lane keys; waits while the window is full. Raises what ended the threads."""
+        with self._changed:
+            for key, request in entries:
+                self._lanes.put(key, request)
+            self._changed.notify_all()
+            while self._lanes.full and not self._stopping and not self._halt.is_set():
+                self._changed.wait(0.5)
+            self._raise()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Sends all that waits; whether it did within `timeout` seconds. Raises what ended the threads."""
+        with self._changed:
+            self._flushing = True
+            self._changed.notify_all()
+            done = self._changed.wait_for(lambda: self._lanes.idle or self._stopping, timeout)
+            self._flushing = False
+            self._raise()
+            return done
+
+    def close(self, timeout: float | None = None) -> None:
+        """Ends the threads; what is in flight is answered first, if within `timeout` seconds, the rest is pending."""
+        self._delivery.abort.set()
+        with self._changed:
+            self._changed.notify_all()
+        end = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(None if end is None else max(0.0, end - time.monotonic()))
+
+    @property
+    def _stopping(self) -> bool:
+        return self._failure is not None or self._delivery.abort.is_set()
+
+    def _raise(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self, connect: Callable[[], Post]) -> None:
+        poster = Poster(connect(), self._delivery)
+        while True:
+            with self._changed:
+                batch = None
+                while not self._stopping and (batch := self._lanes.take(self._flushing)) is None:
+                    self._changed.wait()
+                if batch is None or self._stopping:
+                    return
+                self._in_flight += len(batch.requests)
+                self._changed.notify_all()
+            try:
+                poster.deliver(batch.requests)
+            except Aborted:
+                pass
+            except BaseException as error:
+                with self._changed:
+                    self._failure = self._failure or error
+                    self._delivery.abort.set()
+            finally:
+                with self._changed:
+                    self._in_flight -= len(batch.requests)
+                    self._lanes.release(batch)
+                    self._changed.notify_all()

@@ -1,0 +1,81 @@
+"""What becomes of each log line and why, as one object a line; nothing is sent."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from log_importer.bot_rules import judges
+from log_importer.errors import LogImporterError
+from log_importer.model import Hit, Site
+from log_importer.pipeline import chunks_of, look, plan_of
+from log_importer.progress import Progress
+from log_importer.rules.ranges import Ranges
+from log_importer.settings import Settings
+from log_importer.tally import Tally
+from log_importer.translate import Outcome, Translator, download_key, visitor_keys
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PLACEHOLDER = "http://localhost"
+"""Main URL of the embedded receiver's site, and of any site where no server is asked for it."""
+
+
+def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImporterError]) -> Iterator[dict[str, Any]]:
+    """The objects, in source order; sources that cannot be read are added to `errors`."""
+    inputs = look(settings, say)
+    errors.extend(inputs.errors)
+    plan = plan_of(settings, inputs, Site(settings.idsite, PLACEHOLDER))
+    verdicts = judges()
+    tally = Tally()
+    ranges = Ranges()
+    translators: dict[str, Translator] = {}
+    chunks = chunks_of(inputs, tally, errors, Progress(bar=False), settings.max_line_bytes, lambda: False)
+    for chunk in chunks:
+        if chunk is None:
+            continue
+        context = chunk.context
+        if context.format not in translators:
+            translators[context.format] = Translator(plan, verdicts, context.format)
+        translator = translators[context.format]
+        translator.use(context.columns)
+        offset = context.offset
+        for number, raw in enumerate(chunk.data.removesuffix(b"\n").split(b"\n"), context.first_line):
+            outcome = translator.line(raw, context.now)
+            place = {
+                "source": tally.sources[chunk.source].source,
+                "line": number,
+                "offset": offset,
+                "format": context.format,
+            }
+            yield place | _explained(outcome, ranges)
+            offset += len(raw) + 1
+
+
+def _explained(outcome: Outcome, ranges: Ranges) -> dict[str, Any]:
+    hit = outcome.hit
+    known: dict[str, Any] = {"hit": _fields(hit)} if hit is not None else {}
+    if outcome.query is None:
+        kind = "rejected" if outcome.rejected else "skipped"
+        return {"outcome": kind, "reason": outcome.reason, **known}
+    assert hit is not None
+    if outcome.download:
+        visitor, _, _ = visitor_keys(hit.client_ip, hit.user_agent or "")
+        if ranges.repeats(download_key(visitor, hit.path), hit.time, hit.status == 206):
+            return {"outcome": "skipped", "reason": "partial", **known}
+    return {"outcome": "tracked", **known, "request": _parameters(outcome.query)}
+
+
+def _fields(hit: Hit) -> dict[str, Any]:
+    fields = {name: _text(value) for name, value in hit._asdict().items() if value is not None}
+    fields["time"] = (_EPOCH + timedelta(seconds=hit.time)).isoformat().replace("+00:00", "Z")
+    return fields
+
+
+def _parameters(query: str) -> dict[str, str]:
+    pairs = (pair.partition("=") for pair in query.removeprefix("?").split("&"))
+    return {name: unquote_to_bytes(value).decode("utf-8", "replace") for name, _, value in pairs}
+
+
+def _text(value: Any) -> Any:
+    """Stray bytes shown as replacement characters, since JSON text cannot hold them."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value

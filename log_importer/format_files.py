@@ -1,0 +1,56 @@
+"""Finds and reads format files: the packaged ones, the user's own folder, and those named with --format-file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from log_importer.errors import FormatError
+from log_importer.parsing.spec import FormatSpec, load
+
+
+def packaged_formats() -> Path:
+    """The folder `formats/`: inside the installed package, or at the top of a checkout."""
+    here = Path(__file__).resolve().parent
+    packed = here / "formats"
+    return packed if packed.is_dir() else here.parent / "formats"
+
+
+def user_formats() -> Path:
+    """The folder where users put format files of their own."""
+    from platformdirs import user_config_path  # only who reads formats pays for it
+
+    return user_config_path("log-importer") / "formats"
+
+
+def load_formats(files: Iterable[Path] = ()) -> dict[str, FormatSpec]:
+    """All formats by name, the user's own winning over packaged ones of the same name. Raises `FormatError`."""
+    formats: dict[str, FormatSpec] = {}
+    for folder in (packaged_formats(), user_formats()):
+        if folder.is_dir():
+            formats |= _named(load_file(path) for path in sorted(folder.glob("*.toml")))
+    return formats | _named(load_file(path) for path in files)
+
+
+def load_file(path: Path) -> FormatSpec:
+    """Reads one format file. Raises `FormatError`."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read: {(error.strerror or '').lower()}.", "Check the name.") from None
+    except UnicodeDecodeError:
+        raise FormatError(f"{path}: this is not UTF-8 text.", "Save the format file as UTF-8.") from None
+    spec = load(text, str(path))
+    if spec.name != path.stem:
+        raise FormatError(f"{path}: name is {spec.name!r}, and the file is called {path.name}.", "Give both one name.")
+    return spec
+
+
+def _named(specs: Iterable[FormatSpec]) -> dict[str, FormatSpec]:
+    return {spec.name: spec for spec in specs}
+
+
+def find_format(name: str, formats: dict[str, FormatSpec]) -> FormatSpec:
+    """The format called `name`, by its name or an alias. Raises `FormatError`."""
+    for spec in formats.values():
+        if name == spec.name or name in spec.aliases:
+            return spec
+    raise FormatError(f"There is no format {name!r}.", f"There are: {', '.join(sorted(formats))}.")

@@ -1,0 +1,79 @@
+"""Looks at the beginning of each source: which format it is in, and when it begins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from log_importer.errors import SourceError
+from log_importer.parsing.detect import Detection, detect, try_format
+from log_importer.parsing.lines import BOM
+from log_importer.parsing.parser import Reading
+from log_importer.parsing.spec import FormatSpec
+from log_importer.sources.chunks import Chunker
+from log_importer.sources.find import Source
+from log_importer.sources.stream import Stream
+from log_importer.visible import visible
+
+
+@dataclass(slots=True)
+class Probe:
+    """A source and what its first lines told."""
+
+    source: Source
+    format: str  # "" where none fits
+    headers: bool  # whether `#Fields:` lines have a meaning
+    first_time: float | None
+    remark: str  # a sentence for people, where there is one
+    stream: Stream | None = None  # a pipe stays open: what was looked at cannot be read again
+    chunker: Chunker | None = None
+
+
+def probe(
+    source: Source, formats: Mapping[str, FormatSpec], chosen: FormatSpec | None, reading: Reading,
+    max_line_bytes: int,
+) -> Probe:  # fmt: skip
+    """Opens `source` and detects its format, unless one is `chosen`. Raises `SourceError`."""
+    stream = Stream(source)
+    keep = source.size is None
+    try:
+        chunker = Chunker(stream, max_line_bytes)
+        lines = [raw.decode("utf-8", "surrogateescape").removesuffix("\r") for raw in chunker.head()]
+        if lines:
+            lines[0] = lines[0].removeprefix(BOM)
+        spec, first_time, remark = _judge(source.name, lines, formats, chosen, reading)
+    except SourceError:
+        stream.close()
+        raise
+    if not keep:
+        stream.close()
+    headers = spec is not None and spec.driver == "w3c"
+    name = spec.name if spec else ""
+    return Probe(source, name, headers, first_time, remark, stream if keep else None, chunker if keep else None)
+
+
+def _judge(
+    name: str, lines: list[str], formats: Mapping[str, FormatSpec], chosen: FormatSpec | None, reading: Reading
+) -> tuple[FormatSpec | None, float | None, str]:
+    if chosen is not None:
+        return chosen, try_format(lines, chosen, reading).first_time, ""
+    found = detect(lines, formats.values(), reading)
+    if found.best is None:
+        return None, None, describe_failure(name, lines, found) if any(line.strip() for line in lines) else ""
+    remark = ""
+    if found.tied:
+        names = ", ".join(found.tied)
+        remark = f"{name}: the formats {names} fit equally well; taking {found.best.spec.name} (--log-format-name)."
+    return found.best.spec, found.best.first_time, remark
+
+
+def describe_failure(name: str, lines: list[str], found: Detection) -> str:
+    """The sentence for a source in no format we know."""
+    nearest = found.nearest
+    if nearest is None or nearest.first_unread is None:
+        return f"{name}: no format reads its lines."
+    line = lines[nearest.first_unread]
+    where = f"line {nearest.first_unread + 1} stops making sense at character {nearest.stopped_at + 1}"
+    begins = f"where it says {visible(line[nearest.stopped_at :], 40)!r}"
+    return (
+        f"{name}: no format reads any of its first {len(lines)} lines. The nearest is {nearest.spec.name}: "
+        f"{where}, {begins}. Name a format with --log-format-name, or describe it in a file for --format-file."
+    )

@@ -1,0 +1,54 @@
+"""The progress bar on a terminal; plain lines now and then where there is none."""
+
+import sys
+import time
+from typing import Any
+
+from log_importer.tally import Tally
+
+_EVERY = 30.0
+"""Seconds between two plain lines."""
+
+
+class Progress:
+    """Shows bytes read of the total, lines and tracked requests a second, requests in flight."""
+
+    def __init__(self, total: int | None = None, bar: bool | None = None) -> None:
+        """`total` bytes of all sources, `None` where a pipe is among them; `bar` `None`: on a terminal."""
+        self._bar: Any = None
+        self._raw: dict[int, int] = {}
+        self._began = self._said = time.monotonic()
+        if sys.stderr.isatty() if bar is None else bar:
+            from tqdm import tqdm  # only who watches pays for it
+
+            self._bar = tqdm(total=total, unit="B", unit_scale=True, dynamic_ncols=True, leave=False)
+
+    def read(self, source: int, raw_position: int) -> None:
+        """So many bytes of a source are read, as it lies on disk."""
+        self._raw[source] = raw_position
+
+    def update(self, tally: Tally, in_flight: int) -> None:
+        """Shows the counts as they stand."""
+        now = time.monotonic()
+        lines = sum(counts.lines for counts in tally.sources)
+        tracked = tally.total("tracked")
+        seconds = max(now - self._began, 0.001)
+        if self._bar is not None:
+            rates = f"{lines / seconds:,.0f} lines/s, {tracked / seconds:,.0f} tracked/s, {in_flight:,} in flight"
+            self._bar.set_postfix_str(rates, refresh=False)
+            self._bar.update(sum(self._raw.values()) - self._bar.n)
+        elif now - self._said >= _EVERY:
+            self._said = now
+            self.say(f"{lines:,} lines read, {tracked:,} tracked, {in_flight:,} in flight.")
+
+    def say(self, sentence: str) -> None:
+        """Prints a sentence to standard error, without tearing the bar apart."""
+        if self._bar is not None:
+            self._bar.write(sentence, file=sys.stderr)
+        else:
+            print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - this is what it is for
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,135 @@
+"""Flags and environment -> one frozen `Settings`, checked before anything is sent."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from log_importer.errors import UsageError
+from log_importer.parsing.parser import named_zone
+from log_importer.rules.files import DOWNLOAD_EXTENSIONS
+from log_importer.state import default_state_dir
+from log_importer.translate import MAX_LINE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that a run is told, checked."""
+
+    sources: tuple[str, ...]
+    url: str = ""  # "" is the embedded receiver
+    endpoint: str = ""  # path of the tracker under the URL; "" is the usual one
+    token: str = ""
+    token_in_arguments: bool = False
+    idsite: int = 1
+    job: str = ""
+    state_dir: Path = Path()
+    log_format_name: str = ""  # "" is detection
+    format_files: tuple[Path, ...] = ()
+    log_hostname: str = ""
+    timezone: str = "UTC"
+    enable_static: bool = False
+    enable_bots: bool = False
+    enable_http_errors: bool = False
+    enable_http_redirects: bool = False
+    enable_reverse_dns: bool = False
+    accept_any_client: bool = False
+    download_extensions: frozenset[str] = DOWNLOAD_EXTENSIONS
+    max_line_bytes: int = MAX_LINE_BYTES
+    recorders: int = 2
+    recorder_max_payload_size: int = 1000
+    request_timeout: float = 300.0
+    give_up_after: float = 900.0
+    grace: float = 30.0
+    workers: int | None = None  # None: as many as there are processors, none for small inputs
+    rejects: Path | None = None
+    json: bool = False
+    progress: bool | None = None  # None: on a terminal
+
+    @property
+    def local(self) -> bool:
+        """Whether the run tracks into the embedded receiver."""
+        return not self.url
+
+    @property
+    def job_key(self) -> str:
+        """What progress is kept for: server, site and selection together, or the name that the user gave."""
+        if self.job:
+            return f"job {self.job}"
+        parts = [self.url.rstrip("/"), self.idsite, self.log_hostname, self.timezone, self.enable_static]
+        parts += [self.enable_bots, self.enable_http_errors, self.enable_http_redirects]
+        parts += [sorted(self.download_extensions)]
+        return repr(parts)
+
+
+SERVER_OPTIONS = ("url", "endpoint", "token_auth", "token_auth_file", "idsite")
+"""With one of these a server is meant, so that a lost --url is noticed."""
+
+
+def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
+    """Settings from the options `given` (those not given are `None`); `terminal` says whether a person watches.
+
+    Raises `UsageError`.
+    """
+    values = {name: value for name, value in given.items() if value not in (None, ())}
+    local = values.pop("local", False)
+    named = [name for name in SERVER_OPTIONS if name in values]
+    if "url" in values and local:
+        raise UsageError("Both --url and --local are given.", "Leave one of them out.")
+    if "url" not in values and not local:
+        if named:
+            option = "--" + named[0].replace("_", "-")
+            raise UsageError(f"{option} is given, but no --url.", "Name the server with --url, or use --local.")
+        if not terminal:
+            raise UsageError(
+                "No server is named, and nobody is at a terminal to look at a local import.",
+                "Name the server with --url, or ask for the embedded receiver with --local.",
+            )
+    token = _token(values)
+    if "url" in values:
+        if not token:
+            raise UsageError("There is no token.", "Set LOG_IMPORTER_TOKEN_AUTH, or name a file: --token-auth-file.")
+        if "idsite" not in values:
+            raise UsageError("There is no site to import into.", "Name it with --idsite.")
+    in_arguments = bool(values.pop("token_auth_argument", None))
+    state_dir = Path(values.pop("state_dir", None) or default_state_dir())
+    named_zone(values.get("timezone", "UTC"), "--timezone")
+    known = {field.name for field in fields(Settings)}
+    return Settings(
+        **{name: value for name, value in values.items() if name in known},
+        token=token,
+        token_in_arguments=in_arguments,
+        state_dir=state_dir,
+    )
+
+
+def _token(values: dict[str, Any]) -> str:
+    file: Path | None = values.pop("token_auth_file", None)
+    token: str = values.pop("token_auth", "")
+    if file is not None and not token:
+        token = _read_token(file)
+    if any(not 0x21 <= ord(character) <= 0x7E for character in token):
+        raise UsageError("The token holds blanks or characters that no token has.", "Copy it again from Matomo.")
+    return token
+
+
+def _read_token(file: Path) -> str:
+    try:
+        status = file.stat()
+        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise UsageError(f"{file}: group or others can read the token.", f"Run: chmod 600 {file}")
+        token = file.read_text("utf-8", "replace").strip()
+    except OSError as error:
+        raise UsageError(f"{file}: the token cannot be read: {(error.strerror or '').lower()}.") from None
+    if not token:
+        raise UsageError(f"{file}: the token file is empty.")
+    return token
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,74 @@
+"""The state folder: ours alone, safe where it lies, with a lock for each job.
+
+A lock is a file that the kernel unlocks when its process ends, however it ends; nothing has to be cleaned up.
+"""
+
+import fcntl
+import hashlib
+import os
+import stat
+from pathlib import Path
+from types import TracebackType
+
+from log_importer.errors import JobLocked, StateError
+
+
+def open_state(folder: Path) -> Path:
+    """Creates the state folder, or checks that nobody else can write to it. Raises `StateError`."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise StateError(f"{folder}: cannot be used for state: {reason}.", "Name another with --state-dir.") from None
+    if stat.S_ISLNK(status.st_mode):
+        raise StateError(f"{folder}: the state folder is a symbolic link.", "Name the folder itself with --state-dir.")
+    if status.st_uid != os.getuid():
+        raise StateError(f"{folder}: the state folder belongs to another user.", "Name another with --state-dir.")
+    if status.st_mode & 0o022:
+        raise StateError(f"{folder}: others may write to the state folder.", f"Run: chmod go-w {folder}")
+    return folder
+
+
+def default_state_dir() -> Path:
+    """The platform's folder for a user's state."""
+    from platformdirs import user_state_path  # only who needs state pays for it
+
+    return user_state_path("log-importer")
+
+
+class JobLock:
+    """Keeps two runs of a job apart, while it is held as a context manager."""
+
+    def __init__(self, state: Path, job: str) -> None:
+        """`job` is what the job is known by; the file's name is its hash."""
+        self._job = job
+        self._path = state / "jobs" / f"{hashlib.sha256(job.encode()).hexdigest()[:16]}.lock"
+        self._file = -1
+
+    def __enter__(self) -> "JobLock":
+        try:
+            self._path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            reason = (error.strerror or "").lower()
+            raise StateError(
+                f"{self._path}: cannot be opened: {reason}.", "Look at the state folder's rights."
+            ) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._file, 20, 0).decode("ascii", "replace").strip()
+            os.close(self._file)
+            raise JobLocked(
+                f"Another run of this job is under way (process {holder or 'unknown'}); nothing was sent.",
+                "Wait for it, or give this one another --job.",
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.close(self._file)

@@ -1,0 +1,131 @@
+"""The counts of a run, for people and, as JSON, for programs; both add up."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from log_importer.pipeline import Report
+from log_importer.tally import BUCKETS, SourceCounts, Tally
+from log_importer.visible import visible
+
+_LABEL = 12
+
+
+def as_json(report: Report, state: str) -> dict[str, Any]:
+    """The object that `--json` prints; `state` is where the state lies."""
+    tally = report.tally
+    return {
+        "lines": sum(counts.lines for counts in tally.sources),
+        **_buckets(tally),
+        "maybe_twice": sum(counts.maybe_twice for counts in tally.sources),
+        "known_lines": sum(counts.known_lines for counts in tally.sources),
+        "seconds": round(report.seconds, 3),
+        "exit_code": report.exit_code,
+        "state": state,
+        "sources": [_source(counts) for counts in tally.sources],
+        "sites": {
+            str(site): {"tracked": sum(days.values()), "days": dict(days)} for site, days in tally.sites().items()
+        },
+        "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in ("rejected", "refused")},
+        "cut_urls": sum(counts.cut_urls for counts in tally.sources),
+        "errors": [str(error) for error in report.errors],
+    }
+
+
+def _buckets(tally: Tally) -> dict[str, Any]:
+    counts: dict[str, Any] = {bucket: tally.total(bucket) for bucket in BUCKETS}
+    return counts | {"skipped": dict(tally.reasons("skipped").most_common())}
+
+
+def _source(counts: SourceCounts) -> dict[str, Any]:
+    buckets: dict[str, Any] = {bucket: counts.count(bucket) for bucket in BUCKETS}
+    return {
+        "source": counts.source,
+        "format": counts.format,
+        "lines": counts.lines,
+        **buckets,
+        "skipped": dict(counts.skipped.most_common()),
+        "maybe_twice": counts.maybe_twice,
+        "known_lines": counts.known_lines,
+        "incomplete": counts.incomplete,
+    }
+
+
+def as_text(report: Report, destination: str, state: str, console: bool) -> Iterator[str]:
+    """The summary's lines; `console`: the destination is a Matomo whose reports have to count past dates again."""
+    tally = report.tally
+    lines = sum(counts.lines for counts in tally.sources)
+    yield f"Import into {destination}"
+    yield ""
+    yield _row("lines read", lines)
+    for bucket in BUCKETS:
+        count = tally.total(bucket)
+        if count or bucket in ("tracked", "skipped", "rejected"):
+            reasons = tally.reasons(bucket) if bucket in ("skipped", "rejected", "refused") else {}
+            yield _row(bucket.replace("_", " "), count, _reasons(reasons))
+    if twice := sum(counts.maybe_twice for counts in tally.sources):
+        yield _row("maybe twice", twice, "sent again after an answer that never came")
+    if cut := sum(counts.cut_urls for counts in tally.sources):
+        yield _row("cut", cut, "addresses over 1,024 characters, which Matomo would cut too")
+    yield ""
+    yield from _sources(tally)
+    yield from _sites(tally)
+    yield from _examples(tally)
+    rate = f"{lines / report.seconds:,.0f} lines a second" if report.seconds else "no lines"
+    yield f"{report.seconds:.1f} seconds, {rate}. State: {visible(state)}"
+    if console and tally.days:
+        yield from _console(tally)
+
+
+def _row(label: str, count: int, remark: str = "") -> str:
+    return f"  {label:<{_LABEL}}{count:>12,}  {remark}".rstrip()
+
+
+def _reasons(reasons: Mapping[str, int]) -> str:
+    ordered = sorted(reasons.items(), key=lambda entry: (-entry[1], entry[0]))
+    return ", ".join(f"{reason} {count:,}" for reason, count in ordered)
+
+
+def _sources(tally: Tally) -> Iterator[str]:
+    yield "Sources"
+    for counts in tally.sources:
+        parts = [f"{bucket.replace('_', ' ')} {counts.count(bucket):,}" for bucket in BUCKETS if counts.count(bucket)]
+        sums = f" = {' + '.join(parts)}" if parts else ""
+        yield f"  {visible(counts.source)} ({counts.format or 'no format fits'}): lines {counts.lines:,}{sums}"
+        if counts.incomplete:
+            yield f"    incomplete: {visible(counts.incomplete)}; its whole lines were sent"
+    yield ""
+
+
+def _sites(tally: Tally) -> Iterator[str]:
+    for site, days in tally.sites().items():
+        span = f"{min(days)} to {max(days)}" if len(days) > 1 else min(days)
+        yield f"Site {site}: tracked {sum(days.values()):,} on {len(days)} day{'s' * (len(days) != 1)}, {span}"
+    if tally.days:
+        yield ""
+
+
+def _examples(tally: Tally) -> Iterator[str]:
+    for counts in tally.sources:
+        for line in counts.first_rejected:
+            yield f"Rejected {visible(counts.source)}:{line.number} ({line.reason}): {visible(line.text, 100)}"
+        if counts.first_refused:
+            numbers = ", ".join(str(number) for number in counts.first_refused)
+            yield f"Refused by the server: {visible(counts.source)}, line {numbers}"
+    if any(counts.first_rejected or counts.first_refused for counts in tally.sources):
+        yield ""
+
+
+def _console(tally: Tally) -> Iterator[str]:
+    sites = ",".join(str(site) for site in tally.sites())
+    days = sorted({day for _, day in tally.days})
+    dates = ",".join(days) if len(days) <= 31 else f"{days[0]},{days[-1]}"
+    yield ""
+    yield "To have the reports of these dates counted again, on the server:"
+    yield f"  ./console core:invalidate-report-data --sites={sites} --dates={dates}"
+    yield "  ./console core:archive"
+
+
+def destination(url: str, site: str, database: str) -> str:
+    """Where the run tracks to, as the summary's first line says it."""
+    return f"site {site} on {url}" if url else f"site {site} of the embedded receiver, {os.path.relpath(database)}"

@@ -1,0 +1,127 @@
+"""The counts of a run: every line that was newly read is in exactly one bucket, for the run and for each source."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from log_importer.model import ChunkResult, RejectedLine, Request
+
+BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
+
+
+@dataclass(slots=True)
+class SourceCounts:
+    """What became of one source's lines."""
+
+    source: str
+    format: str = ""
+    lines: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    tracked: int = 0
+    set_aside: int = 0
+    in_doubt: int = 0
+    maybe_twice: int = 0
+    known_lines: int = 0
+    cut_urls: int = 0
+    incomplete: str = ""  # how, half a sentence
+    first_rejected: list[RejectedLine] = field(default_factory=list)
+    first_refused: list[int] = field(default_factory=list)  # line numbers
+
+    @property
+    def pending(self) -> int:
+        """Lines read whose requests were not settled."""
+        settled = self.tracked + self.set_aside + self.in_doubt + self.refused.total()
+        return self.lines - self.skipped.total() - self.rejected.total() - settled
+
+    @property
+    def all_rejected(self) -> bool:
+        """Whether it had lines and not one of them could be read."""
+        return bool(self.rejected) and self.rejected.total() == self.lines - self.skipped["blank"]
+
+    def count(self, bucket: str) -> int:
+        """How many lines are in `bucket`, one of `BUCKETS`."""
+        value: int | Counter[str] = getattr(self, bucket)
+        return value.total() if isinstance(value, Counter) else value
+
+
+_KEPT = 5
+
+
+class Tally:
+    """Counts as the run goes on; safe for the posting threads."""
+
+    def __init__(self) -> None:
+        self.sources: list[SourceCounts] = []
+        self.days: Counter[tuple[int, str]] = Counter()
+        """(idsite, UTC date) -> tracked."""
+        self._lock = threading.Lock()
+
+    def add_source(self, name: str, format_name: str) -> int:
+        """A further source; its index."""
+        self.sources.append(SourceCounts(name, format_name))
+        return len(self.sources) - 1
+
+    def read(self, source: int, result: ChunkResult) -> None:
+        """A chunk of `source` was translated."""
+        counts = self.sources[source]
+        with self._lock:
+            counts.lines += result.lines
+            counts.skipped.update(result.skipped)
+            counts.rejected.update(result.rejected)
+            counts.cut_urls += result.cut_urls
+            room = _KEPT - len(counts.first_rejected)
+            counts.first_rejected.extend(result.rejected_lines[:room])
+
+    def skip(self, source: int, reason: str, lines: int = 1) -> None:
+        """Lines that turned out to be skipped after their chunk was translated."""
+        with self._lock:
+            self.sources[source].skipped[reason] += lines
+
+    def settle(self, requests: Sequence[Request], bucket: str, reason: str, maybe_twice: bool) -> None:
+        """The server's verdict on `requests`: `tracked`, `refused` (with the reason) or `in_doubt`."""
+        with self._lock:
+            for request in requests:
+                counts = self.sources[request.source]
+                counts.maybe_twice += maybe_twice
+                if bucket == "tracked":
+                    counts.tracked += 1
+                    self.days[request.site, _day(request.time)] += 1
+                elif bucket == "refused":
+                    counts.refused[reason] += 1
+                    if len(counts.first_refused) < _KEPT:
+                        counts.first_refused.append(request.number)
+                else:
+                    counts.in_doubt += 1
+
+    def total(self, bucket: str) -> int:
+        """Lines in `bucket` over all sources."""
+        return sum(counts.count(bucket) for counts in self.sources)
+
+    def reasons(self, bucket: str) -> Counter[str]:
+        """Reason -> lines over all sources, for `skipped`, `rejected` or `refused`."""
+        total: Counter[str] = Counter()
+        for counts in self.sources:
+            total.update(getattr(counts, bucket))
+        return total
+
+    def sites(self) -> Mapping[int, Mapping[str, int]]:
+        """idsite -> UTC date -> tracked, both in order."""
+        found: dict[int, dict[str, int]] = {}
+        for (site, day), tracked in sorted(self.days.items()):
+            found.setdefault(site, {})[day] = tracked
+        return found
+
+    def exit_codes(self) -> Iterator[int]:
+        """What the counts alone ask for."""
+        if any(self.total(bucket) for bucket in ("refused", "set_aside", "in_doubt", "pending")):
+            yield 1
+        if any(counts.incomplete or counts.all_rejected for counts in self.sources):
+            yield 1
+
+
+def _day(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")

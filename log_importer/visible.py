@@ -1,0 +1,20 @@
+"""The one function through which everything goes that comes from a log or a server and is printed."""
+
+import unicodedata
+
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Control characters, format characters (bidi overrides among them), surrogates, line and paragraph separators."""
+
+
+def visible(text: str | bytes, limit: int = 200) -> str:
+    """`text` on one line, with what a terminal would act on written out as escapes; cut to `limit` characters."""
+    if isinstance(text, bytes):
+        text = text[: 4 * limit].decode("utf-8", "backslashreplace")
+    cut = text[:limit]
+    if not cut.isprintable():
+        cut = "".join(_escape(c) if unicodedata.category(c) in _HIDDEN else c for c in cut)
+    return cut + "..." if len(text) > limit else cut
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

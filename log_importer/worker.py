@@ -1,0 +1,212 @@
+"""Worker processes: each turns chunks into results, one at a time, and leaves when its pipe closes.
+
+Not `concurrent.futures`: its workers hold both ends of a shared queue, so after a `kill -9` of the coordinator they
+would wait for ever; and a dead worker would end the whole run instead of having its chunk done again.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import Protocol
+
+from log_importer.bot_rules import judges
+from log_importer.errors import WorkerDied
+from log_importer.model import Chunk, ChunkResult, Context
+from log_importer.translate import Plan, compile_translation
+
+
+class Pool(Protocol):
+    """What turns chunks into results; results come back in the order of the chunks."""
+
+    def __enter__(self) -> "Pool": ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    @property
+    def full(self) -> bool: ...
+    @property
+    def busy(self) -> bool: ...
+    def use(self, plan: Plan) -> None: ...
+    def submit(self, chunk: Chunk) -> None: ...
+    def next(self) -> tuple[Chunk, ChunkResult]: ...
+
+
+class InProcess:
+    """For small inputs: no process is worth its start."""
+
+    def __init__(self) -> None:
+        self._translate: Callable[[bytes, Context], ChunkResult] | None = None
+        self._done: deque[tuple[Chunk, ChunkResult]] = deque()
+
+    def __enter__(self) -> "InProcess":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    @property
+    def full(self) -> bool:
+        return bool(self._done)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._done)
+
+    def use(self, plan: Plan) -> None:
+        self._translate = compile_translation(plan, judges())
+
+    def submit(self, chunk: Chunk) -> None:
+        assert self._translate is not None
+        self._done.append((chunk, self._translate(chunk.data, chunk.context)))
+
+    def next(self) -> tuple[Chunk, ChunkResult]:
+        return self._done.popleft()
+
+
+class WorkerPool:
+    """`count` worker processes, started at once, before this process has threads, sockets or locks."""
+
+    def __init__(self, count: int) -> None:
+        self._workers = [_Worker() for _ in range(count)]
+        self._free: deque[_Worker] = deque(self._workers)
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
+        self._under_way: deque[tuple[Chunk, Future[ChunkResult]]] = deque()
+        self._limit = 2 * count
+
+    def __enter__(self) -> "WorkerPool":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for _, future in self._under_way:
+            future.cancel()
+        for worker in self._workers:
+            worker.stop()
+        self._threads.shutdown(wait=True)
+
+    def use(self, plan: Plan) -> None:
+        """Tells the workers what to compile; comes before the first chunk."""
+        for worker in self._workers:
+            worker.use(plan)
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the workers."""
+        return [worker.pid for worker in self._workers]
+
+    @property
+    def full(self) -> bool:
+        """Whether as many chunks are under way as memory is meant for."""
+        return len(self._under_way) >= self._limit
+
+    @property
+    def busy(self) -> bool:
+        """Whether any chunk is under way."""
+        return bool(self._under_way)
+
+    def submit(self, chunk: Chunk) -> None:
+        """Hands `chunk` to the next free worker."""
+        self._under_way.append((chunk, self._threads.submit(self._run, chunk)))
+
+    def next(self) -> tuple[Chunk, ChunkResult]:
+        """The oldest chunk under way and its result; waits for it. Raises `WorkerDied`."""
+        chunk, future = self._under_way.popleft()
+        return chunk, future.result()
+
+    def _run(self, chunk: Chunk) -> ChunkResult:
+        worker = self._free.popleft()  # there are as many threads as workers
+        try:
+            for _ in range(2):
+                try:
+                    return worker.run(chunk)
+                except (EOFError, OSError):
+                    worker.restart()
+            raise WorkerDied(
+                f"A worker process died twice on the chunk that begins at line {chunk.context.first_line}.",
+                "Look for a kernel message about memory, and run again.",
+            )
+        finally:
+            self._free.append(worker)
+
+
+class _Worker:
+    def __init__(self) -> None:
+        self._plan: Plan | None = None
+        self._start()
+
+    def _start(self) -> None:
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process: SpawnProcess = context.Process(target=serve, args=(theirs, os.getpid()), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
+    def run(self, chunk: Chunk) -> ChunkResult:
+        self._pipe.send((chunk.data, chunk.context))
+        result: ChunkResult | WorkerDied = self._pipe.recv()
+        if isinstance(result, WorkerDied):
+            raise result
+        return result
+
+    def use(self, plan: Plan) -> None:
+        self._plan = plan
+        with contextlib.suppress(OSError):  # one that is dead already is noticed at its first chunk
+            self._pipe.send(plan)
+
+    def restart(self) -> None:
+        self.stop()
+        self._start()
+        if self._plan is not None:
+            self.use(self._plan)
+
+    def stop(self) -> None:
+        self._pipe.close()
+        self._process.join(5)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+
+
+def serve(pipe: Connection, parent: int) -> None:
+    """The worker process: results for chunks until the pipe closes."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the coordinator decides when to stop
+    _die_with(parent)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        translate = compile_translation(pipe.recv(), judges())
+        while True:
+            data, context = pipe.recv()
+            try:
+                result: ChunkResult | WorkerDied = translate(data, context)
+            except Exception as error:  # a fault of ours: the coordinator says so and ends, nobody waits
+                where = f"in the chunk that begins at line {context.first_line}"
+                result = WorkerDied(f"This is a fault in log-importer: {error!r}, {where}.", "Please report it.")
+            pipe.send(result)
+
+
+def _die_with(parent: int) -> None:
+    """Asks Linux for a SIGKILL when the coordinator is gone; elsewhere the closing pipe has to do."""
+    if sys.platform == "linux":
+        import ctypes  # costs a few milliseconds that --help need not pay
+
+        # Strictly it is the death of the thread that started us; the pool's threads live as long as the pool.
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)
