@@ -19,10 +19,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sample_story import DAYS, Visit, story
+
 from log_importer.format_files import load_file, packaged_formats
 from log_importer.model import Hit
 from log_importer.parsing.lines import LineReader
-from sample_story import DAYS, Visit, story
 
 NGINX_JSON = (
     '{"ip": "$remote_addr", "host": "$host", "path": "$request_uri", "status": "$status", '
@@ -75,8 +76,6 @@ def _site(www: Path) -> None:
     # htpasswd's form of SHA-1, of the password 1
     digest = base64.b64encode(bytes.fromhex("356a192b7913b04c54574d18c28d46e6395428ab")).decode()
     (www / "users").write_text(f"anna:{{SHA}}{digest}")
-        "anna:{SHA}" + base64.b64encode(bytes.fromhex("356a192b7913b04c54574d18c28d46e6395428ab")).decode()
-    )
 
 
 def _nginx(place: Path, www: Path, port: int) -> Server:
@@ -112,9 +111,10 @@ http {{
 def _apache(place: Path, www: Path, port: int) -> Server:
     modules = Path("/usr/lib/apache2/modules")
     wanted = (
-        "mpm_event authn_core authn_file authz_core authz_host authz_user auth_basic alias dir mime remoteip rewrite reqtimeout"
-    ).split()
-    loads = "\n".join(f"LoadModule {name}_module {modules}/mod_{name}.so" for name in wanted)
+        "mpm_event authn_core authn_file authz_core authz_host authz_user auth_basic",
+        "alias dir mime remoteip rewrite reqtimeout",
+    )
+    loads = "\n".join(f"LoadModule {name}_module {modules}/mod_{name}.so" for name in " ".join(wanted).split())
     config = place / "apache.conf"
     config.write_text(f"""
 {loads}
