@@ -1,4 +1,4 @@
-"""Writes `sample_logs/` again, by the real servers: python tests/make_sample_logs.py FOLDER
+"""Writes `sample_logs/` again, by the real servers: python -m tests.make_sample_logs FOLDER
 
 Needs nginx, Apache and faketime from Debian (apt-get install nginx-light apache2-bin faketime). Each server runs as a
 process of its own on a free loopback port, in a temporary folder, once for each day of the story, with its clock set
@@ -19,11 +19,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sample_story import DAYS, Visit, story
-
 from log_importer.format_files import load_file, packaged_formats
 from log_importer.model import Hit
 from log_importer.parsing.lines import LineReader
+from tests.sample_story import DAYS, Visit, story
 
 NGINX_JSON = (
     '{"ip": "$remote_addr", "host": "$host", "path": "$request_uri", "status": "$status", '

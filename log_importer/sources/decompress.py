@@ -31,10 +31,20 @@ class Decompressor(Protocol):
 class _Gzip:
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(wbits=31)
+        self._error: zlib.error | None = None
         self.needs_input = True
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        out = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
+        if self._error is not None:
+            raise self._error
+        before = self._zlib.copy()
+        data = self._zlib.unconsumed_tail + data
+        try:
+            out = self._zlib.decompress(data, max_length)
+        except zlib.error as error:
+            # zlib keeps to itself what it had made before the fault; the same again in small steps brings it out.
+            self._error, self.needs_input = error, False
+            return _until_error(before, data)
         self.needs_input = not self._zlib.unconsumed_tail and len(out) < max_length
         return out
 
@@ -45,6 +55,16 @@ class _Gzip:
     @property
     def unused_data(self) -> bytes:
         return self._zlib.unused_data
+
+
+def _until_error(before: "zlib._Decompress", data: bytes) -> bytes:
+    out = bytearray()
+    for start in range(0, len(data), 16):
+        try:
+            out += before.decompress(data[start : start + 16])
+        except zlib.error:
+            break
+    return bytes(out)
 
 
 _MAGIC: tuple[tuple[bytes, Callable[[], Decompressor]], ...] = (

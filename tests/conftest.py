@@ -1,0 +1,116 @@
+"""What many tests share: the command as a process, the receiver, other people's data where it lies."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from log_importer.receiver import Receiver
+from log_importer.receiver.access import Grant, Level
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "sample_logs"
+
+
+def missing(what: str) -> None:
+    """Ends a test whose needs are not there: skipped, or failed where REQUIRE_ALL is set."""
+    if os.environ.get("REQUIRE_ALL"):
+        pytest.fail(f"REQUIRE_ALL is set, and there is no {what}")
+    pytest.skip(f"there is no {what}")
+
+
+@pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """Finds a file of other people's data, which is not committed."""
+
+    def find(name: str) -> Path:
+        path = ROOT.parent / "shared" / "data" / name
+        if not path.exists():
+            missing(f"../shared/data/{name}")
+        return path
+
+    return find
+
+
+class Done(NamedTuple):
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> Any:
+        """What `--json` printed."""
+        return json.loads(self.out)
+
+
+Run = Callable[..., Done]
+
+
+def environment(home: Path, extra: Mapping[str, str] = {}) -> dict[str, str]:
+    """An environment without settings of ours, at home in `home`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOG_IMPORTER_")}
+    return kept | {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "XDG_CONFIG_HOME": str(home)} | dict(extra)
+
+
+def command(*arguments: object) -> Sequence[str]:
+    """The command line that runs `log-importer`."""
+    return [sys.executable, "-m", "log_importer", *map(str, arguments)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs `log-importer` in a process of its own, in `tmp_path`, with nobody at a terminal."""
+
+    def go(*arguments: object, stdin: bytes = b"", timeout: float = 60, **variables: str) -> Done:
+        done = subprocess.run(
+            command(*arguments), cwd=tmp_path, env=environment(tmp_path, variables), input=stdin,
+            capture_output=True, timeout=timeout, check=False,
+        )  # fmt: skip
+        result = Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+        assert "Traceback" not in result.err, result.err
+        return result
+
+    return go
+
+
+class Tokens(NamedTuple):
+    """A token of each kind."""
+
+    superuser: str = "0" * 31 + "1"
+    admin: str = "0" * 31 + "2"
+    write: str = "0" * 31 + "3"
+    view: str = "0" * 31 + "4"
+
+
+TOKENS = Tokens()
+GRANTS = {
+    TOKENS.superuser: Grant(Level.SUPERUSER),
+    TOKENS.admin: Grant(Level.ADMIN, frozenset({1})),
+    TOKENS.write: Grant(Level.WRITE, frozenset({1})),
+    TOKENS.view: Grant(Level.VIEW, frozenset({1})),
+}
+
+
+@pytest.fixture
+def receive() -> Iterator[Callable[[Path], Receiver]]:
+    """Starts receivers with a token of each kind; they end with the test."""
+    with ExitStack() as stack:
+
+        def start(database: Path) -> Receiver:
+            from log_importer.bot_rules import judges
+
+            verdicts = judges()
+            receiver = Receiver(
+                database, is_bot=verdicts.is_bot, search_engine=verdicts.search_engine, grants=GRANTS
+            )  # fmt: skip
+            return stack.enter_context(receiver)
+
+        yield start

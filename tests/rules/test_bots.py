@@ -1,0 +1,91 @@
+"""Whom Matomo calls a bot, we do."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from log_importer.bot_rules import judges
+from log_importer.rules.bots import Bot, compile_bots, required_literals
+from tests.sample_story import (
+    ANDROID,
+    CHATGPT_USER,
+    CHROME,
+    CLAUDEBOT,
+    EDGE,
+    FIREFOX,
+    GOOGLEBOT,
+    GPTBOT,
+    IPHONE,
+    SAFARI,
+)
+
+
+@pytest.mark.parametrize(
+    "agent", [ANDROID, CHROME, EDGE, FIREFOX, IPHONE, SAFARI, "", "-", "curl/8.18.0", "\udcff" * 9]
+)
+def test_browsers_of_people_and_odd_strings_are_no_bots(agent: str) -> None:
+    assert judges().is_bot(agent) is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [(GOOGLEBOT, "Googlebot"), (GPTBOT, "GPTBot"), (CLAUDEBOT, "ClaudeBot"), (CHATGPT_USER, "ChatGPT-User")],
+)
+def test_a_bot_has_its_name(agent: str, name: str) -> None:
+    found = judges().is_bot(agent)
+    assert isinstance(found, Bot)
+    assert found.name == name
+
+
+def test_the_verdicts_agree_with_matomos_own(shared_data: Callable[[str], Path]) -> None:
+    with gzip.open(shared_data("user-agents.jsonl.gz"), "rt") as lines:
+        rows = [json.loads(line) for line in lines]
+    agreed = [row for row in rows if row["bot"] == row["bot_newer"]]
+    wrong = [row["ua"] for row in agreed if bool(judges().is_bot(row["ua"])) != row["bot"]]
+    assert len(agreed) > 4000
+    assert len(wrong) / len(agreed) <= 0.005, wrong
+
+
+def test_the_first_rule_names_the_bot_and_a_rule_begins_where_a_word_does() -> None:
+    is_bot = compile_bots(
+        [
+            {"regex": "Ship(?!yard)", "name": "first", "category": "x"},
+            {"regex": "ship|boat", "name": "second"},
+            {"regex": "(?<!no )[0-9]{3}", "name": "no literal"},
+        ]
+    )
+    found = [is_bot(agent) for agent in ("a SHIP", "shipyard", "lifeboat", "life boat", "no 123", "42")]
+    assert [bot and bot.name for bot in found] == ["first", "second", None, "second", None, None]
+    assert is_bot("x 123") == Bot("no literal", "")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("Googlebot", {"googlebot"}),
+        ("foo(?:bar|bazzz)", {"foo"}),
+        ("(?:alpha|beta)x?", {"alpha", "beta"}),
+        ("a|bot", {"a", "bot"}),
+        ("[a-z]+", set()),
+        ("(?:abc)?", set()),
+        ("(?:abc)+z", {"abc"}),
+        ("x(?!never)yes", {"yes"}),
+    ],
+)
+def test_the_literals_that_a_pattern_needs(pattern: str, expected: set[str]) -> None:
+    assert required_literals(pattern) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("66.249.80.1", True), ("66.249.95.255", True), ("66.249.96.0", False), ("65.55.210.1", True),
+        ("157.55.39.1", True), ("72.30.192.0", True), ("1.202.218.8", True), ("1.202.218.9", False),
+        ("::ffff:65.55.210.1", True), ("2001:db8::1", False), ("192.0.2.1", False), ("", False), ("host", False),
+    ],
+)  # fmt: skip
+def test_the_ranges_of_search_engines(address: str, expected: bool) -> None:
+    assert judges().search_engine(address) is expected

@@ -1,0 +1,162 @@
+"""Sources: found, opened by what their bytes are, cut into chunks that lose and double nothing."""
+
+import bz2
+import gzip
+import lzma
+import os
+import sys
+import threading
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from log_importer.model import Chunk
+from log_importer.sources.chunks import Chunker
+from log_importer.sources.find import Source, find_sources
+from log_importer.sources.stream import Stream
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+LINES = b"".join(b"line %d\n" % number for number in range(5000))
+
+
+def read(path: Path, size: int = 1 << 20, headers: bool = False, maximum: int = 65536) -> tuple[list[Chunk], str]:
+    with Stream(Source(str(path), path, path.stat().st_size)) as stream:
+        chunks = list(Chunker(stream, maximum, size).chunks(0, "x", headers, lambda: 0.0))
+        return [chunk for chunk in chunks if chunk is not None], stream.damage
+
+
+def content(chunks: list[Chunk]) -> bytes:
+    return b"".join(chunk.data for chunk in chunks)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd.compress])
+@pytest.mark.parametrize("name", ["a.log", "a.gz", "a"])
+def test_a_source_is_opened_by_its_bytes_not_its_name(tmp_path: Path, compress, name: str) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / name
+    path.write_bytes(compress(LINES))
+    chunks, damage = read(path)
+    assert (content(chunks), damage) == (LINES, "")
+
+
+def test_several_members_and_zero_padding_are_one_source(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(LINES) + gzip.compress(b"more\n") + bytes(512))
+    chunks, damage = read(path)
+    assert (content(chunks), damage) == (LINES + b"more\n", "")
+
+
+def test_a_truncated_gz_gives_its_whole_lines_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    whole = gzip.compress(os.urandom(300_000).hex().encode() + b"\n" + LINES)
+    path.write_bytes(whole[: len(whole) // 2])
+    chunks, damage = read(path)
+    assert damage == "its compressed data ends in the middle"
+    assert len(content(chunks)) > 100_000
+
+
+def test_a_flipped_bit_is_told_and_what_came_before_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    whole = bytearray(gzip.compress(LINES))
+    whole[-6] ^= 1  # in the checksum
+    path.write_bytes(whole)
+    chunks, damage = read(path)
+    assert content(chunks) == LINES
+    assert "damaged" in damage
+
+
+def test_a_bomb_without_a_newline_is_one_oversize_line_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.gz"
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
+    block = bytes(1 << 20)
+    path.write_bytes(
+        b"".join(squeeze.compress(block) for _ in range(64)) + squeeze.compress(b"\nlast\n") + squeeze.flush()
+    )
+    chunks, damage = read(path)
+    assert [len(chunk.data) for chunk in chunks] == [65537, 5]
+    assert (chunks[1].context.offset, chunks[1].context.first_line, damage) == ((64 << 20) + 1, 2, "")
+
+
+@given(
+    st.lists(st.sampled_from([b"a\n", b"bb\r\n", b"\n", b"#Fields: x y\n", b"\xff\xfe", b"c" * 40])),
+    st.integers(8, 64),
+    st.booleans(),
+)
+@settings(max_examples=300)
+def test_chunks_are_the_source_with_right_offsets_and_line_numbers(pieces, size, headers) -> None:  # type: ignore[no-untyped-def]
+    path = Path(os.environ["PYTEST_TMP"]) / f"{os.getpid()}.log"
+    data = b"".join(pieces)
+    path.write_bytes(data)
+    chunks, _ = read(path, size, headers, maximum=10_000)
+    assert content(chunks) == data
+    offset, line, header = 0, 1, ""
+    for chunk in chunks:
+        context = chunk.context
+        assert (context.offset, context.first_line) == (offset, line)
+        if headers:
+            assert context.columns == header
+            assert b"\n#Fields:" not in chunk.data, "the meaning of lines changes only between chunks"
+            if chunk.data.startswith(b"#Fields:"):
+                header = chunk.data.split(b"\n", 1)[0].decode("utf-8", "surrogateescape")
+        offset += len(chunk.data)
+        line += chunk.data.count(b"\n")
+        assert chunk.end == offset
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["PYTEST_TMP"] = str(tmp_path_factory.getbasetemp())
+
+
+def test_looking_at_the_head_consumes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(LINES)
+    with Stream(Source("a", path, len(LINES))) as stream:
+        chunker = Chunker(stream, 65536)
+        assert chunker.head() == LINES.split(b"\n")[:1000]
+        chunks = [chunk for chunk in chunker.chunks(0, "x", False, lambda: 0.0) if chunk]
+    assert content(chunks) == LINES
+
+
+def test_a_silent_pipe_gives_what_it_has_and_then_says_that_it_is_silent(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    go_on = threading.Event()
+
+    def write() -> None:
+        with fifo.open("wb", buffering=0) as pipe:
+            pipe.write(b"one\ntw")
+            go_on.wait(10)
+            pipe.write(b"o\n")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen: list[bytes | None] = []
+    with Stream(Source("fifo", fifo), idle=0.1) as stream:
+        for chunk in Chunker(stream, 65536).chunks(0, "x", False, lambda: 0.0):
+            seen.append(chunk.data if chunk else None)
+            if chunk is None:
+                go_on.set()
+    writer.join()
+    assert (seen[0], seen[1], seen[-1]) == (b"one\n", None, b"two\n")
+
+
+def test_sources_are_found_once_each_and_missing_ones_told(tmp_path: Path) -> None:
+    for name in ("b.log", "a.log", ".hidden", "README.md"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "same.log").hardlink_to(tmp_path / "a.log")
+    (tmp_path / "empty").mkdir()
+    sources, errors = find_sources(
+        [str(tmp_path), f"{tmp_path}/*.log", f"{tmp_path}/a.log", "-", "-", f"{tmp_path}/no*", f"{tmp_path}/none",
+         f"{tmp_path}/empty"]
+    )  # fmt: skip
+    assert [source.name for source in sources] == [f"{tmp_path}/a.log", f"{tmp_path}/b.log", "standard input"]
+    assert [str(error).split(": ")[1].split(".")[0] for error in errors] == [
+        "no file matches", "cannot be read", "this directory holds no log files",
+    ]  # fmt: skip

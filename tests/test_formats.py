@@ -1,0 +1,103 @@
+"""Every format file proves itself, and adding one touches `formats/` alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from log_importer.errors import FormatError
+from log_importer.format_files import load_file, load_formats, packaged_formats
+from log_importer.parsing.check import check
+from log_importer.parsing.detect import detect
+from log_importer.parsing.lines import split_lines
+from log_importer.parsing.spec import load
+from tests.conftest import ROOT, SAMPLES
+
+FILES = sorted(packaged_formats().glob("*.toml"))
+FORMATS = load_formats()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_format_file_passes_all_checks(path: Path) -> None:
+    assert check(load_file(path), list(FORMATS.values())) == []
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ("nginx-combined.log", "combined"),
+        ("nginx-json.log", "nginx_json"),
+        ("apache-common.log", "common"),
+        ("apache-combined.log", "combined"),
+        ("apache-vhost.log", "combined_vhost"),
+        ("iis.log", "iis"),
+    ],
+)
+def test_a_log_that_a_server_wrote_is_detected_and_read_to_the_last_line(log: str, expected: str) -> None:
+    lines = split_lines((SAMPLES / log).read_text("utf-8", "surrogateescape"))
+    found = detect(lines, FORMATS.values())
+    assert found.best is not None
+    assert (found.best.spec.name, found.tied) == (expected, ())
+    assert found.best.lines == found.best.read
+
+
+def test_detection_does_not_depend_on_the_order_of_formats() -> None:
+    lines = split_lines((SAMPLES / "apache-vhost.log").read_text("utf-8", "surrogateescape"))
+    names = {
+        found.best.spec.name
+        for specs in (list(FORMATS.values()), list(FORMATS.values())[::-1])
+        if (found := detect(lines, specs)).best
+    }
+    assert names == {"combined_vhost"}
+
+
+def test_no_name_or_alias_of_a_format_stands_in_the_code() -> None:
+    names = {name for spec in FORMATS.values() for name in (spec.name, *spec.aliases)}
+    found = [
+        (path.name, node.value)
+        for path in (ROOT / "log_importer").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names
+    ]
+    assert found == []
+
+
+GOOD = (packaged_formats() / "common.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("driver    =", "drivr ="), "drivr is not a key"),
+        (('driver    = "regex"', 'driver = "perl"'), "driver must be one of regex, w3c, json"),
+        (("schema    = 1", "schema = 2"), "schema must be 1"),
+        (('status     = "status"', 'statu = "status"'), "fields.statu is not a field"),
+        (('path       = "/apache_pb.gif"', 'path = "/other"'), "path is '/apache_pb.gif', expected '/other'"),
+        (("rejected = 1", "rejected = 2"), "1 lines are rejected, and 2 should be"),
+        (('"bytes_sent"', '"bytes"'), "names the column 'bytes', which no pattern has"),
+        ((r"(?P<client_ip>[^\ ]++)", r"(?P<client_ip>.*)"), "longer than linear time"),
+        (('layout = "%d/%b/%Y:%H:%M:%S %z"', 'layout = ""'), "layout is missing"),
+        (("[fields]", "[fields]\nduration = 'bytes_sent'"), "duration.unit is missing"),
+    ],
+)
+def test_a_faulty_format_file_is_told_with_file_and_key(change: tuple[str, str], expected: str) -> None:
+    text = GOOD.replace(*change)
+    assert text != GOOD, "the change must apply"
+    try:
+        problems = check(load(text, "mine.toml"), [])
+    except FormatError as error:
+        problems = [str(error)]
+    assert any(expected in problem and problem.startswith("mine.toml") for problem in problems), problems
+
+
+def test_a_format_that_fits_as_well_as_another_is_told() -> None:
+    twin = load(GOOD.replace('name      = "common"', 'name = "twin"'), "twin.toml")
+    assert any("fit its lines equally well" in problem for problem in check(twin, list(FORMATS.values())))
+
+
+def test_a_field_without_a_sample_is_told() -> None:
+    text = GOOD.replace("[fields]", '[fields]\nevent_name = { from = "protocol", decode = ["plus"] }').replace(
+        'protocol   = "HTTP/1.0"\n', ""
+    )
+    spec = load(text.replace("HTTP/1.0", "").replace("HTTP/1.1", ""), "mine.toml")
+    assert any("fields.event_name has a value in no sample" in problem for problem in check(spec, []))
