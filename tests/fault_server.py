@@ -43,7 +43,7 @@ class Told:
 Script = Callable[[Posted], Told]
 
 
-def told_json(status: int = 200, **members: Any) -> Told:
+def told_json(members: Any, status: int = 200) -> Told:
     """An answer in JSON."""
     return Told(status, orjson.dumps(members), {"Content-Type": "application/json"})
 
@@ -51,9 +51,14 @@ def told_json(status: int = 200, **members: Any) -> Told:
 def good(posted: Posted) -> Told:
     """As a Matomo that takes everything."""
     if posted.path.startswith("/index.php"):
-        return told_json(main_url="http://site.example", idsite=1)
-    count = len(posted.queries)
-    return told_json(status="success", tracked=count, invalid=0, invalid_indices=[])
+        return told_json({"idsite": 1, "main_url": "http://site.example"})
+    return counted(len(posted.queries))
+
+
+def counted(tracked: int, invalid: int = 0, indices: list[int] | None = None) -> Told:
+    """A bulk reply with these counts."""
+    reply: dict[str, Any] = {"status": "success", "tracked": tracked, "invalid": invalid}
+    return told_json(reply if indices is None else reply | {"invalid_indices": indices})
 
 
 class FaultServer:

@@ -26,11 +26,12 @@ def test_a_format_file_passes_all_checks(path: Path) -> None:
     ("log", "expected"),
     [
         ("nginx-combined.log", "combined"),
-        ("nginx-json.log", "nginx_json"),
+        ("nginx.json.log", "nginx_json"),
+        ("nginx-documented.json.log", "nginx_json"),
         ("apache-common.log", "common"),
         ("apache-combined.log", "combined"),
-        ("apache-vhost.log", "combined_vhost"),
-        ("iis.log", "iis"),
+        ("apache-vhost_combined.log", "combined_vhost"),
+        ("iis-w3c.log", "iis"),
     ],
 )
 def test_a_log_that_a_server_wrote_is_detected_and_read_to_the_last_line(log: str, expected: str) -> None:
@@ -42,7 +43,7 @@ def test_a_log_that_a_server_wrote_is_detected_and_read_to_the_last_line(log: st
 
 
 def test_detection_does_not_depend_on_the_order_of_formats() -> None:
-    lines = split_lines((SAMPLES / "apache-vhost.log").read_text("utf-8", "surrogateescape"))
+    lines = split_lines((SAMPLES / "apache-vhost_combined.log").read_text("utf-8", "surrogateescape"))
     names = {
         found.best.spec.name
         for specs in (list(FORMATS.values()), list(FORMATS.values())[::-1])

@@ -78,7 +78,12 @@ def cut_batches(requests: Iterable[Request], size: int, size_bytes: int) -> list
 
     Each visitor's hits stay together and in time order; visitors with the same user agent come one after another.
     """
-    ordered = sorted(requests, key=lambda request: (request.agent, request.visitor, request.time))
+    # A visitor known by an id may come with several user agents; the first stands for all, so that order is kept.
+    agents: dict[int, int] = {}
+    requests = list(requests)
+    for request in requests:
+        agents.setdefault(request.visitor, request.agent)
+    ordered = sorted(requests, key=lambda request: (agents[request.visitor], request.visitor, request.time))
     batches: list[list[Request]] = [[]]
     held = 0
     for request in ordered:
