@@ -14,12 +14,17 @@ from log_importer.translate import Judges
 @cache
 def judges() -> Judges:
     """The verdicts on user agents and addresses, compiled once a process."""
+    return Judges(compile_bots(read_rules()), search_engine)
+
+
+def read_rules() -> list[dict[str, Any]]:
+    """The device detector's rules for bots, in the order in which they are tried."""
     import yaml_rs  # only who judges pays for it
 
     # The file alone: importing the package would load every other rule of the device detector too.
     found = find_spec("device_detector")
-    if found is None or found.origin is None:
+    path = Path(found.origin).parent / "regexes" / "upstream" / "bots.yml" if found and found.origin else None
+    if path is None or not path.is_file():
         raise UsageError("The package device-detector, which holds the bot rules, is missing.", "Install it with pip.")
-    rules = (Path(found.origin).parent / "regexes" / "upstream" / "bots.yml").read_text("utf-8")
-    parsed: list[dict[str, Any]] = yaml_rs.loads(rules)  # type: ignore[assignment]
-    return Judges(compile_bots(parsed), search_engine)
+    rules: list[dict[str, Any]] = yaml_rs.loads(path.read_text("utf-8"))  # type: ignore[assignment]
+    return rules

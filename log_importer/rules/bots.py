@@ -16,11 +16,22 @@ import regex
 
 REMEMBERED = 20_000
 """Distinct user agents whose verdict is kept."""
-_LONGEST = 4096
-"""Characters of a user agent that are looked at; the longest that a browser of people sends has some 500."""
+_LONGEST_REMEMBERED = 1024
+"""Characters; longer ones are judged each time, so that clients who invent them cannot fill the memory."""
+_LONGEST = 8192
+"""Bytes that are looked at. Web servers take no longer header line unless told to, and some rules are quadratic."""
 
 # The device detector lets a rule begin only where a word does, or behind two makers' prefixes.
 _BEGIN = r"(?:^|[^A-Z0-9_-]|[^A-Z0-9-]_|sprd-|MZ-)"
+# A rule that opens with one of these begins where a word does wherever the rest of it is found. Looking for the rest
+# alone gives the same verdict, in linear time: with its opening, 4,000 underscores in a user agent cost seconds.
+_IDLE_OPENINGS = (".*", "[a-z0-9_-]*")
+# How a name refers to a group of its expression, in the Python package and in the original rules.
+_GROUP = re.compile(r"\\g<([0-9])>|\$([0-9])")
+# Collectors for language models that the rules file among other things.
+_AI_BY_NAME = frozenset(
+    {"Bytespider", "Meta-ExternalFetcher", "Meta-WebIndexer", "Timpibot", "ccBot crawler", "img2dataset"}
+)
 
 
 class Bot(NamedTuple):
@@ -29,38 +40,65 @@ class Bot(NamedTuple):
     name: str
     category: str
 
+    @property
+    def ai(self) -> bool:
+        """Whether it crawls for, or is, an AI; the rules' categories for these begin with "AI "."""
+        return self.category.startswith("AI ") or self.name in _AI_BY_NAME
+
 
 def compile_bots(rules: Iterable[Mapping[str, Any]]) -> Callable[[str], Bot | None]:
     """The judge of user agents, from the device detector's list of rules (`regex`, `name`, `category`), in order."""
     ordered = [(str(rule["regex"]), Bot(str(rule["name"]), str(rule.get("category") or ""))) for rule in rules]
-    literals: dict[str, list[int]] = {}
+    literals: dict[bytes, list[int]] = {}
     always: list[int] = []
     for number, (pattern, _) in enumerate(ordered):
         needed = required_literals(pattern)
         if not needed:
             always.append(number)
         for literal in needed:
-            literals.setdefault(literal, []).append(number)
-    texts = list(literals)
-    behind = [literals[text] for text in texts]
-    automaton = ahocorasick_rs.AhoCorasick(texts)
-    compiled: dict[int, Any] = {}
+            literals.setdefault(literal.encode(), []).append(number)
+    behind = list(literals.values())
+    automaton = ahocorasick_rs.BytesAhoCorasick(list(literals))
+    compiled: dict[int, regex.Pattern[bytes]] = {}
 
-    def matches(number: int, agent: str) -> bool:
-        if number not in compiled:
-            compiled[number] = regex.compile(f"{_BEGIN}(?:{ordered[number][0]})", regex.IGNORECASE)
-        return compiled[number].search(agent) is not None
+    def first_match(text: bytes) -> Bot | None:
+        found = {literal for literal, _, _ in automaton.find_matches_as_indexes(text.lower(), overlapping=True)}
+        for number in sorted({number for literal in found for number in behind[literal]}.union(always)):
+            pattern, bot = ordered[number]
+            if number not in compiled:
+                compiled[number] = regex.compile(_anchored(pattern).encode(), regex.IGNORECASE)
+            if match := compiled[number].search(text):
+                return bot._replace(name=_filled(bot.name, match)) if _GROUP.search(bot.name) else bot
+        return None
 
-    @lru_cache(maxsize=REMEMBERED)
     def judge(agent: str) -> Bot | None:
-        found = {text for text, _, _ in automaton.find_matches_as_indexes(agent.lower(), overlapping=True)}
-        candidates = sorted({number for text in found for number in behind[text]}.union(always))
-        return next((ordered[number][1] for number in candidates if matches(number, agent)), None)
+        # Bytes, as in Matomo: there no letter outside ASCII is a letter, or the other case of one.
+        return first_match(agent.encode("utf-8", "surrogatepass")[:_LONGEST])
+
+    remembered = lru_cache(maxsize=REMEMBERED)(judge)
 
     def is_bot(agent: str) -> Bot | None:
-        return judge(agent[:_LONGEST].encode("utf-8", "replace").decode())
+        return remembered(agent) if len(agent) <= _LONGEST_REMEMBERED else judge(agent)
 
     return is_bot
+
+
+def _anchored(pattern: str) -> str:
+    """The expression that is searched for: the rule's, where a word begins."""
+    for opening in _IDLE_OPENINGS:
+        # Where the tree begins with a branch, the opening belongs to the first of several alternatives only.
+        if pattern.startswith(opening) and _parser.parse(pattern)[0][0] is not c.BRANCH:
+            return pattern.removeprefix(opening)
+    return f"{_BEGIN}(?:{pattern})"
+
+
+def _filled(name: str, match: regex.Match[bytes]) -> str:
+    """`name` with the groups of `match` put where it refers to them."""
+
+    def text(reference: re.Match[str]) -> str:
+        return (match[int(reference[1] or reference[2])] or b"").decode("utf-8", "replace")
+
+    return _GROUP.sub(text, name).strip()
 
 
 def required_literals(pattern: str) -> frozenset[str]:
