@@ -21,7 +21,7 @@ from log_importer.rules.exclusions import Selection
 from log_importer.rules.ranges import Ranges
 from log_importer.server import Server
 from log_importer.settings import Settings, processors
-from log_importer.sites import check, main_url
+from log_importer.sites import PATIENCE, check, main_url
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import find_sources
 from log_importer.sources.stream import Stream
@@ -150,15 +150,17 @@ def run_import(settings: Settings, url: str, token: str, say: Callable[[str], No
     """Imports all sources into the server at `url`. What went wrong is in the report; only usage errors are raised."""
     began = time.monotonic()
     report = Report(Tally())
+    server = Server(url, token, endpoint=settings.endpoint, request_timeout=settings.request_timeout)
     inputs = look(settings, say)
     report.errors.extend(inputs.errors)
     if not inputs.probes:
         return report
     with Interrupt(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool:
         try:
-            with contextlib.closing(_connect(settings, url, token)) as server:
-                report.site = main_url(server, settings.idsite)
-                check(server, [settings.idsite], time.time())
+            with contextlib.closing(server):
+                patience = min(PATIENCE, settings.give_up_after)
+                report.site = main_url(server, settings.idsite, patience)
+                check(server, [settings.idsite], time.time(), patience)
                 pool.use(plan_of(settings, inputs, report.site))
                 with Rejects(settings.rejects) as rejects:
                     run = _Run(settings, server, token, report.tally, rejects, progress, interrupt, say)
@@ -172,10 +174,6 @@ def run_import(settings: Settings, url: str, token: str, say: Callable[[str], No
         report.interrupted = interrupt.exit_code
     report.seconds = time.monotonic() - began
     return report
-
-
-def _connect(settings: Settings, url: str, token: str) -> Server:
-    return Server(url, token, endpoint=settings.endpoint, request_timeout=settings.request_timeout)
 
 
 class _Run:

@@ -71,9 +71,12 @@ def describe_failure(name: str, lines: list[str], found: Detection) -> str:
     if nearest is None or nearest.first_unread is None:
         return f"{name}: no format reads its lines."
     line = lines[nearest.first_unread]
-    where = f"line {nearest.first_unread + 1} stops making sense at character {nearest.stopped_at + 1}"
-    begins = f"where it says {visible(line[nearest.stopped_at :], 40)!r}"
+    number, stop = nearest.first_unread + 1, nearest.stopped_at
+    if stop < len(line):
+        where = f"line {number} stops making sense at character {stop + 1}, where it says '{visible(line[stop:], 40)}'"
+    else:
+        where = f"line {number} ends too soon, '{visible(line, 40)}'"
     return (
         f"{name}: no format reads any of its first {len(lines)} lines. The nearest is {nearest.spec.name}: "
-        f"{where}, {begins}. Name a format with --log-format-name, or describe it in a file for --format-file."
+        f"{where}. Name a format with --log-format-name, or describe it in a file for --format-file."
     )

@@ -88,7 +88,7 @@ def redirected(url: str, answer: Answer) -> str:
 def described(answer: Answer) -> str:
     """Status and beginning of an answer, for a sentence."""
     beginning = visible(answer.body.strip(), 80)
-    return f"status {answer.status}, {beginning!r}" if beginning else f"status {answer.status} and no text"
+    return f"status {answer.status}, '{beginning}'" if beginning else f"status {answer.status} and no text"
 
 
 def _no_json(url: str, answer: Answer) -> ServerRefused | ServerUnreachable:
@@ -188,7 +188,7 @@ def _failed(url: str, error: failures.RequestException, timeout: float) -> Answe
     if "NameResolutionError" in text or "Failed to resolve" in text:
         return Answer(None, error=f"There is no host {host}: its name does not resolve.", body_sent=False)
     if "NewConnectionError" in text or "Failed to establish" in text:
-        reason = text.rpartition("] ")[2].rstrip("')")
+        reason = text.rpartition("] ")[2].rstrip("'\")")
         return Answer(None, error=f"{host} takes no connection: {visible(reason, 80).lower()}.", body_sent=False)
     return Answer(None, error=f"The connection to {host} broke before its answer was complete.")
 

@@ -14,7 +14,8 @@ from log_importer.errors import JobLocked, StateError
 
 
 def open_state(folder: Path) -> Path:
-    """Creates the state folder, or checks that nobody else can write to it. Raises `StateError`."""
+    """Creates the state folder, or checks that nobody else can write to it; its whole path. Raises `StateError`."""
+    folder = folder.absolute()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()

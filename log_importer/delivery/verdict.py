@@ -95,4 +95,4 @@ def _is_sql_error(answer: Answer) -> bool:
 
 
 def _beginning(answer: Answer) -> str:
-    return repr(visible(answer.body.strip(), 80)) if answer.body.strip() else "with no text"
+    return f"'{visible(answer.body.strip(), 80)}'" if answer.body.strip() else "with no text"
