@@ -1,0 +1,97 @@
+"""The README says what there is: every command, option, format, reason and exit code, and its command lines run."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+
+from log_importer import errors
+from log_importer.cli import COMMANDS, group
+from log_importer.format_files import load_formats
+from tests.conftest import ROOT, SAMPLES, TOKENS, Run
+from tests.fault_server import serve
+
+README = (ROOT / "README.md").read_text()
+
+
+def commands() -> dict[str, click.Command]:
+    """All commands and subcommands by their whole name."""
+    context = click.Context(group)
+    found: dict[str, click.Command] = {}
+    for name in COMMANDS:
+        command = group.get_command(context, name)
+        assert command is not None
+        found[name] = command
+        if isinstance(command, click.Group):
+            found |= {f"{name} {sub}": command.commands[sub] for sub in command.commands}
+    return found
+
+
+@pytest.mark.parametrize("name", commands())
+def test_a_command_is_in_the_readme(name: str) -> None:
+    assert re.search(rf"\b{name}\b", README.replace("list|show|check|detect", ""))
+
+
+def test_every_option_is_in_the_readme_and_every_one_there_exists() -> None:
+    options = {
+        text
+        for command in commands().values()
+        for parameter in command.params
+        for text in (*parameter.opts, *parameter.secondary_opts)
+        if text.startswith("--")
+    }
+    named = set(re.findall(r"`(--[a-z-]+)", README))
+    assert options - named - {"--no-show-progress"} == set()
+    assert named - options == set()
+
+
+def test_every_format_and_alias_is_in_the_readme() -> None:
+    missing = [
+        name for spec in load_formats().values() for name in (spec.name, *spec.aliases) if f"`{name}`" not in README
+    ]
+    assert missing == []
+
+
+def test_every_reason_in_the_code_is_in_the_readme() -> None:
+    source = "".join((ROOT / "log_importer" / path).read_text() for path in (
+        "rules/exclusions.py", "parsing/lines.py", "parsing/parser.py", "translate.py", "pipeline.py",
+        "delivery/poster.py",
+    ))  # fmt: skip
+    reasons = set(re.findall(r'(?:return|Rejected\(|, |\.skip\(chunk\.source, |else) ?"([a-z]+(?:-[a-z]+)*)"', source))
+    reasons &= {reason for reason in reasons if f'"{reason}"' in source} - {"tracked", "refused", "surrogateescape"}
+    table = set(re.findall(r"^\| (`[a-z`, -]+`) \| (?:skipped|rejected|refused) \|", README, re.MULTILINE))
+    named = {name for cell in table for name in re.findall(r"`([a-z-]+)`", cell)}
+    assert {"blank", "bot", "partial", "unreadable", "oversize", "load"} <= reasons & named
+    assert named <= reasons | {"directive", "comment", "static"}
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    codes = {getattr(errors, name).exit_code for name in dir(errors) if hasattr(getattr(errors, name), "exit_code")}
+    listed = {int(code) for cell in re.findall(r"^\| ([0-9, ]+) \|", README, re.MULTILINE) for code in cell.split(",")}
+    assert codes | {0, 129, 130, 143} == listed
+
+
+def command_lines() -> list[str]:
+    """Every line in the README's shell blocks that runs log-importer."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if "log-importer" in line]
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_a_command_line_of_the_readme_works_when_pasted(line: str, run: Run, tmp_path: Path) -> None:
+    for folder in ("sample_logs", "formats"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    log = (SAMPLES / "nginx-combined.log").read_bytes()
+    (tmp_path / "access.log").write_bytes(log)
+    arguments = shlex.split(line.partition("log-importer ")[2])
+    with serve() as server:
+        arguments = [argument.replace("https://matomo.example.org", server.url) for argument in arguments]
+        arguments = [argument.replace("/var/log/nginx/", f"{tmp_path}/") for argument in arguments]
+        done = run(*arguments, stdin=log, LOG_IMPORTER_TOKEN_AUTH=TOKENS.admin if "--url" in arguments else "")
+        if "--url" in arguments:
+            assert sum(len(posted.queries) for posted in server.bulk) == 85
+    assert done.code == 0, done.err
+    assert done.out
