@@ -162,6 +162,7 @@ def run_import(settings: Settings, url: str, token: str, say: Callable[[str], No
                 report.site = main_url(server, settings.idsite, patience)
                 check(server, [settings.idsite], time.time(), patience)
                 pool.use(plan_of(settings, inputs, report.site))
+                progress.start(inputs.size)
                 with Rejects(settings.rejects) as rejects:
                     run = _Run(settings, server, token, report.tally, rejects, progress, interrupt, say)
                     run.go(pool, chunks_of(

@@ -13,15 +13,20 @@ _EVERY = 30.0
 class Progress:
     """Shows bytes read of the total, lines and tracked requests a second, requests in flight."""
 
-    def __init__(self, total: int | None = None, bar: bool | None = None) -> None:
-        """`total` bytes of all sources, `None` where a pipe is among them; `bar` `None`: on a terminal."""
+    def __init__(self, bar: bool | None = None) -> None:
+        """`bar` `None`: on a terminal."""
+        self._wanted = sys.stderr.isatty() if bar is None else bar
         self._bar: Any = None
         self._raw: dict[int, int] = {}
         self._began = self._said = time.monotonic()
-        if sys.stderr.isatty() if bar is None else bar:
+
+    def start(self, total: int | None) -> None:
+        """Reading begins; `total` bytes of all sources, `None` where a pipe is among them."""
+        if self._wanted:
             from tqdm import tqdm  # only who watches pays for it
 
             self._bar = tqdm(total=total, unit="B", unit_scale=True, dynamic_ncols=True, leave=False)
+        self._began = self._said = time.monotonic()
 
     def read(self, source: int, raw_position: int) -> None:
         """So many bytes of a source are read, as it lies on disk."""
