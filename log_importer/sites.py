@@ -11,119 +11,158 @@ from urllib.parse import urlsplit
 
 from log_importer.errors import ServerRefused, ServerUnreachable
 from log_importer.model import Answer, Site
-from log_importer.server import Server, described, redirected
+from log_importer.server import CHECK_PROXY, REDIRECTED, ApiRefused, Server, described, redirected, unreached
 from log_importer.tracking.bulk import parse_reply
 from log_importer.tracking.encoding import percent
-from log_importer.visible import visible
 
 T = TypeVar("T")
 
 PATIENCE = 30.0
 """Seconds for which a server that does not answer is tried before the run."""
-_PAUSE = 1.0
+_LONGEST_PAUSE = 5.0
 _ADDRESS = "192.0.2.1"  # of nobody: reserved for documentation
+_NOTICE = b"This resource is part of "  # Matomo or Piwik: the tracker's page for whoever sends it no tracking request
 
 
-def main_url(server: Server, idsite: int, patience: float = PATIENCE) -> Site:
-    """The site `idsite` with scheme and host of its main URL. Raises `ServerRefused` or `ServerUnreachable`."""
-    found = _patiently(lambda: server.api("SitesManager.getSiteFromId", idSite=str(idsite)), patience)
-    if isinstance(found, list) and found:
+def main_url(
+    server: Server, idsite: int, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
+) -> Site:
+    """The site `idsite` with scheme and host of its main URL. Raises `ServerRefused` or `ServerUnreachable`.
+
+    `patience` in seconds; `wait` pauses for some, and ends the trying by returning true.
+    """
+
+    def ask() -> Any:
+        try:
+            return server.api("SitesManager.getSiteFromId", idSite=str(idsite))
+        except ApiRefused as error:
+            raise _why_no_site(server, idsite, error) from None
+
+    found = _patiently(ask, patience, wait)
+    if isinstance(found, list) and found:  # as Piwik answered
         found = found[0]
-    if not isinstance(found, dict) or not isinstance(found.get("main_url"), str):
-        raise _no_site(server, idsite, found)
-    url = found["main_url"]
+    url = found.get("main_url") if isinstance(found, dict) else None
+    if not isinstance(url, str):
+        raise ServerRefused(f"{server.url} has no site {idsite}.", "Check --idsite.")
     parts = urlsplit(url if "://" in url else f"http://{url.lstrip(':/')}")
     return Site(idsite, f"{parts.scheme}://{parts.netloc}")
 
 
-def check(server: Server, idsites: Iterable[int], now: float, patience: float = PATIENCE) -> None:
+def check(
+    server: Server, idsites: Iterable[int], now: float, patience: float = PATIENCE,
+    wait: Callable[[float], object] = time.sleep,
+) -> None:  # fmt: skip
     """Proves for each site that posts to it will be stored; `now` in seconds since 1970 UTC.
 
-    Raises `ServerRefused` or `ServerUnreachable`.
+    `patience` and `wait` as for `main_url`. Raises `ServerRefused` or `ServerUnreachable`.
     """
     day = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now - 30 * 86400))
     for idsite in idsites:
         ping = f"?idsite={idsite}&rec=1&ping=1&cip={_ADDRESS}&cdt={percent(day)}".encode()
-        answer = _patiently(lambda ping=ping: _reached(server.bulk([ping])), patience)  # type: ignore[misc]
-        _judge(server, idsite, answer)
+
+        def ask(idsite: int = idsite, ping: bytes = ping) -> None:
+            _judge(server, idsite, server.bulk([ping]))
+
+        _patiently(ask, patience, wait)
 
 
-def _patiently(call: Callable[[], T], patience: float) -> T:
+def _patiently(call: Callable[[], T], patience: float, wait: Callable[[float], object]) -> T:
     end = time.monotonic() + patience
+    pause = 1.0
     while True:
         try:
             return call()
-        except ServerUnreachable as error:
-            if time.monotonic() + _PAUSE > end:
-                raise ServerUnreachable(error.what, "Check --url, and that the server runs.") from None
-            time.sleep(_PAUSE)
-
-
-def _reached(answer: Answer) -> Answer:
-    if answer.status is None and not answer.tls:
-        raise ServerUnreachable(answer.error)
-    if answer.status in (429, 502, 503, 504):
-        raise ServerUnreachable(f"The server is not ready: {described(answer)}.")
-    return answer
+        except ServerUnreachable:
+            left = end - time.monotonic()
+            if left <= 0 or wait(min(pause, left)):
+                raise
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _judge(server: Server, idsite: int, answer: Answer) -> None:
-    url = server.tracker
-    if answer.tls:
-        raise ServerRefused(answer.error, "Mend the certificate, or name its authority with REQUESTS_CA_BUNDLE.")
-    assert answer.status is not None
-    if 300 <= answer.status < 400:
-        raise ServerRefused(redirected(url, answer))
-    if answer.status == 404:
-        raise ServerRefused(f"There is no tracker at {url} (status 404).", "Check --url and --tracker-endpoint-path.")
+    """Returns where the ping was counted, raises why not where it was not."""
+    url, status = server.tracker, answer.status
+    if status is None or (answer.error and status == 200):
+        raise unreached(answer)
     reply = parse_reply(answer.body)
-    if answer.status in (401, 403) and reply is None:
-        raise ServerRefused(
-            f"{url} lets nobody post ({described(answer)}).", "Check the web server's own access rules."
-        )
-    if answer.status == 400 and reply is None:
-        raise ServerRefused(
-            f"{url} takes no bulk requests ({described(answer)}).", "Activate Matomo's BulkTracking plugin."
-        )
-    if reply is None:
-        raise ServerRefused(
-            f"{url} did not answer as a tracker does: {described(answer)}.",
-            "Check --url: it is the address under which Matomo's own pages open.",
-        )
-    if answer.status == 200 and reply.success and reply.tracked == 1:
+    if status == 200 and reply is not None and reply.success and (reply.tracked, reply.invalid) == (1, 0):
         return
-    if answer.status == 200 and not reply.tracked and not reply.invalid:
-        raise ServerRefused(
-            "The server answers, but tracks nothing: tracking is switched off there.",
+    if 300 <= status < 400:
+        raise ServerRefused(redirected(url, answer), REDIRECTED)
+    if reply is not None and (status == 200 or status == 400 or status >= 500):
+        raise _uncounted(server, idsite, answer, reply.tracked + reply.invalid)
+    if status in (408, 429) or status >= 500:
+        raise ServerUnreachable(f"{url} fails: {described(answer)}.", "See the server's own error log.")
+    raise ServerRefused(*_no_tracker(url, answer))
+
+
+def _no_tracker(url: str, answer: Answer) -> tuple[str, str]:
+    """What and hint for an answer that no tracker with bulk requests gives."""
+    said = described(answer)
+    if answer.status == 401:
+        return f"The web server wants a login for {url} ({said}).", (
+            "Give it in --url, as https://user:password@host/."
+        )
+    if answer.status == 407:
+        return answer.error or f"The proxy on the way to {url} wants a login ({said}).", CHECK_PROXY
+    if answer.status == 403:
+        return f"The web server forbids posts to {url} ({said}).", "Check its own rules: folder, address, firewall."
+    if answer.status in (404, 410):
+        return f"There is no tracker at {url} (status {answer.status}).", "Check --url and --tracker-endpoint-path."
+    if b"plain HTTP" in answer.body:  # nginx and Apache both call it that
+        return f"{url} speaks TLS ({said}).", "Write https:// in --url."
+    if answer.status == 400 or _NOTICE in answer.body:
+        return f"{url} takes no bulk requests ({said}).", "Activate Matomo's BulkTracking plugin."
+    return f"{url} did not answer as a tracker does: {said}.", (
+        "Check --url: it is the address under which Matomo's own pages open."
+    )
+
+
+def _uncounted(server: Server, idsite: int, answer: Answer, counted: int) -> ServerRefused | ServerUnreachable:
+    """Asks the API, where the token is a form field, why the tracker takes nothing from it."""
+    if answer.status == 200 and not counted:
+        return ServerRefused(
+            f"{server.tracker} answers, but tracks nothing: tracking is switched off there.",
             "Set record_statistics=1 under [Tracker] in its config.ini.php.",
         )
-    raise _refused(server, idsite, answer)
-
-
-def _refused(server: Server, idsite: int, answer: Answer) -> ServerRefused:
-    """Asks the API why the tracker takes nothing with this token."""
-    site = server.api("SitesManager.getSiteFromId", idSite=str(idsite))
-    if not (isinstance(site, list) and site) and not (isinstance(site, dict) and "main_url" in site):
-        return _no_site(server, idsite, site)
-    rights = server.api("SitesManager.getSitesIdWithWriteAccess")
-    admin = server.api("SitesManager.getSitesIdWithAdminAccess")
-    writable = {str(entry) for listed in (rights, admin) if isinstance(listed, list) for entry in listed}
+    try:
+        server.api("SitesManager.getSiteFromId", idSite=str(idsite))
+    except ApiRefused as error:
+        return _why_no_site(server, idsite, error)
+    writable = set[str]()
+    for method in ("SitesManager.getSitesIdWithWriteAccess", "SitesManager.getSitesIdWithAdminAccess"):
+        try:
+            listed = server.api(method)
+        except ApiRefused:  # Piwik knows no write access
+            continue
+        writable |= {str(entry) for entry in listed} if isinstance(listed, list) else set()
     if str(idsite) not in writable:
         return ServerRefused(
             f"The token may look at site {idsite} but not import into it.",
             "Give its user write or admin access to the site in Matomo, or use another token.",
         )
+    if answer.status != 200:
+        return ServerUnreachable(f"The tracker {server.tracker} fails: {described(answer)}.", "See its error log.")
     return ServerRefused(
-        f"The token is good, but the tracker does not take it ({described(answer)}): a token for secure requests only?",
+        f"The token is good, but the tracker does not take it ({described(answer)}): a token for secure requests only? "
+        "In a bulk request no token counts as secure.",
         "In Matomo, make a token without the tick at 'Only allow secure requests'.",
     )
 
 
-def _no_site(server: Server, idsite: int, found: Any) -> ServerRefused:
-    message = found.get("message", "") if isinstance(found, dict) else ""
-    said = visible(str(message), 160)
-    if "authenticate" in message or "token" in message.lower() or "access" in message.lower():
+def _why_no_site(server: Server, idsite: int, error: ApiRefused) -> ServerRefused:
+    """Messages are in the server's language, so another call tells a bad token from a bad site."""
+    said = f" It says: {error.message}" if error.message else ""
+    try:
+        server.api("API.getMatomoVersion")
+    except ApiRefused:
         return ServerRefused(
-            f"{server.url} does not accept the token for site {idsite}: {said}", "Copy it again from Matomo's settings."
+            f"{server.url} does not accept the token for site {idsite}.{said}",
+            "Copy it again from Matomo, or make a new one there.",
         )
-    return ServerRefused(f"{server.url} has no site {idsite}: {said or 'it says nothing of it'}", "Check --idsite.")
+    if error.status in (401, 403):
+        return ServerRefused(
+            f"The token has no access to site {idsite} of {server.url}.{said}",
+            "Check --idsite, or give the token's user write or admin access to that site.",
+        )
+    return ServerRefused(f"{server.url} has no site {idsite}.{said}", "Check --idsite.")
