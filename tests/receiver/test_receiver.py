@@ -14,9 +14,8 @@ from log_importer.errors import UsageError
 from log_importer.receiver import Receiver
 from tests.conftest import TOKENS
 
-CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/145.0.0.0 Safari/537.36"
-)
+CHROME = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/145.0.0.0 Safari/537.36"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:147.0) Gecko/20100101 Firefox/147.0"
 HIT = {"idsite": "1", "rec": "1", "url": "http://example.org/a", "ua": CHROME, "cip": "203.0.113.7"}
 OLD = HIT | {"cdt": "2024-01-10 10:00:00"}
 GOOD = {"status": "success", "tracked": 1, "invalid": 0}
