@@ -7,9 +7,13 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def visible(text: str | bytes, limit: int = 200) -> str:
-    """`text` on one line, with what a terminal would act on written out as escapes; cut to `limit` characters."""
+    """`text` on one line, with what a terminal would act on written out as escapes; cut to `limit` characters.
+
+    Bytes are read as UTF-8; those that are none, and surrogates that stand for such bytes, come out as `\\xff`.
+    """
     if isinstance(text, bytes):
-        text = text[: 4 * limit].decode("utf-8", "backslashreplace")
+        # At most 4 bytes make a character, and one character more tells that there is more.
+        text = text[: 4 * limit + 4].decode("utf-8", "surrogateescape")
     cut = text[:limit]
     if not cut.isprintable():
         cut = "".join(_escape(c) if unicodedata.category(c) in _HIDDEN else c for c in cut)
@@ -17,4 +21,6 @@ def visible(text: str | bytes, limit: int = 200) -> str:
 
 
 def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")

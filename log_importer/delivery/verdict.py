@@ -5,94 +5,111 @@ from log_importer.tracking.bulk import BulkReply, parse_reply
 from log_importer.visible import visible
 
 _STOP = {
-    400: "The server calls the posts wrong (status 400); check --url, and that the BulkTracking plugin is active.",
     401: "The server wants a login (status 401); check the token and the web server's own password.",
     403: "The server forbids posts to the tracker (status 403); check the web server's rules.",
     404: "There is no tracker at that address (status 404); check --url and --tracker-endpoint-path.",
+    407: "The proxy on the way to the server wants a login (status 407); give it in HTTPS_PROXY or HTTP_PROXY.",
 }
+_BUSY = (408, 425, 429, 503)
 
 
-def judge(answer: Answer, sent: int, *, tracked_before: bool) -> Receipt:
+def judge(answer: Answer, sent: int, *, tracked_before: bool, transactions: bool = True) -> Receipt:
     """The receipt for a batch of `sent` requests.
 
     `tracked_before`: earlier requests of its sites were tracked in this run, so the token is good.
+    `transactions`: the server stores a batch whole or not at all, as Matomo does unless it is told not to.
     """
     if answer.status is None:
         return _unanswered(answer)
     reply = None if answer.cut else parse_reply(answer.body)
-    if answer.status == 200:
-        return (
-            _in_doubt(answer)
-            if reply is None and not _is_sql_error(answer)
-            else _ok(answer, reply, sent, tracked_before)
-        )
-    return _other_status(answer, answer.status, reply)
+    if answer.status == 200 and reply is not None:
+        return _counted(answer, reply, sent, tracked_before)
+    if answer.status == 200 and answer.body.lstrip().startswith(b"Error:SQLSTATE"):
+        # Matomo's page for a database that went away: the batch was rolled back.
+        reason = f"The server's database failed: {_beginning(answer)}."
+        return _not_stored(Remedy.RETRY, reason) if transactions else _in_doubt(answer, reason)
+    if reply is not None and not reply.success and (answer.status == 400 or answer.status >= 500):
+        return _failed(answer, reply, transactions)
+    return _by_status(answer, answer.status)
 
 
 def _unanswered(answer: Answer) -> Receipt:
     if answer.tls:
-        return Receipt(Verdict.NOT_STORED, Remedy.STOP, reason=answer.error)
+        return _not_stored(Remedy.STOP, answer.error)
     if answer.body_sent:
-        return Receipt(Verdict.IN_DOUBT, Remedy.RETRY, reason=answer.error)
-    return Receipt(Verdict.NOT_STORED, Remedy.RETRY, reason=answer.error)
+        return _in_doubt(answer, answer.error)
+    return _not_stored(Remedy.RETRY, answer.error)
 
 
-def _ok(answer: Answer, reply: BulkReply | None, sent: int, tracked_before: bool) -> Receipt:
-    if reply is None:  # Matomo's page for a database that went away: the batch was rolled back
-        return Receipt(Verdict.NOT_STORED, Remedy.RETRY, reason=f"The server's database failed: {_beginning(answer)}.")
+def _counted(answer: Answer, reply: BulkReply, sent: int, tracked_before: bool) -> Receipt:
     counted = reply.tracked + reply.invalid
     if not reply.success or counted > sent:
-        return Receipt(
-            Verdict.IN_DOUBT, Remedy.RETRY, reason=f"The server's counts make no sense: {_beginning(answer)}."
-        )
+        return _in_doubt(answer, f"The server's counts make no sense: {_beginning(answer)}.")
     if not counted:
-        return Receipt(
-            Verdict.NOTHING, Remedy.RETRY, reason="The server tracks nothing; is tracking switched off there?"
-        )
+        reason = "The server tracks nothing; is tracking switched off there?"
+        return Receipt(Verdict.NOTHING, Remedy.RETRY, reason=reason)
     if reply.invalid == sent and not tracked_before:
         reason = f"The server refused all {sent} requests as invalid: the token, its rights, or the site is wrong."
         return Receipt(Verdict.ALL_REFUSED, Remedy.STOP, invalid=sent, reason=reason)
-    receipt = Receipt(
+    reason = ""
+    indices = _indices(reply, sent)
+    if counted < sent:
+        reason = f"The server dropped {sent - counted} of {sent} requests without a word; it is overloaded."
+    elif reply.invalid and indices is None:
+        reason = "The server counts invalid requests but only tells a superuser's token which they are."
+    return Receipt(
         Verdict.STORED if counted == sent else Verdict.PARTIAL,
         tracked=reply.tracked,
         invalid=reply.invalid,
-        invalid_indices=reply.invalid_indices,
-        reason="" if counted == sent else "The server dropped requests without a word; it is overloaded.",
+        invalid_indices=indices,
+        reason=reason,
     )
-    if reply.invalid and reply.invalid_indices is None:
-        reason = "The server counts invalid requests but only tells a superuser's token which they are."
-        return Receipt(receipt.verdict, tracked=reply.tracked, invalid=reply.invalid, reason=receipt.reason or reason)
-    return receipt
 
 
-def _other_status(answer: Answer, status: int, reply: BulkReply | None) -> Receipt:
+def _indices(reply: BulkReply, sent: int) -> tuple[int, ...] | None:
+    """Which requests were invalid, where the server names as many different ones as it counts."""
+    indices = reply.invalid_indices
+    if indices is None or len(set(indices)) != reply.invalid or len(indices) != reply.invalid:
+        return None
+    return indices if all(index < sent for index in indices) else None
+
+
+def _failed(answer: Answer, reply: BulkReply, transactions: bool) -> Receipt:
+    """Matomo's own word that the batch failed. It was rolled back, whatever `tracked` says."""
+    said = f"(status {answer.status}, {_beginning(answer)})"
+    if reply.tracked and not transactions:
+        return _in_doubt(answer, f"The server failed in mid-batch and stores without transactions {said}.")
+    # Having tracked some, it stumbled over one; with none tracked its database may be away.
+    one_of_them = answer.status == 400 or reply.tracked or reply.invalid
+    remedy = Remedy.SPLIT if one_of_them else Remedy.RETRY
+    return _not_stored(remedy, f"The server failed on the batch and stored none of it {said}.", answer.retry_after)
+
+
+def _by_status(answer: Answer, status: int) -> Receipt:
     said = f"status {status}, {_beginning(answer)}"
     if 300 <= status < 400:
         reason = f"The server redirects posts to {visible(answer.location) or 'nowhere'}; give that address as --url."
-        return Receipt(Verdict.NOT_STORED, Remedy.STOP, reason=reason)
+        return _not_stored(Remedy.STOP, reason)
     if status == 413:
-        return Receipt(Verdict.NOT_STORED, Remedy.SPLIT, reason="The server calls the post too large (status 413).")
-    if (status == 400 or status >= 500) and reply is not None and not reply.success:
-        reason = f"The server failed on the batch and stored none of it ({said})."
-        remedy = Remedy.SPLIT if status == 400 or reply.tracked or reply.invalid else Remedy.RETRY
-        return Receipt(Verdict.NOT_STORED, remedy, reason=reason, retry_after=answer.retry_after)
-    if status in _STOP:
-        return Receipt(Verdict.NOT_STORED, Remedy.STOP, reason=_STOP[status])
-    if status in (408, 429, 503):
-        reason = f"The server is busy ({said})."
-        return Receipt(Verdict.NOT_STORED, Remedy.RETRY, reason=reason, retry_after=answer.retry_after)
-    return _in_doubt(answer)
+        return _not_stored(Remedy.SPLIT, "The server calls the post too large (status 413).")
+    if status == 400:  # the check before the first batch was answered, so it is something in this one
+        return _not_stored(Remedy.SPLIT, f"The server calls the post wrong ({said}).")
+    if status in _BUSY:
+        return _not_stored(Remedy.RETRY, f"The server is busy ({said}).", answer.retry_after)
+    if 400 <= status < 500:
+        return _not_stored(Remedy.STOP, _STOP.get(status, f"The server refuses posts to the tracker ({said})."))
+    if answer.cut:
+        return _in_doubt(answer, f"The answer was cut short: {said}.")
+    return _in_doubt(answer, f"The answer is no reply of a tracker: {said}.")
 
 
-def _in_doubt(answer: Answer) -> Receipt:
-    what = "cut short" if answer.cut else "no reply of a tracker"
-    reason = f"The answer is {what}: status {answer.status}, {_beginning(answer)}."
+def _not_stored(remedy: Remedy, reason: str, retry_after: float | None = None) -> Receipt:
+    return Receipt(Verdict.NOT_STORED, remedy, reason=reason, retry_after=retry_after)
+
+
+def _in_doubt(answer: Answer, reason: str) -> Receipt:
     return Receipt(Verdict.IN_DOUBT, Remedy.RETRY, reason=reason, retry_after=answer.retry_after)
 
 
-def _is_sql_error(answer: Answer) -> bool:
-    return answer.body.lstrip().startswith(b"Error:SQLSTATE")
-
-
 def _beginning(answer: Answer) -> str:
-    return f"'{visible(answer.body.strip(), 80)}'" if answer.body.strip() else "with no text"
+    return repr(visible(answer.body.strip(), 80)) if answer.body.strip() else "with no text"

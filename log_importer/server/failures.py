@@ -23,6 +23,9 @@ _CERTIFICATE = {  # OpenSSL's X509_V_ERR_*
     64: "its certificate is for another address",
 }
 
+_GOODBYE = 256
+"""More bytes than TLS sends of its own when the other side has closed; no request is as short."""
+
 
 def failed(url: str, error: Exception, exchange: Exchange, request_timeout: float, connect_timeout: float) -> Answer:
     """The answer for a request that `error` ended before a reply began; time-outs in seconds."""
@@ -47,7 +50,7 @@ def seen(causes: list[BaseException], exchange: Exchange) -> bool:
     if not exchange.sent:
         return False
     closed = any(isinstance(cause, http.client.RemoteDisconnected) for cause in causes)
-    return not (closed and not exchange.expired and (exchange.untaken or 0) > 0)
+    return not (closed and not exchange.expired and (exchange.untaken or 0) > _GOODBYE)
 
 
 def _under_way(url: str, causes: list[BaseException], exchange: Exchange, timeout: float) -> str:

@@ -34,6 +34,9 @@ class Limits:
     connect: float = 10.0
     request: float = 300.0  # from the first byte of a post to the last of its reply
     reply: float = 60.0  # from a reply's head to its end
+    # A connection that lay idle for longer is not used again: Apache closes it after 5, and a post that meets the
+    # closing may or may not have arrived.
+    idle: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,13 @@ class Trust:
     secrets: Sequence[str] = ()  # blotted out of whatever the server says
 
 
+class _Unredirected(requests.Session):
+    """Even where it follows none, `requests` reads a redirect's whole body and prepares the next request."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature is theirs
+        return None
+
+
 class Session:
     """Kept-alive connections of one thread. Close it, or they stay open until the process ends."""
 
@@ -53,7 +63,7 @@ class Session:
         self._limits = limits
         self._secrets = [secret.encode() for secret in trust.secrets if len(secret) > 3]
         self._proxies: dict[str, dict[str, str]] = {}
-        self._http = requests.Session()
+        self._http = _Unredirected()
         # Of the environment only proxies and CA bundle count: ~/.netrc would replace our credentials.
         self._http.trust_env = False
         self._http.verify = trust.verify
@@ -79,7 +89,7 @@ class Session:
 
     def _send(self, url: str, data: bytes | dict[str, str], headers: dict[str, str]) -> Answer:
         while True:
-            with Exchange(self._limits.request) as exchange:
+            with Exchange(self._limits.request, self._limits.idle) as exchange:
                 answer = self._exchange(exchange, url, data, headers)
             # A kept-alive connection that the server had closed: nothing arrived, so nothing is in doubt.
             if answer.status is None and exchange.reused and not answer.body_sent and not exchange.expired:

@@ -13,16 +13,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-IDLE = 2.0
-"""Seconds after which a kept-alive connection is not used again: Apache closes it after 5, and a post that meets the
-closing may or may not have arrived."""
-
 
 class Exchange:
     """One request and its reply, watched: how far it came, and a deadline for the whole of it."""
 
-    def __init__(self, send_timeout: float) -> None:
+    def __init__(self, send_timeout: float, idle: float) -> None:
         self.send_timeout = send_timeout  # seconds
+        self.idle = idle  # seconds after which a connection is not used again
         self.reused = False  # it went over a connection that had carried another
         self.begun = False  # the connection stood, with TLS and tunnel
         self.sent = False  # the kernel has taken the whole request
@@ -110,7 +107,9 @@ class _Told(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        return super().is_connected and time.monotonic() - self._last_reply < IDLE
+        exchange = _current.get()
+        fresh = exchange is None or time.monotonic() - self._last_reply < exchange.idle
+        return fresh and super().is_connected
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:
