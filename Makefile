@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint conformance clean
 
 demo: .venv/.runtime
 	rm -rf .demo
@@ -15,6 +15,10 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+FILE ?= tests/data/matomo-exchanges/exchanges.jsonl
+conformance: .venv/.dev
+	@$(BIN)/python -m tests.conformance $(FILE)
 
 clean:
 	rm -rf .venv .demo build dist

@@ -3,14 +3,19 @@
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from log_importer.errors import LogImporterError, UsageError
 from log_importer.receiver.access import Access, Grant, Level
+from log_importer.receiver.settings import Behaviour, SiteSetup
 from log_importer.receiver.store import Store
+
+if TYPE_CHECKING:
+    from log_importer.receiver.tracker import Tracker
 
 MAIN_URL = "http://localhost"
 """Of site 1, for logs that name no host."""
@@ -24,13 +29,17 @@ class Receiver:
     def __init__(
         self, database: Path, *, is_bot: Callable[[str], object], search_engine: Callable[[str], bool],
         host: str = "127.0.0.1", port: int = 0, grants: dict[str, Grant] | None = None,
+        sites: Sequence[SiteSetup] = (SiteSetup(1, MAIN_URL),), behaviour: Behaviour | None = None,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:  # fmt: skip
         """`port` 0 is a free one; without `grants` there is one superuser's token, made anew.
+
+        A new database begins with `sites`; `clock` gives the time now in whole seconds of UTC.
 
         Raises `UsageError` where the address cannot be had and `StateError` for the database.
         """
         self.token = next(iter(grants)) if grants else secrets.token_hex(16)
-        self.store = Store(database, MAIN_URL)
+        self.store = Store(database, sites)
         access = Access(grants or {self.token: Grant(Level.SUPERUSER)})
         try:
             self._socket = socket.create_server((host, port), family=_family(host), backlog=128)
@@ -38,7 +47,10 @@ class Receiver:
             self.store.close()
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"Port {port} of {host} cannot be had: {reason}.", "Choose another --port.") from None
-        self._server = _make_server(self.store, access, is_bot, search_engine)
+        from log_importer.receiver.tracker import Tracker
+
+        tracker = Tracker(self.store, access, is_bot, search_engine, clock or _now, behaviour or Behaviour())
+        self._server = _make_server(tracker, self.store, access)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self.run, name="receiver", daemon=True)
@@ -71,21 +83,23 @@ class Receiver:
         self.close()
 
 
-def _make_server(
-    store: Store, access: Access, is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
-) -> Any:
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _make_server(tracker: "Tracker", store: Store, access: Access) -> Any:
     import uvicorn  # only who receives pays for it
 
     from log_importer.receiver.api import Api
     from log_importer.receiver.app import make_app
-    from log_importer.receiver.tracker import Tracker
 
-    app = make_app(Tracker(store, access, is_bot, search_engine), Api(store, access))
-    return uvicorn.Server(
-        uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_keep_alive=75
-        )
-    )
+    app = make_app(tracker, Api(store, access))
+    # Proxy headers would let a client choose its own address.
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", proxy_headers=False, server_header=False,
+        timeout_keep_alive=75,
+    )  # fmt: skip
+    return uvicorn.Server(config)
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -1,5 +1,6 @@
 """The calls of Matomo's Reporting API that an importer makes."""
 
+from sqlite3 import Row
 from typing import Any
 
 import orjson
@@ -33,7 +34,7 @@ class Api:
             return self._site(parameters.get("idSite", ""), grant)
         if method in ("SitesManager.getSitesIdWithWriteAccess", "SitesManager.getSitesIdWithAdminAccess"):
             level = Level.ADMIN if "Admin" in method else Level.WRITE
-            return _json([site[0] for site in self._store.sites() if self._may(grant, site[0]) >= level])
+            return _json([site["idsite"] for site in self._store.sites() if self._may(grant, site["idsite"]) >= level])
         return _json({"result": "error", "message": f"The method '{method}' does not exist."})
 
     def _site(self, text: str, grant: Grant) -> Reply:
@@ -41,8 +42,10 @@ class Api:
         if site is None:
             message = f"An unexpected website was found in the request: website id was set to '{text}' ."
             return _json({"result": "error", "message": message})
-        if self._may(grant, site[0]) < Level.VIEW:
-            message = f"You can't access this resource as it requires 'view' access for the website id = {site[0]}."
+        if self._may(grant, site["idsite"]) < Level.VIEW:
+            message = (
+                f"You can't access this resource as it requires 'view' access for the website id = {site['idsite']}."
+            )
             return _json({"result": "error", "message": message}, 401)
         return _json(_described(site))
 
@@ -51,9 +54,9 @@ class Api:
         return grant.level if grant.level is Level.SUPERUSER or idsite in grant.sites else Level.NONE
 
 
-def _described(site: tuple[int, str, str]) -> dict[str, Any]:
-    idsite, name, main_url = site
-    return {"idsite": idsite, "name": name, "main_url": main_url, "timezone": "UTC", "type": "website"}
+def _described(site: Row) -> dict[str, Any]:
+    names = ("idsite", "name", "main_url")
+    return {name: site[name] for name in names} | {"timezone": "UTC", "type": "website"}
 
 
 def _json(value: object, status: int = 200) -> Reply:

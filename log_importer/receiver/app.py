@@ -12,14 +12,15 @@ from starlette.routing import Route
 
 from log_importer.receiver.api import Api
 from log_importer.receiver.parameters import parse_query
-from log_importer.receiver.tracker import Reply, Sender, Tracker
+from log_importer.receiver.tracker import NOTICE, Reply, Tracker
+from log_importer.receiver.visits import Sender
 
 MAX_BODY = 32 << 20
 """Bytes of a body that are taken; a batch of 10,000 requests has some 8 MiB."""
 
-_WRONG = Reply(
-    400, "text/html", b"This is the tracker of log-importer's embedded receiver; it takes tracking requests.\n"
-)
+_FORM = "application/x-www-form-urlencoded"
+_WELCOME = Reply(200, "text/html", NOTICE)
+_WRONG = Reply(400, "text/html", NOTICE)
 _TOO_LARGE = Reply(413, "text/plain", b"The body is larger than 32 MiB.\n")
 
 
@@ -27,25 +28,30 @@ def make_app(tracker: Tracker, api: Api) -> Starlette:
     """The ASGI application. One request at a time reaches the store."""
     lock = threading.Lock()
 
-    async def answer(request: Request, handle: Callable[[str, bytes, Sender], Reply]) -> Response:
+    async def answer(request: Request, handle: Callable[[str, bytes, Sender, bool], Reply]) -> Response:
         body = await _body(request)
         if body is None:
             return _response(_TOO_LARGE)
-        sender = Sender(request.client.host if request.client else "", request.headers.get("user-agent", ""))
+        headers = request.headers
+        form = headers.get("content-type", _FORM).startswith(_FORM)
+        address = request.client.host if request.client else ""
+        sender = Sender(address, headers.get("user-agent", ""), headers.get("accept-language", ""))
 
         def locked() -> Reply:
             with lock:
-                return handle(request.url.query, body, sender)
+                return handle(request.url.query, body, sender, form)
 
         return _response(await run_in_threadpool(locked))
 
-    def track(query: str, body: bytes, sender: Sender) -> Reply:
+    def track(query: str, body: bytes, sender: Sender, form: bool) -> Reply:
         if b'"requests"' in body:
             return tracker.bulk(_document(body), parse_query(query).get("token_auth", ""), sender)
-        parameters = parse_query(body.decode("utf-8", "surrogateescape")) | parse_query(query)
-        return tracker.single(parameters, sender) if parameters else _WRONG
+        parameters = (parse_query(body.decode("utf-8", "surrogateescape")) if form else {}) | parse_query(query)
+        if not parameters:
+            return _WRONG if body else _WELCOME
+        return tracker.single(parameters, sender)
 
-    def report(query: str, body: bytes, _sender: Sender) -> Reply:
+    def report(query: str, body: bytes, _sender: Sender, _form: bool) -> Reply:
         return api.call(parse_query(body.decode("utf-8", "surrogateescape")) | parse_query(query))
 
     async def tracker_endpoint(request: Request) -> Response:
@@ -56,8 +62,8 @@ def make_app(tracker: Tracker, api: Api) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/piwik.php", tracker_endpoint, methods=["GET", "POST"]),
-            Route("/matomo.php", tracker_endpoint, methods=["GET", "POST"]),
+            Route("/piwik.php", tracker_endpoint, methods=["GET", "POST", "HEAD", "OPTIONS"]),
+            Route("/matomo.php", tracker_endpoint, methods=["GET", "POST", "HEAD", "OPTIONS"]),
             Route("/index.php", api_endpoint, methods=["GET", "POST"]),
         ]
     )

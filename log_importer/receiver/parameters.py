@@ -2,33 +2,47 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from datetime import datetime, timedelta
+from hashlib import sha1
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from log_importer.receiver.times import parse_time
 
 Parameters = Mapping[str, str]
 
-MAX_TEXT = 1024
-_OLDEST = timedelta(days=7300)
-_HEX_ID = re.compile(r"[0-9A-Fa-f]{16}").fullmatch
+GEO = ("country", "region", "city", "lat", "long")
+MAX_TITLE = 1024
+MAX_CUSTOM = 200
+_NOBODY = "0.0.0.0"  # noqa: S104 - what a Matomo stores for an address that is none
 
 
 class Invalid(Exception):
     """The request is refused: the bulk reply counts it as invalid, a single one answers 400."""
 
 
+class Poison(Exception):
+    """A value at which the database of a Matomo fails, and with it the whole batch."""
+
+
 def parse_query(query: str) -> dict[str, str]:
     """The parameters of a query string; of duplicates the last wins, invalid UTF-8 is read as Latin-1."""
-    pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape", max_num_fields=1000)
-    return {name: _text(value) for name, value in pairs}
+    pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
+    return {name: text_of(value) for name, value in pairs}
 
 
-def _text(value: str) -> str:
+def text_of(value: str) -> str:
+    """`value` with bytes that are no UTF-8 read as Latin-1."""
     if value.isascii():
         return value
-    raw = value.encode("utf-8", "surrogateescape")
     try:
+        raw = value.encode("utf-8", "surrogateescape")
         return raw.decode("utf-8")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace").decode()
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 
@@ -36,40 +50,22 @@ def _text(value: str) -> str:
 def idsite_of(parameters: Parameters) -> int:
     """The site's number. Raises `Invalid`."""
     text = parameters.get("idsite", "")
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise Invalid("idsite")
     return int(text)
 
 
 def recorded(parameters: Parameters) -> bool:
     """Whether `rec` asks for the request to be stored."""
-    text = parameters.get("rec", "")
-    return text.isascii() and text.isdigit() and int(text[:9]) > 0
+    number = re.match(r"\s*\+?([0-9]{1,9})", parameters.get("rec", ""))
+    return number is not None and int(number[1]) > 0
 
 
-def visitor_id(parameters: Parameters, name: str) -> str | None:
-    """The 16 hexadecimal digits in parameter `name`, `None` where it is not sent or not of that form."""
-    text = parameters.get(name, "")
-    return text.lower() if _HEX_ID(text) else None
-
-
-def time_of(parameters: Parameters, now: datetime) -> datetime:
+def time_of(parameters: Parameters, now: datetime, oldest: timedelta) -> datetime:
     """When the request happened: `cdt`, or now where there is none that a Matomo would take."""
-    text = parameters.get("cdt", "").strip()
-    moment = _moment(text) if text else None
-    if moment is None or moment > now or moment < now - _OLDEST:
-        return now
-    return moment
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        if re.fullmatch(r"[0-9]{1,11}(\.[0-9]+)?", text):
-            return datetime.fromtimestamp(int(float(text)), UTC)
-        moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+    text = parameters.get("cdt", "")
+    moment = parse_time(text) if text else None
+    return now if moment is None or moment > now or moment < now - oldest else moment
 
 
 def address_of(parameters: Parameters, sender: str) -> str:
@@ -78,28 +74,93 @@ def address_of(parameters: Parameters, sender: str) -> str:
     if not text:
         return sender
     try:
-        ip_address(text)
+        address = ip_address(text)
     except ValueError:
-        return "0.0.0.0"  # noqa: S104 - what a Matomo stores
-    return text
+        return _NOBODY
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return f"::ffff:{address.ipv4_mapped}"
+    return str(address)
 
 
-def clean_url(url: str) -> str | None:
-    """A page's address as it is stored: no fragment, host in lower case, cut; `None` where it is none."""
-    url = url.replace("\0", "").replace("\n", "")
-    try:
-        parts = urlsplit(url)
-    except ValueError:
+def visitor_id(parameters: Parameters, name: str) -> str | None:
+    """The visitor id in `cid` or `_id`: 16 digits; what is no hexadecimal becomes zeros. `None` where there is none."""
+    text = parameters.get(name, "")
+    if len(text) != 16:
         return None
-    if not parts.scheme or not parts.netloc:
-        return None
-    return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path, parts.query, ""))[:MAX_TEXT]
+    return text.lower() if re.fullmatch(r"[0-9A-Fa-f]{16}", text) else "0" * 16
+
+
+def user_visitor(uid: str) -> str:
+    """The visitor id that a user's name stands for."""
+    return sha1(uid.encode("utf-8", "replace")).hexdigest()[:16]  # noqa: S324 - as Matomo makes it
 
 
 def number(parameters: Parameters, name: str) -> float | None:
     """The number in parameter `name`, `None` where there is none."""
+    text = parameters.get(name, "").strip()
+    if not re.fullmatch(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", text):
+        return None
+    value = float(text)
+    return value if abs(value) < 1e15 else None
+
+
+def title(text: str) -> str:
+    """A page's title: without line breaks and blanks around it, cut."""
+    return re.sub(r"[\x00\r\n]", "", text).strip()[:MAX_TITLE]
+
+
+def custom_variables(text: str) -> dict[str, list[str]] | None:
+    """Slots 1 to 5 of `cvar` or `_cvar`, `None` where there are none."""
     try:
-        value = float(parameters.get(name, ""))
+        document = orjson.loads(text)
     except ValueError:
         return None
-    return value if abs(value) < 1e15 else None
+    if not isinstance(document, dict):
+        return None
+    found: dict[str, list[str]] = {}
+    for slot, pair in document.items():
+        named = isinstance(pair, list) and len(pair) == 2 and all(isinstance(item, str | int | float) for item in pair)
+        if slot in {"1", "2", "3", "4", "5"} and named and str(pair[0]).strip() and str(pair[1]).strip():
+            found[slot] = [str(item).strip()[:MAX_CUSTOM] for item in pair]
+    return found or None
+
+
+def coordinate(parameters: Parameters, name: str, limit: float) -> float | None:
+    """Latitude or longitude, rounded as it is stored. Raises `Poison` for what the database column cannot hold."""
+    text = parameters.get(name, "")
+    if not text:
+        return None
+    value = number(parameters, name)
+    if value is None or abs(value) > limit:
+        raise Poison(name)
+    return round(value, 6)
+
+
+def local_time(parameters: Parameters) -> str | None:
+    """The visitor's own time of day from `h`, `m` and `s`, `None` where none of them is sent."""
+    if not any(name in parameters for name in "hms"):
+        return None
+    parts = [number(parameters, name) or 0 for name in "hms"]
+    if not (0 <= parts[0] < 24 and 0 <= parts[1] < 60 and 0 <= parts[2] < 60):
+        return "00:00:00"
+    return ":".join(f"{int(part):02}" for part in parts)
+
+
+def language_of(parameters: Parameters, sent: str) -> str:
+    """The browser's first language, such as fr-ch, from `lang` or the sender's own header."""
+    first = parameters.get("lang", sent).split(",")[0].split(";")[0].strip().lower()
+    known = re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", first)
+    return first if known or not first else "xx"
+
+
+def country_of(parameters: Parameters, language: str) -> str:
+    """The two-letter code sent, else that of the language's region, else xx."""
+    if parameters.get("country"):
+        return parameters["country"].lower()
+    region = re.fullmatch(r"[a-z]{2,3}-([a-z]{2})", language)
+    return region[1] if region else "xx"
+
+
+def json_text(value: Any) -> str | None:
+    """`value` as JSON text, `None` where it is empty."""
+    return orjson.dumps(value).decode() if value else None

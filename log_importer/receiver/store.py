@@ -3,14 +3,16 @@
 Times are UTC text, `YYYY-MM-DD HH:MM:SS`. A token never lies here.
 """
 
+import json
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from log_importer.errors import StateError
+from log_importer.receiver.settings import SiteSetup
 
 SCHEMA_VERSION = 1
 
@@ -19,39 +21,55 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE site (
     idsite   INTEGER PRIMARY KEY,
     name     TEXT NOT NULL,
-    main_url TEXT NOT NULL
+    main_url TEXT NOT NULL,
+    goals    TEXT NOT NULL DEFAULT '[]'  -- JSON list of the numbers of its goals
 );
 CREATE TABLE visit (
-    idvisit           INTEGER PRIMARY KEY,
-    idsite            INTEGER NOT NULL REFERENCES site,
-    visitor           TEXT NOT NULL,    -- 16 hexadecimal digits: cid, uid or _id, else address and browser
-    first_action_time TEXT NOT NULL,
-    last_action_time  TEXT NOT NULL,
-    actions           INTEGER NOT NULL,
-    ip                TEXT NOT NULL,
-    user_agent        TEXT NOT NULL,
-    user_id           TEXT,
-    language          TEXT,
-    resolution        TEXT,
-    country           TEXT,
-    region            TEXT,
-    city              TEXT,
-    latitude          REAL,
-    longitude         REAL,
-    referrer          TEXT,
-    custom_variables  TEXT              -- JSON, as sent in _cvar
+    idvisit                   INTEGER PRIMARY KEY,
+    idsite                    INTEGER NOT NULL REFERENCES site,
+    visitor                   TEXT NOT NULL,     -- 16 hexadecimal digits: cid, uid, _id, or drawn by chance
+    fingerprint               TEXT NOT NULL,     -- of address, browser and day
+    first_action_time         TEXT NOT NULL,
+    last_action_time          TEXT NOT NULL,
+    actions                   INTEGER NOT NULL,  -- views, downloads, outlinks, searches and events; no conversions
+    searches                  INTEGER NOT NULL,
+    events                    INTEGER NOT NULL,
+    goal_converted            INTEGER NOT NULL,  -- 1 where a goal or an order was
+    visit_number              INTEGER NOT NULL,  -- of this visitor, from 1
+    returned_as               TEXT,              -- visitor or customer, where one came back
+    seconds_since_first_visit INTEGER,
+    seconds_since_last_visit  INTEGER,
+    ip                        TEXT NOT NULL,
+    user_agent                TEXT NOT NULL,
+    user_id                   TEXT,
+    language                  TEXT,
+    country                   TEXT NOT NULL,     -- two letters, xx where unknown
+    region                    TEXT,
+    city                      TEXT,
+    latitude                  REAL,
+    longitude                 REAL,
+    resolution                TEXT NOT NULL,
+    local_time                TEXT,
+    referrer_type             TEXT NOT NULL,     -- direct, search, social, website, campaign
+    referrer_name             TEXT,
+    referrer_url              TEXT,
+    referrer_keyword          TEXT,
+    entry_url                 TEXT,
+    exit_url                  TEXT,
+    custom_variables          TEXT               -- JSON: slot -> [name, value]
 );
 CREATE INDEX visit_by_visitor ON visit (idsite, visitor, last_action_time);
+CREATE INDEX visit_by_fingerprint ON visit (idsite, fingerprint, last_action_time);
 CREATE TABLE action (
     idaction         INTEGER PRIMARY KEY,
     idvisit          INTEGER NOT NULL REFERENCES visit,
     idsite           INTEGER NOT NULL REFERENCES site,
     time             TEXT NOT NULL,
-    type             TEXT NOT NULL,     -- view, download, outlink, search, event, goal
+    type             TEXT NOT NULL,              -- view, download, outlink, search, event, goal, order
     url              TEXT,
     title            TEXT,
-    referrer         TEXT,
-    search           TEXT,
+    referrer_url     TEXT,                       -- as sent with this action
+    search_keyword   TEXT,
     search_category  TEXT,
     search_count     INTEGER,
     event_category   TEXT,
@@ -60,9 +78,12 @@ CREATE TABLE action (
     event_value      REAL,
     idgoal           INTEGER,
     revenue          REAL,
-    server_time      INTEGER,           -- milliseconds, pf_srv
-    bandwidth        INTEGER,           -- bytes, bw_bytes
-    custom_variables TEXT               -- JSON, as sent in cvar
+    order_id         TEXT,
+    generation_ms    INTEGER,                    -- pf_srv
+    network_ms       INTEGER,                    -- pf_net
+    transfer_ms      INTEGER,                    -- pf_tfr
+    bandwidth        INTEGER,                    -- bytes, bw_bytes
+    custom_variables TEXT                        -- JSON: slot -> [name, value]
 );
 CREATE INDEX action_by_visit ON action (idvisit);
 CREATE INDEX action_by_time ON action (idsite, time);
@@ -72,14 +93,15 @@ CREATE INDEX action_by_time ON action (idsite, time);
 class Store:
     """The database, open for one writer."""
 
-    def __init__(self, path: Path, main_url: str) -> None:
-        """Opens `path`, making it with site 1 of `main_url` where it is not there yet. Raises `StateError`."""
+    def __init__(self, path: Path, sites: Sequence[SiteSetup]) -> None:
+        """Opens `path`, making it with `sites` where it is not there yet. Raises `StateError`."""
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db.row_factory = sqlite3.Row
             self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                self._create(main_url)
+                self._create(sites)
         except sqlite3.DatabaseError as error:
             raise StateError(
                 f"{path}: the receiver's database cannot be used: {error}.", "Move it away to begin a new one."
@@ -87,13 +109,16 @@ class Store:
         if version > SCHEMA_VERSION:
             raise StateError(f"{path}: the receiver's database is from a newer log-importer.", "Update log-importer.")
         path.chmod(0o600)
+        self._inserts: dict[str, str] = {}
 
-    def _create(self, main_url: str) -> None:
+    def _create(self, sites: Sequence[SiteSetup]) -> None:
         with self.transaction():
             for statement in _SCHEMA.split(";\n"):
                 self._db.execute(statement)
             self._db.execute("INSERT INTO meta VALUES ('id', ?)", (secrets.token_hex(16),))
-            self._db.execute("INSERT INTO site VALUES (1, ?, ?)", (main_url.partition("://")[2], main_url))
+            for site in sites:
+                name, goals = site.main_url.partition("://")[2], json.dumps(sorted(site.goals))
+                self._db.execute("INSERT INTO site VALUES (?, ?, ?, ?)", (site.idsite, name, site.main_url, goals))
             self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
@@ -116,37 +141,39 @@ class Store:
         """The random name of this database."""
         return str(self._db.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()[0])
 
-    def site(self, idsite: int) -> tuple[int, str, str] | None:
-        """(idsite, name, main URL), or `None` where there is none such."""
-        row: tuple[int, str, str] | None = self._db.execute("SELECT * FROM site WHERE idsite = ?", (idsite,)).fetchone()
+    def site(self, idsite: int) -> sqlite3.Row | None:
+        """The row of a site, or `None` where there is none such."""
+        row: sqlite3.Row | None = self._db.execute("SELECT * FROM site WHERE idsite = ?", (idsite,)).fetchone()
         return row
 
-    def sites(self) -> list[tuple[int, str, str]]:
-        """All sites."""
+    def sites(self) -> list[sqlite3.Row]:
+        """The rows of all sites."""
         return self._db.execute("SELECT * FROM site ORDER BY idsite").fetchall()
 
-    def visit_between(self, idsite: int, visitor: str, first: str, last: str) -> tuple[int, str] | None:
-        """The latest visit of `visitor` whose last action lies in the given times: its id and that time."""
-        row: tuple[int, str] | None = self._db.execute(
-            "SELECT idvisit, last_action_time FROM visit WHERE idsite = ? AND visitor = ?"
-            " AND last_action_time BETWEEN ? AND ? ORDER BY last_action_time DESC LIMIT 1",
-            (idsite, visitor, first, last),
+    def last_visit(self, idsite: int, column: str, value: str, until: str) -> sqlite3.Row | None:
+        """The latest visit with that `visitor` or `fingerprint` whose last action is before `until`."""
+        row: sqlite3.Row | None = self._db.execute(
+            f"SELECT * FROM visit WHERE idsite = ? AND {column} = ? AND last_action_time < ?"  # noqa: S608 - our names
+            " ORDER BY last_action_time DESC, idvisit DESC LIMIT 1",
+            (idsite, value, until),
         ).fetchone()
         return row
 
-    def add_visit(self, values: Mapping[str, Any]) -> int:
-        """A new visit; its id."""
-        return self._insert("visit", values)
+    def converted(self, idvisit: int, idgoal: int) -> bool:
+        """Whether the visit has that conversion already."""
+        sql = "SELECT 1 FROM action WHERE idvisit = ? AND idgoal = ? AND type = 'goal'"
+        return self._db.execute(sql, (idvisit, idgoal)).fetchone() is not None
 
-    def add_action(self, values: Mapping[str, Any]) -> None:
-        """A new action, counted in its visit."""
-        self._insert("action", values)
-        self._db.execute(
-            "UPDATE visit SET actions = actions + 1, last_action_time = max(last_action_time, ?) WHERE idvisit = ?",
-            (values["time"], values["idvisit"]),
-        )
+    def add(self, table: str, values: Mapping[str, Any]) -> int:
+        """A new row of `visit` or `action`; its id."""
+        sql = self._inserts.get(table)
+        if sql is None:
+            columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+            sql = self._inserts[table] = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - our names
+        return int(self._db.execute(sql, dict(values)).lastrowid or 0)
 
-    def _insert(self, table: str, values: Mapping[str, Any]) -> int:
-        columns, marks = ", ".join(values), ", ".join("?" * len(values))
-        cursor = self._db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(values.values()))  # noqa: S608 - names are ours
-        return int(cursor.lastrowid or 0)
+    def change_visit(self, idvisit: int, values: Mapping[str, Any]) -> None:
+        """Sets columns of a visit."""
+        columns = ", ".join(f"{name} = :{name}" for name in values)
+        sql = f"UPDATE visit SET {columns} WHERE idvisit = :idvisit"  # noqa: S608 - our names
+        self._db.execute(sql, {**values, "idvisit": idvisit})

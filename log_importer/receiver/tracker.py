@@ -1,31 +1,31 @@
 """Tracking requests -> visits and actions, with the answers of a real Matomo."""
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import sha1, sha256
+from datetime import datetime
+from sqlite3 import Row
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import orjson
 
 from log_importer.receiver.access import Access, Level
+from log_importer.receiver.actions import Action, action_of, page_of
 from log_importer.receiver.parameters import (
-    MAX_TEXT,
+    GEO,
     Invalid,
     Parameters,
+    Poison,
     address_of,
-    clean_url,
     idsite_of,
     number,
     parse_query,
     recorded,
     time_of,
-    visitor_id,
 )
+from log_importer.receiver.settings import Behaviour
 from log_importer.receiver.store import Store
-
-_VISIT = timedelta(minutes=30)
-_NO_TOKEN_FOR = timedelta(hours=24)
+from log_importer.receiver.visits import Sender, Visits, referrer_of, stamp, visitor_of
 
 
 class Reply(NamedTuple):
@@ -36,16 +36,11 @@ class Reply(NamedTuple):
     body: bytes
 
 
-GIF = bytes.fromhex("4749463839610100010080000000000000000021f90401000000002c00000000010001000002024401003b")
+GIF = bytes.fromhex(
+    "4749463839610100010080000000000000000021f90401000000002c00000000010001000002024401003b"
+)  # fmt: skip
 """One transparent pixel."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who posted: what a request falls back on where it does not say itself."""
-
-    address: str
-    user_agent: str
+NOTICE = b"<!DOCTYPE html><title>Tracker</title><p>This is the tracker of log-importer's embedded receiver.</p>\n"
 
 
 class Tracker:
@@ -53,86 +48,119 @@ class Tracker:
 
     def __init__(
         self, store: Store, access: Access, is_bot: Callable[[str], object], search_engine: Callable[[str], bool],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC).replace(microsecond=0),
+        clock: Callable[[], datetime], behaviour: Behaviour,
     ) -> None:  # fmt: skip
         self._store = store
         self._access = access
         self._is_bot = is_bot
         self._search_engine = search_engine
         self._clock = clock
+        self._behaviour = behaviour
+        self._visits = Visits(store, behaviour)
 
     def single(self, parameters: Parameters, sender: Sender) -> Reply:
         """One tracking request, by GET or as a form."""
+        image = parameters.get("send_image") != "0"
         try:
-            with self._store.transaction():
-                self._track(parameters, parameters.get("token_auth", ""), sender)
-        except Invalid:
-            return Reply(400, "image/gif", GIF)
-        return Reply(204, "", b"") if parameters.get("send_image") == "0" else Reply(200, "image/gif", GIF)
+            self._track(parameters, parameters.get("token_auth", ""), sender)
+        except (Invalid, Poison):
+            return Reply(400, "image/gif", GIF + NOTICE) if image else Reply(400, "text/html", NOTICE)
+        if self._behaviour.debug_on_demand and parameters.get("debug") == "1":
+            return Reply(200, "text/html", b"Debug enabled - Input parameters:<br/>" + orjson.dumps(dict(parameters)))
+        return Reply(200, "image/gif", GIF) if image else Reply(204, "text/html", b"")
 
     def bulk(self, document: Mapping[str, Any], url_token: str, sender: Sender) -> Reply:
-        """Many tracking requests in one transaction."""
+        """Many tracking requests in one transaction: all that is valid is stored, or nothing."""
         items = document.get("requests")
         items = list(items.values()) if isinstance(items, dict) else items if isinstance(items, list) else []
         token = document.get("token_auth")
         token = token if isinstance(token, str) else ""
-        tracked = 0
-        invalid: list[int] = []
         requests = [request for item in items if (request := _request(item)) is not None]
-        with self._store.transaction():
-            for index, request in enumerate(requests):
-                try:
-                    self._track(request, token or request.get("token_auth", ""), sender)
-                    tracked += 1
-                except Invalid:
-                    invalid.append(index)
-        if document.get("send_image") == 0:
-            return Reply(204, "", b"")
-        reply: dict[str, Any] = {"status": "success", "tracked": tracked, "invalid": len(invalid)}
+        if not requests:
+            return _counts("success", 0, [], told=False)
         grant = self._access.grant(token or url_token)
-        if grant is not None and grant.level is Level.SUPERUSER:
-            reply["invalid_indices"] = invalid
-        return Reply(200, "application/json", orjson.dumps(reply))
+        told = grant is not None and grant.level is Level.SUPERUSER
+        tracked, invalid = 0, list[int]()
+        try:
+            with self._store.transaction():
+                for index, request in enumerate(requests):
+                    try:
+                        self._track(request, token or request.get("token_auth", ""), sender)
+                        tracked += 1
+                    except Invalid:
+                        invalid.append(index)
+        except Poison:
+            return _counts("error", tracked, invalid, told, status=500)
+        if document.get("send_image") == 0:
+            return Reply(204, "text/html", b"")
+        return _counts("success", tracked, invalid, told)
 
     def _track(self, parameters: Parameters, token: str, sender: Sender) -> None:
+        if not parameters:
+            return
         idsite = idsite_of(parameters)
-        if self._store.site(idsite) is None:
+        site = self._store.site(idsite)
+        if site is None:
             raise Invalid("idsite")
         now = self._clock()
-        time = time_of(parameters, now)
-        trusted = self._access.level(token, idsite) >= Level.WRITE
-        needs_token = any(parameters.get(name) for name in ("cip", "country", "region", "city", "lat", "long"))
-        if not trusted and (needs_token or time < now - _NO_TOKEN_FOR):
+        time = time_of(parameters, now, self._behaviour.oldest)
+        needs_token = time < now - self._behaviour.no_token_for or any(parameters.get(name) for name in ("cip", *GEO))
+        if needs_token and self._access.level(token, idsite) < Level.WRITE:
             raise Invalid("token_auth")
-        if "cid" in parameters and len(parameters["cid"]) != 16:
+        if parameters.get("cid") and len(parameters["cid"]) != 16:
             raise Invalid("cid")
-        if (number(parameters, "pf_srv") or 0) < 0:
-            raise Invalid("pf_srv")
-        if not recorded(parameters):
-            return
-        address = address_of(parameters, sender.address)
+        ip = address_of(parameters, sender.address)
         agent = parameters.get("ua", sender.user_agent)
-        if "bots" not in parameters and (self._is_bot(agent) or self._search_engine(address)):
+        robot = not parameters.get("bots") and (self._is_bot(agent) or self._search_engine(ip))
+        if robot or not recorded(parameters) or parameters.get("ping") == "1":
             return
-        if parameters.get("ping") == "1":
-            return
-        self._store_action(idsite, parameters, time, address, agent)
+        self._record(parameters, site, time, ip, agent, sender)
 
-    def _store_action(self, idsite: int, parameters: Parameters, time: datetime, address: str, agent: str) -> None:
-        visitor = _visitor(parameters, address, agent)
-        action = _action(parameters)
-        stamp = _stamp(time)
-        found = None
-        if parameters.get("new_visit") != "1":
-            found = self._store.visit_between(
-                idsite, visitor, _stamp(max(time - _VISIT + timedelta(seconds=1), _midnight(time))),
-                _stamp(time + _VISIT - timedelta(seconds=1)),
-            )  # fmt: skip
-        if found is not None and found[1][:10] == stamp[:10]:
-            idvisit = found[0]
+    def _record(self, parameters: Parameters, site: Row, time: datetime, ip: str, agent: str, sender: Sender) -> None:
+        page = page_of(parameters)
+        action = action_of(parameters, page)
+        if action.values["type"] == "goal" and action.values["idgoal"] not in json.loads(site["goals"]):
+            raise Invalid("idgoal")
+        idsite = site["idsite"]
+        visitor = visitor_of(parameters, time, ip, agent)
+        referrer = referrer_of(parameters, page, _own_hosts(site["main_url"]))
+        known = self._visits.known(idsite, visitor, time)
+        if known is not None and self._visits.goes_on(known, time, parameters, referrer):
+            changes = self._visits.go_on(known, parameters, visitor, time, referrer)
+            idvisit, counts = known["idvisit"], {name: known[name] for name in ("actions", "searches", "events")}
         else:
-            idvisit = self._store.add_visit(_visit(parameters, idsite, visitor, stamp, address, agent))
-        self._store.add_action({"idvisit": idvisit, "idsite": idsite, "time": stamp, **action})
+            idvisit = self._visits.begin(parameters, idsite, visitor, time, known, referrer, sender)
+            known, changes, counts = None, {}, {"actions": 0, "searches": 0, "events": 0}
+        changes |= _counted(action, counts, known)
+        self._store.change_visit(idvisit, changes)
+        if (number(parameters, "pf_srv") or 0) < 0:
+            raise Invalid("pf_srv")  # too late, as in a Matomo: the visit has counted it
+        if action.values["type"] == "goal" and self._store.converted(idvisit, action.values["idgoal"]):
+            return
+        self._store.add("action", {"idvisit": idvisit, "idsite": idsite, "time": stamp(time), **action.values})
+
+
+def _counted(action: Action, counts: Mapping[str, int], known: Row | None) -> dict[str, Any]:
+    """How an action changes the counts and pages of its visit; `known` is the visit before it, if any."""
+    kind, url = action.values["type"], action.values["url"]
+    changes: dict[str, Any] = {"actions": counts["actions"] + action.counts}
+    if kind in ("goal", "order"):
+        changes["goal_converted"] = 1
+        if kind == "order":
+            changes["returned_as"] = "customer"
+    if kind == "search":
+        changes |= {"searches": counts["searches"] + 1, "exit_url": None}  # its page has no address
+    if kind == "event":
+        changes["events"] = counts["events"] + 1
+    if kind == "view" and url:
+        changes["exit_url"] = url
+        if known is None:
+            changes["entry_url"] = url
+    return changes
+
+
+def _own_hosts(main_url: str) -> frozenset[str]:
+    return frozenset({(urlsplit(main_url).hostname or "").removeprefix("www.")})
 
 
 def _request(item: object) -> Parameters | None:
@@ -142,89 +170,20 @@ def _request(item: object) -> Parameters | None:
         return parse_query(query) if mark and query else None
     if isinstance(item, dict):
         return {str(name): _scalar(value) for name, value in item.items()}
+    if isinstance(item, list):
+        return {str(index): _scalar(value) for index, value in enumerate(item)}
     return {}
 
 
 def _scalar(value: object) -> str:
     if isinstance(value, str):
         return value
-    return orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)
+    return orjson.dumps(value).decode()
 
 
-def _visitor(parameters: Parameters, address: str, agent: str) -> str:
-    if uid := parameters.get("uid"):
-        return sha1(uid.encode("utf-8", "replace")).hexdigest()[:16]  # noqa: S324 - as Matomo makes it
-    sent = visitor_id(parameters, "cid") or visitor_id(parameters, "_id")
-    return sent or sha256(f"{address}\n{agent}".encode("utf-8", "replace")).hexdigest()[:16]
-
-
-def _visit(
-    parameters: Parameters, idsite: int, visitor: str, stamp: str, address: str, agent: str
-) -> dict[str, Any]:  # fmt: skip
-    return {
-        "idsite": idsite,
-        "visitor": visitor,
-        "first_action_time": stamp,
-        "last_action_time": stamp,
-        "actions": 0,
-        "ip": address,
-        "user_agent": agent,
-        "user_id": parameters.get("uid") or None,
-        "language": parameters.get("lang") or None,
-        "resolution": parameters.get("res") or None,
-        "country": parameters.get("country") or None,
-        "region": parameters.get("region") or None,
-        "city": parameters.get("city") or None,
-        "latitude": number(parameters, "lat"),
-        "longitude": number(parameters, "long"),
-        "referrer": parameters.get("urlref") or None,
-        "custom_variables": parameters.get("_cvar") or None,
-    }
-
-
-def _action(parameters: Parameters) -> dict[str, Any]:
-    count = number(parameters, "search_count")
-    kind, url = _kind(parameters)
-    goal = number(parameters, "idgoal")
-    return {
-        "type": kind,
-        "url": clean_url(url),
-        "title": parameters.get("action_name", "")[:MAX_TEXT] or None,
-        "referrer": parameters.get("urlref") or None,
-        "search": parameters.get("search") or None,
-        "search_category": parameters.get("search_cat") or None,
-        "search_count": None if count is None else int(count),
-        "event_category": parameters.get("e_c") or None,
-        "event_action": parameters.get("e_a") or None,
-        "event_name": parameters.get("e_n") or None,
-        "event_value": number(parameters, "e_v"),
-        "idgoal": None if goal is None else int(goal),
-        "revenue": number(parameters, "revenue"),
-        "server_time": _whole(number(parameters, "pf_srv")),
-        "bandwidth": _whole(number(parameters, "bw_bytes")),
-        "custom_variables": parameters.get("cvar") or None,
-    }
-
-
-def _kind(parameters: Parameters) -> tuple[str, str]:
-    for name, kind in (("download", "download"), ("link", "outlink")):
-        if parameters.get(name):
-            return kind, parameters[name]
-    url = parameters.get("url", "")
-    if parameters.get("e_c") and parameters.get("e_a"):
-        return "event", url
-    if parameters.get("search"):
-        return "search", url
-    return ("goal" if parameters.get("idgoal") else "view"), url
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)
-
-
-def _midnight(time: datetime) -> datetime:
-    return time.replace(hour=0, minute=0, second=0)
-
-
-def _stamp(time: datetime) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S")
+def _counts(word: str, tracked: int, invalid: list[int], told: bool, status: int = 200) -> Reply:
+    """The reply to a bulk request; only a superuser is `told` which requests were invalid."""
+    reply: dict[str, Any] = {"status": word, "tracked": tracked, "invalid": len(invalid)}
+    if told:
+        reply["invalid_indices"] = invalid
+    return Reply(status, "application/json", orjson.dumps(reply))

@@ -147,7 +147,7 @@ def test_every_value_comes_back_unchanged(client: Client) -> None:
     odd = "a & = # ; % + \" ' < é 日本 \U0001f600"
     client.bulk([query(url="http://example.org/?x=" + "é😀", action_name=odd, urlref="http://r/?" + odd, ua=odd)])
     assert client.rows(
-        "SELECT action.url, title, action.referrer, user_agent FROM action JOIN visit USING (idvisit)"
+        "SELECT action.url, title, action.referrer_url, user_agent FROM action JOIN visit USING (idvisit)"
     ) == [("http://example.org/?x=é😀", odd, "http://r/?" + odd, odd)]
 
 
@@ -157,7 +157,7 @@ def test_every_value_comes_back_unchanged(client: Client) -> None:
         ({"download": "http://example.org/f.zip"}, "type", "download"),
         ({"link": "http://other.example/"}, "url", "http://other.example/"),
         ({"e_c": "c", "e_a": "a", "e_n": "n"}, "event_name", "n"),
-        ({"pf_srv": "1687"}, "server_time", 1687),
+        ({"pf_srv": "1687"}, "generation_ms", 1687),
         ({"bw_bytes": "2326"}, "bandwidth", 2326),
         ({"cvar": '{"1":["HTTP-code","200"]}'}, "custom_variables", '{"1":["HTTP-code","200"]}'),
     ],

@@ -1,0 +1,71 @@
+"""Where a visit came from: a campaign, a search engine, a social network, another website, or nowhere.
+
+No maintained list of search engines and networks is to be had as a package; the largest are named here, and others
+count as websites.
+"""
+
+import re
+from typing import NamedTuple
+
+from log_importer.receiver.urls import CAMPAIGN_KEYWORDS, CAMPAIGN_NAMES, MAX_URL, Address, parse_address
+
+_ENGINES = (
+    (r"(?:www\.)?google\.[a-z.]{2,6}", "Google", ("q", "query")),
+    (r"(?:[a-z]+\.)?bing\.com", "Bing", ("q",)),
+    (r"(?:[a-z]+\.)?search\.yahoo\.com", "Yahoo!", ("p", "q")),
+    (r"(?:www\.)?duckduckgo\.com", "DuckDuckGo", ("q",)),
+    (r"(?:www\.)?yandex\.[a-z.]{2,6}", "Yandex", ("text",)),
+    (r"(?:www\.|m\.)?baidu\.com", "Baidu", ("wd", "word", "kw")),
+    (r"(?:www\.)?ecosia\.org", "Ecosia", ("q",)),
+    (r"(?:www\.)?startpage\.com", "StartPage", ("query", "q")),
+    (r"(?:www\.)?qwant\.com", "Qwant", ("q",)),
+    (r"search\.brave\.com", "Brave", ("q",)),
+)
+_NETWORKS = (
+    (r"(?:[a-z-]+\.)?facebook\.com|fb\.me", "Facebook"),
+    (r"(?:mobile\.)?twitter\.com|t\.co|x\.com", "Twitter"),
+    (r"(?:[a-z]+\.)?linkedin\.com|lnkd\.in", "LinkedIn"),
+    (r"(?:[a-z]+\.)?reddit\.com", "reddit"),
+    (r"(?:[a-z]+\.)?instagram\.com", "Instagram"),
+    (r"(?:[a-z]+\.)?pinterest\.[a-z.]{2,6}", "Pinterest"),
+    (r"(?:[a-z]+\.)?youtube\.com|youtu\.be", "YouTube"),
+    (r"news\.ycombinator\.com", "Hacker News"),
+    (r"(?:[a-z]+\.)?github\.com", "GitHub"),
+)
+
+
+class Referrer(NamedTuple):
+    """As it is kept with the visit."""
+
+    type: str  # direct, search, social, website, campaign
+    name: str = ""
+    url: str = ""
+    keyword: str = ""
+
+
+def classify(page: Address | None, referrer: str, own_hosts: frozenset[str]) -> Referrer:
+    """The referrer of a visit that begins at `page`; `own_hosts` are those of the site."""
+    referrer = referrer[:MAX_URL]
+    came_from = parse_address(referrer)
+    if page is not None and (name := page.parameter(*CAMPAIGN_NAMES)):
+        foreign = came_from is not None and not _own(came_from, page, own_hosts)
+        host = came_from.host if came_from is not None and foreign else ""
+        keyword = page.parameter(*CAMPAIGN_KEYWORDS) or host
+        return Referrer("campaign", name.lower(), referrer if foreign else "", keyword.lower())
+    if came_from is None:
+        return Referrer("direct")
+    if _own(came_from, page, own_hosts):
+        return Referrer("direct", "", referrer)
+    for pattern, name, parameters in _ENGINES:
+        if re.fullmatch(pattern, came_from.host):
+            return Referrer("search", name, referrer, came_from.parameter(*parameters).lower())
+    for pattern, name in _NETWORKS:
+        if re.fullmatch(pattern, came_from.host):
+            return Referrer("social", name, referrer)
+    return Referrer("website", came_from.host, referrer)
+
+
+def _own(came_from: Address, page: Address | None, own_hosts: frozenset[str]) -> bool:
+    """Whether a referrer is the site itself, with or without www."""
+    host = came_from.host.removeprefix("www.")
+    return host in own_hosts or (page is not None and host == page.host.removeprefix("www."))
