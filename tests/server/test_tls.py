@@ -1,6 +1,5 @@
 """TLS: whom we trust, and a failed handshake told from a connection that broke later."""
 
-import socket
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -108,12 +107,9 @@ def test_a_handshake_that_hangs_is_no_verdict_on_the_certificate() -> None:
     assert answer.error.endswith("took no connection within 0.2 s.")
 
 
-def cut_off(connection: socket.socket, _: object) -> None:
-    connection.recv(100)
-
-
-def test_a_handshake_that_is_cut_off_is_no_verdict_on_the_certificate() -> None:
-    with listening(cut_off) as url:
+@pytest.mark.parametrize("taken", [100, 65536], ids=["reset", "closed"])
+def test_a_handshake_that_is_cut_off_is_no_verdict_on_the_certificate(taken: int) -> None:
+    with listening(lambda connection, _: connection.recv(taken)) as url:
         answer = post(url.replace("http", "https"))
     assert (answer.status, answer.body_sent, answer.tls) == (None, False, False)
     assert "broke while it was made" in answer.error
@@ -145,4 +141,4 @@ def test_a_reply_at_a_byte_at_a_time_has_a_deadline(authority: Authority) -> Non
     with serve(lambda _: Told(200, b"x" * 1000, drip=0.02), authority.context("localhost")) as server:
         answer = post(server.url, ca_file=authority.file, reply_timeout=0.3)
     assert (answer.status, answer.cut, answer.tls) == (200, True, False)
-    assert answer.seconds < 1.5
+    assert answer.seconds < 5
