@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance clean
+.PHONY: demo test lint conformance soak bench clean
 
 demo: .venv/.runtime
 	rm -rf .demo
@@ -15,6 +15,12 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+soak: .venv/.dev
+	SOAK=1 $(BIN)/pytest -n auto -m soak
+
+bench: .venv/.dev
+	$(BIN)/python bench/receiver.py
 
 FILE ?= tests/data/matomo-exchanges/exchanges.jsonl
 conformance: .venv/.dev

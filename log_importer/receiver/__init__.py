@@ -3,7 +3,7 @@
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -30,17 +30,18 @@ class Receiver:
         self, database: Path, *, is_bot: Callable[[str], object], search_engine: Callable[[str], bool],
         host: str = "127.0.0.1", port: int = 0, grants: dict[str, Grant] | None = None,
         sites: Sequence[SiteSetup] = (SiteSetup(1, MAIN_URL),), behaviour: Behaviour | None = None,
-        clock: Callable[[], datetime] | None = None,
+        clock: Callable[[], datetime] | None = None, users: Mapping[str, tuple[str, Grant]] | None = None,
     ) -> None:  # fmt: skip
         """`port` 0 is a free one; without `grants` there is one superuser's token, made anew.
 
-        A new database begins with `sites`; `clock` gives the time now in whole seconds of UTC.
+        A new database begins with `sites`; `users` are those for whom a token can be made; `clock` gives the time
+        now in whole seconds of UTC.
 
         Raises `UsageError` where the address cannot be had and `StateError` for the database.
         """
         self.token = next(iter(grants)) if grants else secrets.token_hex(16)
         self.store = Store(database, sites)
-        access = Access(grants or {self.token: Grant(Level.SUPERUSER)})
+        access = Access(grants or {self.token: Grant(Level.SUPERUSER)}, users)
         try:
             self._socket = socket.create_server((host, port), family=_family(host), backlog=128)
         except OSError as error:

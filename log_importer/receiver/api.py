@@ -1,7 +1,10 @@
 """The calls of Matomo's Reporting API that an importer makes."""
 
+import re
+from collections.abc import Callable
 from sqlite3 import Row
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -13,50 +16,111 @@ from log_importer.receiver.tracker import Reply
 _VERSION = "5.2.0"
 """The Matomo whose behaviour the receiver has."""
 _NO_TOKEN = "Unable to authenticate with the provided token. It is either invalid or expired."  # noqa: S105
+_WRONG_LOGIN = "The current password you entered is not correct."
+
+
+class _Refused(Exception):
+    """An error object as a Matomo words it, with its status."""
+
+    def __init__(self, message: str, status: int = 200) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Api:
-    """`module=API` of index.php."""
+    """`module=API` of index.php. A token's refusal has status 401, other errors are objects with status 200."""
 
     def __init__(self, store: Store, access: Access) -> None:
         self._store = store
         self._access = access
+        self._methods: dict[str, Callable[[Parameters, Grant], object]] = {
+            "API.getMatomoVersion": lambda _parameters, _grant: {"value": _VERSION},
+            "API.getPiwikVersion": lambda _parameters, _grant: {"value": _VERSION},
+            "SitesManager.getSiteFromId": self._site,
+            "SitesManager.getAllSites": self._all_sites,
+            "SitesManager.getSitesIdFromSiteUrl": self._sites_of_url,
+            "SitesManager.getSitesWithAdminAccess": lambda _, grant: self._sites(grant, Level.ADMIN),
+            "SitesManager.getSitesIdWithAdminAccess": lambda _, grant: self._ids(grant, Level.ADMIN),
+            "SitesManager.getSitesIdWithWriteAccess": lambda _, grant: self._ids(grant, Level.WRITE),
+            "SitesManager.addSite": self._add_site,
+        }
 
     def call(self, parameters: Parameters) -> Reply:
         """The answer to one call."""
+        try:
+            return _json(self._answer(parameters))
+        except _Refused as refused:
+            return _json({"result": "error", "message": str(refused)}, refused.status)
+
+    def _answer(self, parameters: Parameters) -> object:
+        method = parameters.get("method", "")
+        if method == "UsersManager.createAppSpecificTokenAuth":
+            return self._new_token(parameters)
         grant = self._access.grant(parameters.get("token_auth", ""))
         if grant is None:
-            return _json({"result": "error", "message": _NO_TOKEN}, 401)
-        method = parameters.get("method", "")
-        if method == "API.getMatomoVersion":
-            return _json({"value": _VERSION})
-        if method == "SitesManager.getSiteFromId":
-            return self._site(parameters.get("idSite", ""), grant)
-        if method in ("SitesManager.getSitesIdWithWriteAccess", "SitesManager.getSitesIdWithAdminAccess"):
-            level = Level.ADMIN if "Admin" in method else Level.WRITE
-            return _json([site["idsite"] for site in self._store.sites() if self._may(grant, site["idsite"]) >= level])
-        return _json({"result": "error", "message": f"The method '{method}' does not exist."})
+            raise _Refused(_NO_TOKEN, 401)
+        if method not in self._methods:
+            module, _, name = method.partition(".")
+            raise _Refused(f"The method '{name}' does not exist or is not available in the module '{module}'.")
+        return self._methods[method](parameters, grant)
 
-    def _site(self, text: str, grant: Grant) -> Reply:
-        site = self._store.site(int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    def _new_token(self, parameters: Parameters) -> object:
+        token = self._access.new_token(parameters.get("userLogin", ""), parameters.get("passwordConfirmation", ""))
+        if token is None:
+            raise _Refused(_WRONG_LOGIN)
+        return {"value": token}
+
+    def _site(self, parameters: Parameters, grant: Grant) -> object:
+        text = parameters.get("idSite", "")
+        site = self._store.site(int(text)) if re.fullmatch("[0-9]{1,9}", text) else None
         if site is None:
-            message = f"An unexpected website was found in the request: website id was set to '{text}' ."
-            return _json({"result": "error", "message": message})
-        if self._may(grant, site["idsite"]) < Level.VIEW:
-            message = (
-                f"You can't access this resource as it requires 'view' access for the website id = {site['idsite']}."
+            raise _Refused(f"An unexpected website was found in the request: website id was set to '{text}' .")
+        if grant.on(site["idsite"]) < Level.VIEW:
+            idsite = site["idsite"]
+            raise _Refused(
+                f"You can't access this resource as it requires 'view' access for the website id = {idsite}.", 401
             )
-            return _json({"result": "error", "message": message}, 401)
-        return _json(_described(site))
+        return _described(site)
 
-    @staticmethod
-    def _may(grant: Grant, idsite: int) -> Level:
-        return grant.level if grant.level is Level.SUPERUSER or idsite in grant.sites else Level.NONE
+    def _all_sites(self, _parameters: Parameters, grant: Grant) -> object:
+        _require_superuser(grant)
+        return [_described(site) for site in self._store.sites()]
+
+    def _sites(self, grant: Grant, level: Level) -> object:
+        return [_described(site) for site in self._store.sites() if grant.on(site["idsite"]) >= level]
+
+    def _ids(self, grant: Grant, level: Level) -> object:
+        return [site["idsite"] for site in self._store.sites() if grant.on(site["idsite"]) >= level]
+
+    def _sites_of_url(self, parameters: Parameters, grant: Grant) -> object:
+        host = _bare_host(parameters.get("url", ""))
+        sites = [site for site in self._store.sites() if _bare_host(site["main_url"]) == host]
+        return [{"idsite": site["idsite"]} for site in sites if grant.on(site["idsite"]) >= Level.VIEW]
+
+    def _add_site(self, parameters: Parameters, grant: Grant) -> object:
+        _require_superuser(grant)
+        urls = [value for name, value in parameters.items() if re.fullmatch(r"urls(\[[0-9]*\])?", name) and value]
+        name = parameters.get("siteName", "").strip()
+        if not name or not urls:
+            missing = "siteName" if not name else "urls"
+            raise _Refused(f"Please specify a value for '{missing}'.")
+        url = urls[0] if "://" in urls[0] else f"http://{urls[0]}"
+        return {"value": self._store.add_site(name, url.rstrip("/"))}
+
+
+def _require_superuser(grant: Grant) -> None:
+    if grant.level is not Level.SUPERUSER:
+        raise _Refused("You can't access this resource as it requires a 'superuser' access.", 401)
+
+
+def _bare_host(url: str) -> str:
+    host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
+    return host.removeprefix("www.")
 
 
 def _described(site: Row) -> dict[str, Any]:
     names = ("idsite", "name", "main_url")
-    return {name: site[name] for name in names} | {"timezone": "UTC", "type": "website"}
+    return {name: site[name] for name in names} | {"timezone": "UTC", "currency": "USD", "type": "website"}
 
 
 def _json(value: object, status: int = 200) -> Reply:

@@ -150,6 +150,11 @@ class Store:
         """The rows of all sites."""
         return self._db.execute("SELECT * FROM site ORDER BY idsite").fetchall()
 
+    def add_site(self, name: str, main_url: str) -> int:
+        """A new site; its number."""
+        row = self._db.execute("INSERT INTO site (name, main_url) VALUES (?, ?)", (name, main_url))
+        return int(row.lastrowid or 0)
+
     def last_visit(self, idsite: int, column: str, value: str, until: str) -> sqlite3.Row | None:
         """The latest visit with that `visitor` or `fingerprint` whose last action is before `until`."""
         row: sqlite3.Row | None = self._db.execute(
