@@ -48,6 +48,8 @@ class Receiver:
             self.store.close()
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"Port {port} of {host} cannot be had: {reason}.", "Choose another --port.") from None
+        # asyncio does this only for sockets that name their protocol; without it each answer takes 40 ms more.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         from log_importer.receiver.tracker import Tracker
 
         tracker = Tracker(self.store, access, is_bot, search_engine, clock or _now, behaviour or Behaviour())
