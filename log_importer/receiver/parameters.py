@@ -64,7 +64,7 @@ def recorded(parameters: Parameters) -> bool:
 def time_of(parameters: Parameters, now: datetime, oldest: timedelta) -> datetime:
     """When the request happened: `cdt`, or now where there is none that a Matomo would take."""
     text = parameters.get("cdt", "")
-    moment = parse_time(text) if text else None
+    moment = parse_time(text, now) if text else None
     return now if moment is None or moment > now or moment < now - oldest else moment
 
 
