@@ -13,6 +13,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from log_importer.server.deadline import Deadlines
+
 
 class Exchange:
     """One request and its reply, watched: how far it came, and a deadline for the whole of it."""
@@ -25,7 +27,6 @@ class Exchange:
         self.sent = False  # the kernel has taken the whole request
         self.expired = False
         self._handle: socket.socket | None = None  # ours, so that it outlives the connection's own
-        self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Exchange":
@@ -34,12 +35,11 @@ class Exchange:
 
     def __exit__(self, *_: object) -> None:
         _current.set(None)
+        _deadlines.drop(self)
         with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
             if self._handle is not None:
                 self._handle.close()
-            self._handle = self._timer = None
+            self._handle = None
 
     def watch(self, connection: socket.socket) -> None:
         """Takes the deadline and the questions to this socket."""
@@ -52,13 +52,7 @@ class Exchange:
 
     def expire_in(self, seconds: float) -> None:
         """Ends the exchange after `seconds`, whatever it is waiting for; replaces an earlier deadline."""
-        timer = threading.Timer(max(0.0, seconds), self._expire)
-        timer.daemon = True  # a deadline must not hold up the end of the process
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = timer
-        timer.start()
+        _deadlines.set(self, seconds, self._expire)
 
     @property
     def untaken(self) -> int | None:
@@ -68,9 +62,8 @@ class Exchange:
 
     def _expire(self) -> None:
         with self._lock:
-            if self._timer is threading.current_thread():
-                self.expired = True
-                self._shut_down()
+            self.expired = True
+            self._shut_down()
 
     def _shut_down(self) -> None:
         if self._handle is not None:
@@ -78,6 +71,7 @@ class Exchange:
                 self._handle.shutdown(socket.SHUT_RDWR)
 
 
+_deadlines = Deadlines()
 _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
