@@ -60,7 +60,7 @@ def _explained(outcome: Outcome, ranges: Ranges) -> dict[str, Any]:
     assert hit is not None
     if outcome.download:
         visitor, _, _ = visitor_keys(hit.client_ip, hit.user_agent or "")
-        if ranges.repeats(download_key(visitor, hit.path), hit.time, hit.status == 206):
+        if ranges.repeats(download_key(visitor, hit), hit.time, hit.status == 206):
             return {"outcome": "skipped", "reason": "partial", **known}
     return {"outcome": "tracked", **known, "request": _parameters(outcome.query)}
 
@@ -78,4 +78,9 @@ def _parameters(query: str) -> dict[str, str]:
 
 def _text(value: Any) -> Any:
     """Stray bytes shown as replacement characters, since JSON text cannot hold them."""
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # half a pair of surrogates, as JSON text can hold it
+        return value.encode("utf-8", "replace").decode()

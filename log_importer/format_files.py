@@ -32,6 +32,8 @@ def load_formats(files: Iterable[Path] = ()) -> dict[str, FormatSpec]:
 
 def load_file(path: Path) -> FormatSpec:
     """Reads one format file. Raises `FormatError`."""
+    if path.exists() and not path.is_file():
+        raise FormatError(f"{path}: this is no file.", "Name a format file, such as formats/combined.toml.")
     try:
         text = path.read_text("utf-8")
     except OSError as error:

@@ -1,4 +1,7 @@
-"""Signals: the first asks the run to end in good order, the second ends it at once."""
+"""Signals: the first asks the run to end in good order, the second ends it at once.
+
+Before anything is read there is nothing to bring in order, so the first one ends it.
+"""
 
 import signal
 import threading
@@ -18,7 +21,12 @@ class Interrupt:
         """128 and the signal's number; 0 where none came."""
         self._say = say
         self._grace = grace
+        self._begun = False
         self._before: dict[int, Any] = {}
+
+    def begin(self) -> None:
+        """From now on lines are read and sent."""
+        self._begun = True
 
     def __enter__(self) -> "Interrupt":
         for number in _SIGNALS:
@@ -36,5 +44,7 @@ class Interrupt:
             raise KeyboardInterrupt
         self.exit_code = 128 + number
         self.halt.set()
+        if not self._begun:
+            raise KeyboardInterrupt
         name = signal.Signals(number).name
         self._say(f"{name}: no more is read; what was read is sent for up to {self._grace:g} s. Again to stop at once.")

@@ -1,6 +1,7 @@
 """One `import` from settings to exit code: lock, receiver where none is named, run, summary."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -44,16 +45,22 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
         say(str(error))
     if settings.json:
         text = orjson.dumps(as_json(report, str(state)), option=orjson.OPT_INDENT_2).decode()
+    elif not report.tally.sources and report.errors:
+        return report.exit_code  # the errors have said it all
     else:
-        where = destination(settings.url, str(settings.idsite), str(database))
+        where = destination(report.server, str(settings.idsite), str(database))
         lines = list(as_text(report, where, str(state), console=not settings.local))
         if settings.local:
             lines.append(f"To look at it: sqlite3 {database}")
         text = "\n".join(lines)
-    # Whoever read our output may have left; the import is done all the same.
-    with contextlib.suppress(BrokenPipeError):
+    try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has left; the import is done
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        say(f"The summary cannot be written: {(error.strerror or '').lower()}. The import itself is done.")
     return report.exit_code
 
 

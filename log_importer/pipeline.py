@@ -46,6 +46,7 @@ class Report:
     seconds: float = 0.0
     interrupted: int = 0  # exit code of the signal, 0 for none
     site: Site | None = None
+    server: str = ""  # its address without credentials; "" is the embedded receiver
 
     @property
     def exit_code(self) -> int:
@@ -151,6 +152,7 @@ def run_import(settings: Settings, url: str, token: str, say: Callable[[str], No
     began = time.monotonic()
     report = Report(Tally())
     server = Server(url, token, endpoint=settings.endpoint, request_timeout=settings.request_timeout)
+    report.server = server.url if settings.url else ""
     inputs = look(settings, say)
     report.errors.extend(inputs.errors)
     if not inputs.probes:
@@ -163,6 +165,7 @@ def run_import(settings: Settings, url: str, token: str, say: Callable[[str], No
                 check(server, [settings.idsite], time.time(), patience)
                 pool.use(plan_of(settings, inputs, report.site))
                 progress.start(inputs.size)
+                interrupt.begin()
                 with Rejects(settings.rejects) as rejects:
                     run = _Run(settings, server, token, report.tally, rejects, progress, interrupt, say)
                     run.go(pool, chunks_of(
@@ -171,7 +174,7 @@ def run_import(settings: Settings, url: str, token: str, say: Callable[[str], No
         except LogImporterError as error:
             report.errors.append(error)
         except KeyboardInterrupt:
-            pass  # a second signal: the summary says what is pending
+            pass  # the summary says what is pending
         report.interrupted = interrupt.exit_code
     report.seconds = time.monotonic() - began
     return report
@@ -208,13 +211,13 @@ class _Run:
                 while pool.full or (chunk is None and pool.busy):
                     self._hand_over(*pool.next())
                 if chunk is None:
-                    self._sender.flush()  # a silent pipe: nobody should wait for what it said before
+                    self._sender.flush(self._grace)  # a silent pipe: nobody should wait for what it said before
             while pool.busy:
                 self._hand_over(*pool.next())
-            self._sender.flush(self._grace if self._halt.is_set() else None)
+            self._sender.flush(self._grace)
         finally:
             # After a signal and its grace, nobody waits for a server that may take minutes.
-            self._sender.close(0.0 if self._halt.is_set() else None)
+            self._sender.close(0.5 if self._halt.is_set() else None)
             self._progress.update(self._tally, 0)
 
     def _hand_over(self, chunk: Chunk, result: ChunkResult) -> None:

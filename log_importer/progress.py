@@ -44,7 +44,7 @@ class Progress:
             self._bar.update(sum(self._raw.values()) - self._bar.n)
         elif now - self._said >= _EVERY:
             self._said = now
-            self.say(f"{lines:,} lines read, {tracked:,} tracked, {in_flight:,} in flight.")
+            self.say(f"log-importer: {lines:,} lines read, {tracked:,} tracked, {in_flight:,} in flight.")
 
     def say(self, sentence: str) -> None:
         """Prints a sentence to standard error, without tearing the bar apart."""

@@ -1,6 +1,7 @@
 """Flags and environment -> one frozen `Settings`, checked before anything is sent."""
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -95,6 +96,7 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
             raise UsageError("There is no site to import into.", "Name it with --idsite.")
     in_arguments = bool(values.pop("token_auth_argument", None))
     state_dir = Path(values.pop("state_dir", None) or default_state_dir())
+    _check_host(values.get("log_hostname", ""))
     named_zone(values.get("timezone", "UTC"), "--timezone")
     known = {field.name for field in fields(Settings)}
     return Settings(
@@ -103,6 +105,11 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         token_in_arguments=in_arguments,
         state_dir=state_dir,
     )
+
+
+def _check_host(text: str) -> None:
+    if not re.fullmatch(r"(https?://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?", text) and text:
+        raise UsageError("--log-hostname is not a host's name.", "Write www.example.org or https://www.example.org.")
 
 
 def _token(values: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """The counts of a run, for people and, as JSON, for programs; both add up."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from log_importer.pipeline import Report
@@ -91,7 +92,8 @@ def _sources(tally: Tally) -> Iterator[str]:
     for counts in tally.sources:
         parts = [f"{bucket.replace('_', ' ')} {counts.count(bucket):,}" for bucket in BUCKETS if counts.count(bucket)]
         sums = f" = {' + '.join(parts)}" if parts else ""
-        yield f"  {visible(counts.source)} ({counts.format or 'no format fits'}): lines {counts.lines:,}{sums}"
+        name = counts.format or ("no format fits" if counts.lines else "empty")
+        yield f"  {visible(counts.source)} ({name}): lines {counts.lines:,}{sums}"
         if counts.incomplete:
             yield f"    incomplete: {visible(counts.incomplete)}; its whole lines were sent"
     yield ""
@@ -119,11 +121,23 @@ def _examples(tally: Tally) -> Iterator[str]:
 def _console(tally: Tally) -> Iterator[str]:
     sites = ",".join(str(site) for site in tally.sites())
     days = sorted({day for _, day in tally.days})
-    dates = ",".join(days) if len(days) <= 31 else f"{days[0]},{days[-1]}"
+    dates = " ".join(f"--dates={first}" if first == last else f"--dates={first},{last}" for first, last in _spans(days))
     yield ""
     yield "To have the reports of these dates counted again, on the server:"
-    yield f"  ./console core:invalidate-report-data --sites={sites} --dates={dates}"
+    yield f"  ./console core:invalidate-report-data --sites={sites} {dates}"
     yield "  ./console core:archive"
+
+
+def _spans(days: Sequence[str]) -> list[tuple[str, str]]:
+    """First and last day of each run of days that follow each other."""
+    spans: list[tuple[str, str]] = []
+    for day in days:
+        before = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
+        if spans and spans[-1][1] == before:
+            spans[-1] = (spans[-1][0], day)
+        else:
+            spans.append((day, day))
+    return spans
 
 
 def destination(url: str, site: str, database: str) -> str:

@@ -81,12 +81,16 @@ class Tally:
         with self._lock:
             self.sources[source].skipped[reason] += lines
 
-    def settle(self, requests: Sequence[Request], bucket: str, reason: str, maybe_twice: bool) -> None:
-        """The server's verdict on `requests`: `tracked`, `refused` (with the reason) or `in_doubt`."""
+    def settle(self, requests: Sequence[Request], bucket: str, reason: str, doubted: bool) -> None:
+        """The server's verdict on `requests`: `tracked`, `refused` (with the reason) or `in_doubt`.
+
+        `doubted` requests were counted as in doubt before, and leave that bucket; the server may have had them twice.
+        """
         with self._lock:
             for request in requests:
                 counts = self.sources[request.source]
-                counts.maybe_twice += maybe_twice
+                counts.in_doubt -= doubted
+                counts.maybe_twice += doubted and bucket == "tracked"
                 if bucket == "tracked":
                     counts.tracked += 1
                     self.days[request.site, _day(request.time)] += 1

@@ -147,7 +147,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
             agents.append(agent)
             lanes.append(lane)
             sites.append(idsite)
-            downloads.append(download_key(visitor, hit.path) if download else 0)
+            downloads.append(download_key(visitor, hit) if download else 0)
             ranges.append(hit.status == 206)
             cut_urls += cut
         elif bad:
@@ -181,7 +181,8 @@ def visitor_keys(address: str, agent: str) -> tuple[int, int, int]:
 _DIGITS = re.compile(rb"[0-9]+")
 
 
-def download_key(visitor: int, path: str) -> int:
+def download_key(visitor: int, hit: Hit) -> int:
     """A 64-bit key of a visitor's download of a file; never 0."""
-    spread = crc32(path.encode("utf-8", "surrogatepass")) * 0x9E3779B97F4A7C15
+    file = f"{hit.host}{hit.path}?{hit.query}"
+    spread = crc32(file.encode("utf-8", "surrogatepass")) * 0x9E3779B97F4A7C15
     return ((visitor ^ spread) & 0xFFFFFFFFFFFFFFFF) or 1

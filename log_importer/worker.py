@@ -135,7 +135,7 @@ class WorkerPool:
                     worker.restart()
             raise WorkerDied(
                 f"A worker process died twice on the chunk that begins at line {chunk.context.first_line}.",
-                "Look for a kernel message about memory, and run again.",
+                "Look for a kernel message about memory.",
             )
         finally:
             self._free.append(worker)

@@ -1,6 +1,7 @@
 """Processes that die: nobody is left behind, no lock is held, and the run ends rightly or clearly, never waiting."""
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -171,6 +172,43 @@ def test_a_second_signal_stops_at_once_and_says_what_is_pending(tmp_path: Path) 
     assert process.returncode == 143, error
     assert b"Traceback" not in error
     assert b'"tracked": 0,' in out
+
+
+@pytest.mark.parametrize("lines", [10, 60_000])
+def test_a_server_that_never_answers_holds_nobody_longer_than_the_grace(lines: int, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(LINE * lines)
+
+    def stuck(posted: Posted) -> Told:
+        answer = good(posted)
+        answer.delay = 0 if b"ping=1" in posted.body or b"requests" not in posted.body else 20
+        return answer
+
+    with serve(stuck) as server, importing(tmp_path, server, "--grace", 1) as process:
+        wait_for(lambda: server.bulk)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=15)
+        assert time.monotonic() - began < 6
+    assert process.returncode == 130, error
+    counts = json.loads(out)
+    assert counts["tracked"] == 0
+    assert counts["in_doubt"] == sum(len(posted.queries) for posted in server.bulk), "sent, and never answered"
+    assert counts["pending"] == counts["lines"] - counts["in_doubt"]
+
+
+def test_a_signal_before_anything_was_read_ends_it_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(LINE)
+
+    def silent(posted: Posted) -> Told:
+        return Told(delay=20)
+
+    with serve(silent) as server, importing(tmp_path, server) as process:
+        wait_for(lambda: server.posted)
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        process.communicate(timeout=15)
+        assert time.monotonic() - began < 5
+    assert process.returncode == 143
 
 
 def test_sigkill_while_the_receiver_writes_leaves_a_sound_database(run: Run, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from log_importer.receiver import Receiver
 from log_importer.tally import BUCKETS
 from tests.conftest import SAMPLES, TOKENS, Run, command, environment
+from tests.fault_server import serve
 
 LOG = SAMPLES / "nginx-combined.log"
 
@@ -231,6 +232,74 @@ def test_standard_output_may_close_and_the_import_goes_on(tmp_path: Path) -> Non
     process.stderr.close()
     assert (process.wait(30), "Traceback" in error) == (0, False), error
     assert query(tmp_path / "s" / "receiver.sqlite3", "SELECT count(*) FROM action") == [(85,)]
+
+
+def shell(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    """Runs a shell line in which $L is the command."""
+    variables = environment(folder, {"L": " ".join(command())})
+    return subprocess.run(["sh", "-c", line], cwd=folder, env=variables, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "sentence"),
+    [
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        (">/dev/full", 0, "The summary cannot be written: no space left on device. The import itself is done."),
+        ("--json >/dev/full", 0, "The import itself is done."),
+        ("- <&-", 3, "standard input: reading stopped at byte 0: bad file descriptor."),
+    ],
+)
+def test_standard_streams_may_be_closed_or_full(redirection: str, code: int, sentence: str, tmp_path: Path) -> None:
+    done = shell(tmp_path, f"$L import --local --state-dir s {LOG} {redirection}")
+    assert (done.returncode, "fault in" in done.stderr) == (code, False), done.stderr
+    assert sentence in done.stderr
+    assert query(tmp_path / "s" / "receiver.sqlite3", "SELECT count(*) FROM action") == [(85,)]
+
+
+def test_explain_says_that_its_output_cannot_be_written(tmp_path: Path) -> None:
+    done = shell(tmp_path, f"$L explain {LOG} >/dev/full")
+    assert (done.returncode, done.stderr) == (
+        1, "log-importer: Standard output cannot be written: no space left on device. Look at its disk.\n",
+    )  # fmt: skip
+
+
+def test_explain_shows_what_json_text_can_hold_and_unicode_cannot(run: Run, tmp_path: Path) -> None:
+    line = '{"ip":"192.0.2.1","path":"/d\\ud800x","status":200.0,"date":"2026-03-01T10:00:00Z"'
+    (tmp_path / "a.log").write_text(f'{line},"generation_time_milli":1}}\n' * 2)
+    explained = [json.loads(text) for text in run("explain", "a.log").out.splitlines()]
+    assert [(item["outcome"], item["hit"]["path"], item["hit"]["status"]) for item in explained] == [
+        ("tracked", "/d?x", 200), ("tracked", "/d?x", 200),
+    ]  # fmt: skip
+
+
+def test_two_downloads_are_two_where_host_or_query_differ(run: Run, tmp_path: Path) -> None:
+    line = (
+        '{} 192.0.2.1 - - [01/Mar/2026:10:00:0{} +0000] "GET {} HTTP/1.1" 206 9 "-" "Mozilla/5.0 (X11) Firefox/147.0"\n'
+    )
+    targets = [("a.example.org", "/f.zip"), ("b.example.org", "/f.zip"), ("a.example.org", "/f.zip?id=2")]
+    (tmp_path / "a.log").write_text("".join(line.format(host, n, path) for n, (host, path) in enumerate(targets * 2)))
+    summary = run("import", "--local", "--json", "--state-dir", "s", "a.log").summary
+    assert (summary["tracked"], summary["skipped"]) == (3, {"partial": 3})
+
+
+def test_a_password_in_the_url_is_used_and_never_shown(run: Run) -> None:
+    with serve() as server:
+        url = server.url.replace("http://", "http://me%40x:s%C3%A9cret@")
+        done = run("import", "--url", url, "--idsite", 1, "--state-dir", "s", LOG, LOG_IMPORTER_TOKEN_AUTH=TOKENS.admin)
+        assert server.bulk[0].headers["Authorization"].startswith("Basic ")
+    assert done.code == 0
+    assert "cret" not in done.out + done.err
+    assert f"site 1 on {server.url}" in done.out
+
+
+def test_the_server_command_names_spans_of_days(run: Run) -> None:
+    with serve() as server:
+        done = run(
+            "import", "--url", server.url, "--idsite", 1, "--state-dir", "s", SAMPLES, LOG_IMPORTER_TOKEN_AUTH="x"
+        )
+    wanted = "--sites=1 --dates=2026-03-01,2026-03-18 --dates=2026-03-28,2026-03-30"
+    assert f"./console core:invalidate-report-data {wanted}" in done.out
 
 
 def test_help_says_how_to_begin(run: Run) -> None:

@@ -51,6 +51,7 @@ def main() -> None:
 
 
 def _run() -> int:
+    _open_standard_streams()
     if sys.platform == "win32":
         return _fail("log-importer runs on Linux and macOS; on Windows, run it inside WSL.", 2)
     try:
@@ -74,6 +75,17 @@ def _run() -> int:
         what = f"This is a fault in log-importer: {type(error).__name__}: {error}."
         return _fail(f"{what} Please report it, with what LOG_IMPORTER_TRACEBACK=1 shows.", 1)
     return code if isinstance(code, int) else 0
+
+
+def _open_standard_streams() -> None:
+    """A stream that was closed before we began is taken, or the next file we open would become it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_WRONLY)  # also for input: reading it is an error then, and no empty log
+        if number and getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - for the life of the process
 
 
 def _fail(sentence: str, code: int) -> int:

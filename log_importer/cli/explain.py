@@ -27,7 +27,13 @@ def command(**given: Any) -> int:
     errors: list[LogImporterError] = []
     write = sys.stdout.buffer.write
     for item in explain(settings, say, errors):
-        write(orjson.dumps(item) + b"\n")
+        try:
+            write(orjson.dumps(item) + b"\n")
+        except BrokenPipeError:
+            raise
+        except OSError as failure:
+            reason = (failure.strerror or "").lower()
+            raise LogImporterError(f"Standard output cannot be written: {reason}.", "Look at its disk.") from None
     sys.stdout.flush()
     for error in errors:
         say(f"log-importer: {error}")

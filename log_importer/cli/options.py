@@ -64,8 +64,8 @@ SERVER = options(
 )  # fmt: skip
 
 STATE = options(
-    option("--state-dir", type=_FILE, metavar="DIR", help="Where progress is kept."),
-    option("--job", metavar="NAME", help="Name of what progress is kept for."),
+    option("--state-dir", type=_FILE, metavar="DIR", help="Where state lies."),
+    option("--job", metavar="NAME", help="The name of the job, of which one run goes at a time."),
 )
 
 

@@ -12,7 +12,7 @@ from log_importer.model import Answer, Receipt, Remedy, Request, Verdict
 
 Post = Callable[[Sequence[Request]], Answer]
 Settle = Callable[[Sequence[Request], str, str, bool], None]
-"""(requests, bucket, reason, maybe twice): bucket is `tracked`, `refused` or `in_doubt`."""
+"""(requests, bucket, reason, doubted): bucket is `tracked`, `refused` or `in_doubt`; `doubted` requests leave that."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
@@ -39,6 +39,8 @@ class Poster:
     def __init__(self, post: Post, delivery: Delivery) -> None:
         self._post = post
         self._delivery = delivery
+        self.on_the_wire: Sequence[Request] = ()
+        """Requests posted for the first time whose answer has not come."""
 
     def deliver(self, requests: Sequence[Request], doubted: bool = False) -> None:
         """Settles `requests`; `doubted` says that the server may have them already.
@@ -49,17 +51,17 @@ class Poster:
         attempt = 0
         while True:
             self._wait_for_the_present(requests)
-            answer, receipt = self._attempt(requests)
+            answer, receipt = self._attempt(requests, doubted)
             if receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
                 return self._settle(requests, receipt, doubted)
             if receipt.verdict is Verdict.ALL_REFUSED:
-                self._delivery.settle(requests, "refused", "invalid", False)
+                self._delivery.settle(requests, "refused", "invalid", doubted)
                 raise ServerRefused(receipt.reason)
             if receipt.verdict is Verdict.IN_DOUBT:
                 return self._doubt(requests, receipt, doubted)
             if receipt.verdict is Verdict.NOTHING:
                 if self._delivery.ping(requests[0].site):
-                    return self._delivery.settle(requests, "refused", "load", False)
+                    return self._delivery.settle(requests, "refused", "load", doubted)
             elif receipt.remedy is Remedy.STOP:
                 raise ServerRefused(receipt.reason)
             elif receipt.remedy is Remedy.SPLIT:
@@ -68,8 +70,10 @@ class Poster:
             self._pause(attempt, receipt, began)
             attempt += 1
 
-    def _attempt(self, requests: Sequence[Request]) -> tuple[Answer, Receipt]:
+    def _attempt(self, requests: Sequence[Request], doubted: bool) -> tuple[Answer, Receipt]:
+        self.on_the_wire = () if doubted else requests
         answer = self._post(requests)
+        self.on_the_wire = ()
         before = all(request.site in self._delivery.tracked_sites for request in requests)
         return answer, judge(answer, len(requests), tracked_before=before)
 
@@ -87,26 +91,28 @@ class Poster:
             self._delivery.tracked_sites.update(request.site for request in rest)
             settle(rest[: receipt.tracked], "tracked", "", doubted)
         if len(rest) > receipt.tracked:
-            settle(rest[receipt.tracked :], "refused", "load", False)
+            settle(rest[receipt.tracked :], "refused", "load", doubted)
         if invalid:
-            settle(invalid, "refused", "invalid", False)
+            settle(invalid, "refused", "invalid", doubted)
         if receipt.reason:
             self._delivery.say(receipt.reason)
 
     def _doubt(self, requests: Sequence[Request], receipt: Receipt, doubted: bool) -> None:
+        # In doubt until an answer comes, whatever ends the run before.
+        self._delivery.settle(requests, "in_doubt", "", doubted)
         if doubted:
             self._delivery.say(f"{receipt.reason} It was the second time, so these lines are held in doubt.")
-            return self._delivery.settle(requests, "in_doubt", "", False)
+            return
         self._delivery.say(f"{receipt.reason} What was sent is in doubt; it is sent once more, in halves.")
         self._pause(2, receipt, time.monotonic())
         for half in _halves(requests):
             self.deliver(half, doubted=True)
-        return None
+        return
 
     def _split(self, requests: Sequence[Request], answer: Answer, receipt: Receipt, doubted: bool) -> None:
         if len(requests) == 1:
             self._delivery.say(receipt.reason)
-            return self._delivery.settle(requests, "refused", "poison", False)
+            return self._delivery.settle(requests, "refused", "poison", doubted)
         first, second = _halves(requests)
         if answer.status == 413:
             self.deliver(first, doubted)
@@ -114,7 +120,7 @@ class Poster:
         # When both halves fail too, it is not a request of theirs.
         failures = []
         for half in (first, second):
-            half_answer, half_receipt = self._attempt(half)
+            half_answer, half_receipt = self._attempt(half, doubted)
             if half_receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
                 self._settle(half, half_receipt, doubted)
             elif half_receipt.remedy is Remedy.SPLIT:
@@ -137,7 +143,7 @@ class Poster:
         longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
         pause = max(random.uniform(0, longest), receipt.retry_after or 0.0)  # noqa: S311 - no secret hangs on it
         if time.monotonic() + pause - began > self._delivery.give_up_after:
-            raise ServerUnreachable(receipt.reason, "Progress is kept; run the same command again when it answers.")
+            raise ServerUnreachable(receipt.reason, "What was tracked stays tracked; the rest is counted as pending.")
         if self._delivery.abort.wait(pause):
             raise Aborted
 

@@ -23,6 +23,7 @@ class Sender:
         self._flushing = False
         self._failure: BaseException | None = None
         self._in_flight = 0
+        self._posters: dict[threading.Thread, Poster] = {}
         self._threads = [
             threading.Thread(target=self._run, args=(connect,), name=f"recorder-{number}", daemon=True)
             for number in range(recorders)
@@ -45,24 +46,34 @@ class Sender:
                 self._changed.wait(0.5)
             self._raise()
 
-    def flush(self, timeout: float | None = None) -> bool:
-        """Sends all that waits; whether it did within `timeout` seconds. Raises what ended the threads."""
+    def flush(self, grace: float) -> None:
+        """Sends all that waits; from a halt on, for `grace` seconds at most. Raises what ended the threads."""
+        end: float | None = None
         with self._changed:
             self._flushing = True
             self._changed.notify_all()
-            done = self._changed.wait_for(lambda: self._lanes.idle or self._stopping, timeout)
+            while not self._lanes.idle and not self._stopping:
+                if end is None and self._halt.is_set():
+                    end = time.monotonic() + grace
+                if end is not None and time.monotonic() >= end:
+                    break
+                self._changed.wait(0.2)
             self._flushing = False
             self._raise()
-            return done
 
     def close(self, timeout: float | None = None) -> None:
-        """Ends the threads; what is in flight is answered first, if within `timeout` seconds, the rest is pending."""
+        """Ends the threads; what is in flight is answered first.
+
+        What is not within `timeout` seconds is in doubt: it was sent, and its answer never came.
+        """
         self._delivery.abort.set()
         with self._changed:
             self._changed.notify_all()
         end = None if timeout is None else time.monotonic() + timeout
         for thread in self._threads:
             thread.join(None if end is None else max(0.0, end - time.monotonic()))
+            if thread.is_alive() and thread in self._posters:
+                self._delivery.settle(self._posters[thread].on_the_wire, "in_doubt", "", False)
 
     @property
     def _stopping(self) -> bool:
@@ -73,7 +84,11 @@ class Sender:
             raise self._failure
 
     def _run(self, connect: Callable[[], Post]) -> None:
-        poster = Poster(connect(), self._delivery)
+        try:
+            poster = self._posters[threading.current_thread()] = Poster(connect(), self._delivery)
+        except BaseException as error:
+            self._fail(error)
+            return
         while True:
             with self._changed:
                 batch = None
@@ -88,11 +103,15 @@ class Sender:
             except Aborted:
                 pass
             except BaseException as error:
-                with self._changed:
-                    self._failure = self._failure or error
-                    self._delivery.abort.set()
+                self._fail(error)
             finally:
                 with self._changed:
                     self._in_flight -= len(batch.requests)
                     self._lanes.release(batch)
                     self._changed.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._changed:
+            self._failure = self._failure or error
+            self._delivery.abort.set()
+            self._changed.notify_all()

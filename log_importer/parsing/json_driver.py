@@ -82,4 +82,6 @@ def _text(value: Any) -> str | None:
     if isinstance(value, list):
         # Headers are lists of values; the first is the one that counts.
         return _text(value[0]) if value and not isinstance(value[0], list) else None
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))  # 200.0 is the status 200
     return None if isinstance(value, dict) else str(value)

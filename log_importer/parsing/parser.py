@@ -1,5 +1,6 @@
 """A format compiled: one function from a line to a hit, or to why there is none."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -15,6 +16,8 @@ from log_importer.parsing.regex_driver import RegexDriver
 from log_importer.parsing.spec import FormatSpec
 from log_importer.parsing.w3c_driver import W3cDriver
 
+_ABSOLUTE = frozenset({"http", "HTTP", "Http"})
+_ORIGIN = re.compile(r"^https?://[^/?#]*", re.IGNORECASE)
 _FIELDS = {name: index for index, name in enumerate(Hit._fields)}
 _TIME, _CLIENT, _PATH, _QUERY = (_FIELDS[name] for name in ("time", "client_ip", "path", "query"))
 
@@ -83,6 +86,11 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
         for index in required:
             if values[index] is None:
                 return unreadable
+        if path[:4] in _ABSOLUTE:
+            # A request in absolute form, as proxies get it: the host in it is the client's choice, not ours.
+            values[_PATH] = path = _ORIGIN.sub("", path)
+            if not path.startswith("/"):
+                values[_PATH] = path = f"/{path}"
         if split_query and "?" in path:
             values[_PATH], _, values[_QUERY] = path.partition("?")
         return Hit(*values)  # type: ignore[arg-type]

@@ -23,7 +23,8 @@ def compile_time(layout: str, zone: tzinfo, unit: str | None = None) -> Time:
     if layout == "epoch":
         return _epoch(UNITS[unit or "s"])
     if layout == "iso8601":
-        return _by_minute(datetime.fromisoformat, zone, slot=17)
+        # Only the extended form with seconds has them at a fixed place.
+        return _by_minute(datetime.fromisoformat, zone, slot=17, behind=":")
     slot = _second_slot(layout)
 
     def parse(text: str) -> datetime:
@@ -55,7 +56,8 @@ def _second_slot(layout: str) -> int | None:
     return None
 
 
-def _by_minute(parse: Callable[[str], datetime], zone: tzinfo, slot: int | None) -> Time:
+def _by_minute(parse: Callable[[str], datetime], zone: tzinfo, slot: int | None, behind: str = "") -> Time:
+    """`slot` is where the second stands, which must come behind `behind`."""
     seen: dict[str, float | None] = {}
 
     def whole(text: str) -> float | None:
@@ -71,7 +73,8 @@ def _by_minute(parse: Callable[[str], datetime], zone: tzinfo, slot: int | None)
         assert slot is not None
         second = text[slot : slot + 2]
         # 60 is a leap second: it falls on the first of the next minute, as POSIX has it.
-        if len(second) != 2 or not (second.isascii() and second.isdigit()) or second > "60":
+        sound = len(second) == 2 and second.isascii() and second.isdigit() and second <= "60"
+        if not sound or (behind and (text[slot - 1] != behind or text[slot - 4] != behind)):
             return whole(text)
         minute = f"{text[:slot]}00{text[slot + 2 :]}"
         if minute not in seen:

@@ -55,11 +55,13 @@ def _time(hit: Hit, now: float) -> str | None:
 
 
 def _method(hit: Hit, _now: float) -> str | None:
-    return None if hit.method is None or hit.method in _METHODS else "method"
+    if hit.method is None:  # some logs have none; where a request line held none, it asked for nothing
+        return None if hit.path.startswith("/") else "method"
+    return None if hit.method in _METHODS else "method"
 
 
 def _status_error(hit: Hit, _now: float) -> str | None:
-    return "status-error" if hit.status is not None and 400 <= hit.status < 600 else None
+    return "status-error" if hit.status is not None and hit.status >= 400 else None
 
 
 def _status_redirect(hit: Hit, _now: float) -> str | None:

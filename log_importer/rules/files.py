@@ -19,7 +19,7 @@ DOWNLOAD_EXTENSIONS = frozenset(
 
 def extension(path: str) -> str:
     """The extension of the path's last segment, in lower case; "" where it has none."""
-    name = path[path.rfind("/") + 1 :]
+    name = path[path.rfind("/") + 1 :].partition(";")[0]  # a.css;jsessionid=1
     dot = name.rfind(".")
     return name[dot + 1 :].lower() if dot >= 0 else ""
 

@@ -8,6 +8,7 @@ from log_importer.sources.stream import IDLE, Stream
 CHUNK_BYTES = 1 << 20
 _HEAD_LINES = 1000
 _HEADER = b"#Fields:"
+_BOM = b"\xef\xbb\xbf"
 
 
 class Chunker:
@@ -15,7 +16,9 @@ class Chunker:
 
     def __init__(self, stream: Stream, max_line_bytes: int, size: int = CHUNK_BYTES) -> None:
         """`size` is the bytes of a chunk, about."""
+        self._stream = stream
         self._blocks = stream.blocks()
+        self._skipped: tuple[bytes, int] | None = None  # an oversize line in front of all others
         self._max_line_bytes = max_line_bytes
         self._size = size
         self._buffer = bytearray()
@@ -28,6 +31,8 @@ class Chunker:
 
         On a pipe it waits for a first line, but not for more than come without a pause.
         """
+        if self._skipped is None and self._fill() and b"\n" not in self._buffer:
+            self._skipped = self._skip_line()  # what comes behind it is what tells the format
         ended = True
         for block in self._blocks:
             self._buffer += block
@@ -58,10 +63,13 @@ class Chunker:
             del self._buffer[:end]
             for part in _at_headers(data) if headers else [data]:
                 yield chunk(part, len(part))
-                if headers and part.startswith(_HEADER):
-                    line = part.split(b"\n", 1)[0].decode("utf-8", "surrogateescape")
+                named = part.removeprefix(_BOM)
+                if headers and named.startswith(_HEADER):
+                    line = named.split(b"\n", 1)[0].decode("utf-8", "surrogateescape")
                     self._header = line.removesuffix("\r")
 
+        if self._skipped is not None:
+            yield chunk(*self._skipped)
         while len(self._buffer) >= self._size:  # what `head` has read already
             end = self._buffer.rfind(b"\n", 0, self._size) + 1
             if not end:
@@ -77,8 +85,18 @@ class Chunker:
             elif len(self._buffer) >= max(self._size, self._max_line_bytes + 1):
                 kept, skipped = self._skip_line()
                 yield chunk(kept, skipped)
+        if self._stream.damage:  # the last line is only a part of one
+            del self._buffer[self._buffer.rfind(b"\n") + 1 :]
         if self._buffer:
             yield from cut(len(self._buffer))
+
+    def _fill(self) -> bool:
+        """Reads until the buffer holds a line or a chunk's bytes; whether it holds that many."""
+        for block in self._blocks:
+            self._buffer += block
+            if b"\n" in block or len(self._buffer) >= self._size:
+                break
+        return len(self._buffer) >= max(self._size, self._max_line_bytes + 1)
 
     def _skip_line(self) -> tuple[bytes, int]:
         """Drops a line that is longer than a chunk, in bounded memory: enough of it to be called oversize, its size."""

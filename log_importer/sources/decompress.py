@@ -73,12 +73,18 @@ _MAGIC: tuple[tuple[bytes, Callable[[], Decompressor]], ...] = (
     (b"\xfd7zXZ\x00", lzma.LZMADecompressor),
     (b"\x28\xb5\x2f\xfd", ZstdDecompressor),
 )
+LONGEST_MAGIC = max(len(magic) for magic, _ in _MAGIC)
 _ERRORS = (zlib.error, OSError, lzma.LZMAError, ZstdError, EOFError)
 
 
 def sniff(head: bytes) -> Callable[[], Decompressor] | None:
     """The decompressor for a stream that begins with `head`, `None` for a plain one."""
     return next((make for magic, make in _MAGIC if head.startswith(magic)), None)
+
+
+def may_be_compressed(head: bytes) -> bool:
+    """Whether a stream that begins with `head`, be it short, can still turn out to be compressed."""
+    return any(head.startswith(magic) or magic.startswith(head) for magic, _ in _MAGIC)
 
 
 class Damage(Exception):

@@ -32,17 +32,23 @@ def find_sources(arguments: Iterable[str]) -> tuple[list[Source], list[SourceErr
                 sources.append(Source("standard input", None))
             continue
         try:
-            for path in _paths(argument):
-                status = path.stat()
-                identity = (status.st_dev, status.st_ino)
-                if identity not in seen:
-                    seen.add(identity)
-                    size = status.st_size if stat.S_ISREG(status.st_mode) else None
-                    sources.append(Source(str(path), path, size))
+            paths = list(_paths(argument))
         except SourceError as error:
             errors.append(error)
+            continue
         except OSError as error:
             errors.append(unreadable(argument, error))
+            continue
+        for path in paths:
+            try:
+                status = path.stat()
+            except OSError as error:  # such as a link that leads nowhere; the others are read
+                errors.append(unreadable(str(path), error))
+                continue
+            if (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                size = status.st_size if stat.S_ISREG(status.st_mode) else None
+                sources.append(Source(str(path), path, size))
     return sources, errors
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from log_importer.errors import SourceError
-from log_importer.sources.decompress import BLOCK, Damage, decompress, sniff
+from log_importer.sources.decompress import BLOCK, LONGEST_MAGIC, Damage, decompress, may_be_compressed, sniff
 from log_importer.sources.find import Source, unreadable
 
 IDLE = b""
@@ -52,8 +52,10 @@ class Stream:
         head = b""
         for block in raw:
             head += block
-            if len(head) >= 6 or block == IDLE:
+            if len(head) >= LONGEST_MAGIC or (head and not may_be_compressed(head)):
                 break
+            if block == IDLE:
+                yield IDLE
         make = sniff(head)
         if make is None:
             if head:
@@ -75,7 +77,7 @@ class Stream:
             except OSError as error:
                 raise SourceError(
                     f"{self.name}: reading stopped at byte {self.raw_position}: {(error.strerror or '').lower()}.",
-                    "What came before is imported; look at the disk or mount, then run again.",
+                    "What came before is imported; look at the disk or mount.",
                 ) from None
             if not block:
                 return

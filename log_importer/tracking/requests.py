@@ -94,10 +94,7 @@ def _origin(scheme: str | None, host: str | None, log_hostname: str, main_url: s
 
 def _target(hit: Hit) -> str:
     path = hit.path
-    if path.startswith(("http://", "https://")):
-        # A request in absolute form, as proxies get it: the host in it is the client's choice, not ours.
-        path = "/" + path.split("://", 1)[1].partition("/")[2]
-    elif not path.startswith("/"):
+    if not path.startswith("/"):
         path = "/" + path
     return path if hit.query is None else f"{path}?{hit.query}"
 

@@ -40,6 +40,9 @@ class Bench:
         return lambda requests: session.post(body([one.query for one in requests], TOKEN))
 
     def _settle(self, requests: Sequence[Request], bucket: str, reason: str, twice: bool) -> None:
+        if twice:  # they leave the bucket of those in doubt
+            gone = {one.number for one in requests}
+            self.settled = [entry for entry in self.settled if entry[0] not in gone]
         self.settled += [(one.number, bucket, reason, twice) for one in requests]
 
     def send(self, requests: Sequence[Request]) -> LogImporterError | None:
@@ -150,6 +153,14 @@ def test_a_batch_in_doubt_a_second_time_is_held_and_never_counted_as_tracked() -
         bench = Bench(server)
         assert bench.send([request(number) for number in range(4)]) is None
         assert [len(posted.queries) for posted in server.bulk] == [4, 2, 2]
+    assert bench.buckets == {("in_doubt", ""): 4}
+
+
+def test_a_batch_in_doubt_stays_so_when_the_server_goes_away() -> None:
+    answers = [Told(reset=True)]
+    with serve(lambda _: answers.pop() if answers else Told(503)) as server:
+        bench = Bench(server, give_up_after=8)
+        assert isinstance(bench.send([request(number) for number in range(4)]), ServerUnreachable)
     assert bench.buckets == {("in_doubt", ""): 4}
 
 

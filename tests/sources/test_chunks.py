@@ -6,6 +6,7 @@ import lzma
 import os
 import sys
 import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -54,11 +55,15 @@ def test_several_members_and_zero_padding_are_one_source(tmp_path: Path) -> None
 
 def test_a_truncated_gz_gives_its_whole_lines_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
-    whole = gzip.compress(os.urandom(300_000).hex().encode() + b"\n" + LINES)
+    lines = b"".join(os.urandom(30).hex().encode() + b"\n" for _ in range(5000))
+    whole = gzip.compress(lines)
     path.write_bytes(whole[: len(whole) // 2])
     chunks, damage = read(path)
     assert damage == "its compressed data ends in the middle"
-    assert len(content(chunks)) > 100_000
+    found = content(chunks)
+    assert 100_000 < len(found) < len(lines)
+    assert lines.startswith(found)
+    assert found.endswith(b"\n"), "the line that is cut is no whole line"
 
 
 def test_a_flipped_bit_is_told_and_what_came_before_is_kept(tmp_path: Path) -> None:
@@ -124,6 +129,45 @@ def test_looking_at_the_head_consumes_nothing(tmp_path: Path) -> None:
     assert content(chunks) == LINES
 
 
+@pytest.mark.parametrize("first", [0, 1, 3, 9])
+def test_a_compressed_pipe_may_be_slow(tmp_path: Path, first: int) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    whole = gzip.compress(LINES)
+
+    def write() -> None:
+        with fifo.open("wb", buffering=0) as pipe:
+            pipe.write(whole[:first])
+            time.sleep(0.3)
+            pipe.write(whole[first:])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with Stream(Source("fifo", fifo), idle=0.05) as stream:
+        chunks = [chunk for chunk in Chunker(stream, 65536).chunks(0, "x", False, lambda: 0.0) if chunk]
+    writer.join()
+    assert content(chunks) == LINES
+
+
+def test_a_header_behind_a_byte_order_mark_holds_for_all_chunks(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"\xef\xbb\xbf#Fields: x y\r\n" + b"1 2\r\n" * 100_000)
+    chunks, _ = read(path, size=64, headers=True)
+    assert {chunk.context.columns for chunk in chunks[1:]} == {"#Fields: x y"}
+
+
+def test_an_oversize_first_line_hides_nothing_behind_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"x" * 3_000_000 + b"\n" + LINES)
+    with Stream(Source("a", path, path.stat().st_size)) as stream:
+        chunker = Chunker(stream, 65536)
+        assert chunker.head()[0] == b"line 0"
+        chunks = [chunk for chunk in chunker.chunks(0, "x", False, lambda: 0.0) if chunk]
+    assert len(chunks[0].data) == 65537
+    assert content(chunks[1:]) == LINES
+    assert (chunks[1].context.offset, chunks[1].context.first_line) == (3_000_001, 2)
+
+
 def test_a_silent_pipe_gives_what_it_has_and_then_says_that_it_is_silent(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -152,11 +196,12 @@ def test_sources_are_found_once_each_and_missing_ones_told(tmp_path: Path) -> No
         (tmp_path / name).write_text("x")
     (tmp_path / "same.log").hardlink_to(tmp_path / "a.log")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "nowhere.log").symlink_to("/nonexistent")
     sources, errors = find_sources(
-        [str(tmp_path), f"{tmp_path}/*.log", f"{tmp_path}/a.log", "-", "-", f"{tmp_path}/no*", f"{tmp_path}/none",
+        [str(tmp_path), f"{tmp_path}/*.log", f"{tmp_path}/a.log", "-", "-", f"{tmp_path}/zz*", f"{tmp_path}/none",
          f"{tmp_path}/empty"]
     )  # fmt: skip
     assert [source.name for source in sources] == [f"{tmp_path}/a.log", f"{tmp_path}/b.log", "standard input"]
     assert [str(error).split(": ")[1].split(".")[0] for error in errors] == [
-        "no file matches", "cannot be read", "this directory holds no log files",
+        "cannot be read", "no file matches", "cannot be read", "this directory holds no log files",
     ]  # fmt: skip
