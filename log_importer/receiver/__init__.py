@@ -52,8 +52,9 @@ class Receiver:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         from log_importer.receiver.tracker import Tracker
 
-        tracker = Tracker(self.store, access, is_bot, search_engine, clock or _now, behaviour or Behaviour())
-        self._server = _make_server(tracker, self.store, access)
+        behaviour = behaviour or Behaviour()
+        tracker = Tracker(self.store, access, is_bot, search_engine, clock or _now, behaviour)
+        self._server = _make_server(tracker, self.store, access, behaviour)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self.run, name="receiver", daemon=True)
@@ -90,13 +91,13 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def _make_server(tracker: "Tracker", store: Store, access: Access) -> Any:
+def _make_server(tracker: "Tracker", store: Store, access: Access, behaviour: Behaviour) -> Any:
     import uvicorn  # only who receives pays for it
 
     from log_importer.receiver.api import Api
     from log_importer.receiver.app import make_app
 
-    app = make_app(tracker, Api(store, access))
+    app = make_app(tracker, Api(store, access), behaviour.body_time.total_seconds())
     # Proxy headers would let a client choose its own address.
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", proxy_headers=False, server_header=False,

@@ -1,7 +1,9 @@
 """The receiver's HTTP face: the tracker's two paths and the calls of the Reporting API that an importer makes."""
 
+import asyncio
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 import orjson
 from starlette.applications import Starlette
@@ -21,38 +23,58 @@ MAX_BODY = 32 << 20
 _FORM = "application/x-www-form-urlencoded"
 _WELCOME = Reply(200, "text/html", NOTICE)
 _WRONG = Reply(400, "text/html", NOTICE)
+_TOO_SLOW = Reply(408, "text/plain", b"The body did not arrive in time.\n")
 _TOO_LARGE = Reply(413, "text/plain", b"The body is larger than 32 MiB.\n")
+# Who names the server with a slash at its end posts to two; web servers take them for one.
+_TRACKER_PATHS = ("/piwik.php", "/matomo.php", "//piwik.php", "//matomo.php")
 
 
-def make_app(tracker: Tracker, api: Api) -> Starlette:
-    """The ASGI application. One request at a time reaches the store."""
+class _Sent(NamedTuple):
+    """One HTTP request."""
+
+    query: str
+    body: bytes
+    sender: Sender
+    posted: bool
+    form: bool  # whether the body is one, by its media type
+
+
+def make_app(tracker: Tracker, api: Api, body_seconds: float) -> Starlette:
+    """The ASGI application. One request at a time reaches the store.
+
+    A body must arrive within `body_seconds`: who stops halfway would keep the receiver from ending.
+    """
     lock = threading.Lock()
 
-    async def answer(request: Request, handle: Callable[[str, bytes, Sender, bool], Reply]) -> Response:
-        body = await _body(request)
+    async def answer(request: Request, handle: Callable[[_Sent], Reply]) -> Response:
+        try:
+            body = await asyncio.wait_for(_body(request), body_seconds)
+        except TimeoutError:
+            return _response(_TOO_SLOW)
         if body is None:
             return _response(_TOO_LARGE)
         headers = request.headers
-        form = headers.get("content-type", _FORM).startswith(_FORM)
         address = request.client.host if request.client else ""
         sender = Sender(address, headers.get("user-agent", ""), headers.get("accept-language", ""))
+        form = headers.get("content-type", _FORM).startswith(_FORM)
+        sent = _Sent(request.url.query, body, sender, request.method == "POST", form)
 
         def locked() -> Reply:
             with lock:
-                return handle(request.url.query, body, sender, form)
+                return handle(sent)
 
         return _response(await run_in_threadpool(locked))
 
-    def track(query: str, body: bytes, sender: Sender, form: bool) -> Reply:
-        if b'"requests"' in body:
-            return tracker.bulk(_document(body), parse_query(query).get("token_auth", ""), sender)
-        parameters = (parse_query(body.decode("utf-8", "surrogateescape")) if form else {}) | parse_query(query)
+    def track(sent: _Sent) -> Reply:
+        if b'"requests"' in sent.body:
+            return tracker.bulk(_document(sent.body), parse_query(sent.query).get("token_auth", ""), sent.sender)
+        parameters = _merged(sent) if sent.form else parse_query(sent.query)
         if not parameters:
-            return _WRONG if body else _WELCOME
-        return tracker.single(parameters, sender)
+            return _WRONG if sent.posted else _WELCOME
+        return tracker.single(parameters, sent.sender)
 
-    def report(query: str, body: bytes, _sender: Sender, _form: bool) -> Reply:
-        return api.call(parse_query(body.decode("utf-8", "surrogateescape")) | parse_query(query))
+    def report(sent: _Sent) -> Reply:
+        return api.call(_merged(sent))
 
     async def tracker_endpoint(request: Request) -> Response:
         return await answer(request, track)
@@ -60,13 +82,13 @@ def make_app(tracker: Tracker, api: Api) -> Starlette:
     async def api_endpoint(request: Request) -> Response:
         return await answer(request, report)
 
-    return Starlette(
-        routes=[
-            Route("/piwik.php", tracker_endpoint, methods=["GET", "POST", "HEAD", "OPTIONS"]),
-            Route("/matomo.php", tracker_endpoint, methods=["GET", "POST", "HEAD", "OPTIONS"]),
-            Route("/index.php", api_endpoint, methods=["GET", "POST"]),
-        ]
-    )
+    tracks = [Route(path, tracker_endpoint, methods=["GET", "POST", "HEAD", "OPTIONS"]) for path in _TRACKER_PATHS]
+    return Starlette(routes=[*tracks, Route("/index.php", api_endpoint, methods=["GET", "POST"])])
+
+
+def _merged(sent: _Sent) -> dict[str, str]:
+    """The parameters of body and query string, which wins."""
+    return parse_query(sent.body.decode("utf-8", "surrogateescape")) | parse_query(sent.query)
 
 
 def _document(body: bytes) -> dict[str, object]:

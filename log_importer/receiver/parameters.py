@@ -55,9 +55,9 @@ def idsite_of(parameters: Parameters) -> int:
     return int(text)
 
 
-def recorded(parameters: Parameters) -> bool:
-    """Whether `rec` asks for the request to be stored."""
-    number = re.match(r"\s*\+?([0-9]{1,9})", parameters.get("rec", ""))
+def switched_on(parameters: Parameters, name: str) -> bool:
+    """Whether a switch such as `rec` or `bots` begins with a number above 0; `true` does not."""
+    number = re.match(r"\s*\+?([0-9]{1,9})", parameters.get(name, ""))
     return number is not None and int(number[1]) > 0
 
 
@@ -125,13 +125,16 @@ def custom_variables(text: str) -> dict[str, list[str]] | None:
     return found or None
 
 
-def coordinate(parameters: Parameters, name: str, limit: float) -> float | None:
-    """Latitude or longitude, rounded as it is stored. Raises `Poison` for what the database column cannot hold."""
+def coordinate(parameters: Parameters, name: str) -> float | None:
+    """Latitude or longitude, rounded as it is stored. Raises `Poison` for what the database column cannot hold.
+
+    The column takes three digits before the point; whether there is such a place on Earth is not asked.
+    """
     text = parameters.get(name, "")
     if not text:
         return None
     value = number(parameters, name)
-    if value is None or abs(value) > limit:
+    if value is None or abs(round(value, 6)) >= 1000:
         raise Poison(name)
     return round(value, 6)
 

@@ -25,3 +25,4 @@ class Behaviour:
     visit_length: timedelta = timedelta(minutes=30)
     no_token_for: timedelta = timedelta(hours=24)  # how old a hit may be that comes without a token
     oldest: timedelta = timedelta(days=7300)
+    body_time: timedelta = timedelta(seconds=30)  # for a body to arrive

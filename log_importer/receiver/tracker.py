@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from html import escape
 from sqlite3 import Row
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from log_importer.receiver.parameters import (
     idsite_of,
     number,
     parse_query,
-    recorded,
+    switched_on,
     time_of,
 )
 from log_importer.receiver.settings import Behaviour
@@ -61,12 +62,21 @@ class Tracker:
     def single(self, parameters: Parameters, sender: Sender) -> Reply:
         """One tracking request, by GET or as a form."""
         image = parameters.get("send_image") != "0"
+        if not self._behaviour.record:
+            return Reply(503, "image/gif", GIF)
+        refused = False
         try:
-            self._track(parameters, parameters.get("token_auth", ""), sender)
-        except (Invalid, Poison):
+            with self._store.transaction():
+                try:
+                    self._track(parameters, parameters.get("token_auth", ""), sender)
+                except Invalid:
+                    refused = True  # what was stored before it was found out stays
+        except Poison:
+            refused = True
+        if refused:
             return Reply(400, "image/gif", GIF + NOTICE) if image else Reply(400, "text/html", NOTICE)
         if self._behaviour.debug_on_demand and parameters.get("debug") == "1":
-            return Reply(200, "text/html", b"Debug enabled - Input parameters:<br/>" + orjson.dumps(dict(parameters)))
+            return Reply(200, "text/html", _debug(parameters))
         return Reply(200, "image/gif", GIF) if image else Reply(204, "text/html", b"")
 
     def bulk(self, document: Mapping[str, Any], url_token: str, sender: Sender) -> Reply:
@@ -76,7 +86,7 @@ class Tracker:
         token = document.get("token_auth")
         token = token if isinstance(token, str) else ""
         requests = [request for item in items if (request := _request(item)) is not None]
-        if not requests:
+        if not requests or not self._behaviour.record:
             return _counts("success", 0, [], told=False)
         grant = self._access.grant(token or url_token)
         told = grant is not None and grant.level is Level.SUPERUSER
@@ -91,7 +101,7 @@ class Tracker:
                         invalid.append(index)
         except Poison:
             return _counts("error", tracked, invalid, told, status=500)
-        if document.get("send_image") == 0:
+        if document.get("send_image") in (0, "0"):
             return Reply(204, "text/html", b"")
         return _counts("success", tracked, invalid, told)
 
@@ -110,9 +120,10 @@ class Tracker:
         if parameters.get("cid") and len(parameters["cid"]) != 16:
             raise Invalid("cid")
         ip = address_of(parameters, sender.address)
-        agent = parameters.get("ua", sender.user_agent)
-        robot = not parameters.get("bots") and (self._is_bot(agent) or self._search_engine(ip))
-        if robot or not recorded(parameters) or parameters.get("ping") == "1":
+        agent = parameters.get("ua") or sender.user_agent
+        if not switched_on(parameters, "rec") or parameters.get("ping") == "1":
+            return
+        if not switched_on(parameters, "bots") and (self._is_bot(agent) or self._search_engine(ip)):
             return
         self._record(parameters, site, time, ip, agent, sender)
 
@@ -161,6 +172,12 @@ def _counted(action: Action, counts: Mapping[str, int], known: Row | None) -> di
 
 def _own_hosts(main_url: str) -> frozenset[str]:
     return frozenset({(urlsplit(main_url).hostname or "").removeprefix("www.")})
+
+
+def _debug(parameters: Parameters) -> bytes:
+    """What debug=1 answers, where it is allowed: the parameters but the token, as text that no browser runs."""
+    shown = {name: value for name, value in parameters.items() if name != "token_auth"}
+    return b"Debug enabled - Input parameters:<br/>" + escape(orjson.dumps(shown).decode()).encode()
 
 
 def _request(item: object) -> Parameters | None:

@@ -25,6 +25,7 @@ from log_importer.receiver.urls import Address
 
 _LAYOUT = "%Y-%m-%d %H:%M:%S"
 _LONGEST_CITY = 255
+_LONGEST_REGION = 3
 _DAY = timedelta(days=1)
 
 
@@ -123,10 +124,10 @@ class Visits:
             "user_id": parameters.get("uid", "")[:200] or None,
             "language": language or None,
             "country": country_of(parameters, language),
-            "region": parameters.get("region", "")[:3] or None,
+            "region": parameters.get("region", "")[:_LONGEST_REGION] or None,
             "city": parameters.get("city", "")[:_LONGEST_CITY] or None,
-            "latitude": coordinate(parameters, "lat", 90),
-            "longitude": coordinate(parameters, "long", 180),
+            "latitude": coordinate(parameters, "lat"),
+            "longitude": coordinate(parameters, "long"),
             "resolution": parameters.get("res", "")[:18] or "unknown",
             "local_time": local_time(parameters),
             "referrer_type": referrer.type,
@@ -155,12 +156,15 @@ class Visits:
             }  # fmt: skip
         if len(parameters.get("city", "")) > _LONGEST_CITY:
             raise Poison("city")
-        for name, column, limit in (("lat", "latitude", 90), ("long", "longitude", 180)):
+        for name, column in (("lat", "latitude"), ("long", "longitude")):
             if parameters.get(name):
-                changes[column] = coordinate(parameters, name, limit)
-        for name in ("country", "region", "city"):
-            if parameters.get(name):
-                changes[name] = parameters[name].lower() if name == "country" else parameters[name]
+                changes[column] = coordinate(parameters, name)
+        if parameters.get("country"):
+            changes["country"] = parameters["country"].lower()
+        if parameters.get("region"):
+            changes["region"] = parameters["region"][:_LONGEST_REGION]
+        if parameters.get("city"):
+            changes["city"] = parameters["city"]
         if named := custom_variables(parameters.get("_cvar", "")):
             changes["custom_variables"] = json_text(named)
         return changes

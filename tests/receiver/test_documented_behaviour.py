@@ -1,0 +1,170 @@
+"""What a real Matomo was seen to do beyond the recorded exchanges, and the limits that keep the receiver alive."""
+
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from log_importer.bot_rules import judges
+from log_importer.receiver import Receiver
+from log_importer.receiver.settings import Behaviour
+from tests.conftest import GRANTS, TOKENS
+
+CHROME = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/145.0.0.0 Safari/537.36"
+BOT = "Googlebot/2.1 (+http://www.google.com/bot.html)"
+HIT = {
+    "idsite": "1", "rec": "1", "url": "http://example.org/a", "ua": CHROME, "cip": "203.0.113.7",
+    "cdt": "2024-01-10 10:00:00", "token_auth": TOKENS.superuser,
+}  # fmt: skip
+
+
+class Place:
+    """A receiver and its database."""
+
+    def __init__(self, receiver: Receiver, database: Path) -> None:
+        self.url = f"{receiver.url}/matomo.php"
+        self._database = database
+
+    def send(self, agent: str = "", **changes: str) -> requests.Response:
+        headers = {"User-Agent": agent} if agent else {}
+        return requests.get(self.url, HIT | changes, headers=headers, timeout=10)
+
+    def rows(self, sql: str) -> list[Any]:
+        with closing(sqlite3.connect(self._database)) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[Behaviour], Place]]:
+    with ExitStack() as stack:
+
+        def begin(behaviour: Behaviour) -> Place:
+            verdicts = judges()
+            receiver = Receiver(
+                tmp_path / "db", is_bot=verdicts.is_bot, search_engine=verdicts.search_engine, grants=GRANTS,
+                behaviour=behaviour,
+            )  # fmt: skip
+            return Place(stack.enter_context(receiver), tmp_path / "db")
+
+        yield begin
+
+
+@pytest.fixture
+def place(start: Callable[[Behaviour], Place]) -> Place:
+    return start(Behaviour())
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"", 400), (b"\x1f\x8b gzip", 400)])
+def test_a_post_of_nothing_readable_is_answered_with_a_page(place: Place, body: bytes, status: int) -> None:
+    answer = requests.post(place.url, body, headers={"Content-Type": "application/json"}, timeout=10)
+    assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (status, "text/html")
+
+
+@pytest.mark.parametrize("path", ["//piwik.php", "//matomo.php"])
+def test_two_slashes_before_the_tracker_are_one(place: Place, path: str) -> None:
+    address = urlsplit(place.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(f"GET {path}?idsite=1&rec=1&url=http://example.org/ HTTP/1.0\r\n\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"
+    assert place.rows("SELECT url FROM action") == [("http://example.org/",)]
+
+
+@pytest.mark.parametrize(("bots", "stored"), [("1", 1), ("0", 0), ("true", 0), ("", 0)])
+def test_bots_are_stored_where_the_switch_is_a_number_above_zero(place: Place, bots: str, stored: int) -> None:
+    assert place.send(ua=BOT, bots=bots).status_code == 200
+    assert place.rows("SELECT count(*) FROM action") == [(stored,)]
+
+
+@pytest.mark.parametrize(("lat", "status"), [("91", 200), ("-999.999999", 200), ("1000", 400), ("999.9999999", 400)])
+def test_a_latitude_fails_where_its_column_cannot_hold_it(place: Place, lat: str, status: int) -> None:
+    assert place.send(lat=lat).status_code == status
+    assert place.rows("SELECT latitude FROM visit") == ([(float(lat),)] if status == 200 else [])
+
+
+def test_a_region_is_cut_in_a_visit_that_goes_on_too(place: Place) -> None:
+    place.send()
+    place.send(region="california")
+    assert place.rows("SELECT region FROM visit") == [("cal",)]
+
+
+def test_a_city_too_long_fails_only_where_the_visit_goes_on(place: Place) -> None:
+    assert [place.send(city="x" * 300).status_code for _ in range(2)] == [200, 400]
+    assert place.rows("SELECT length(city), actions FROM visit") == [(255, 1)]
+
+
+@pytest.mark.parametrize("sent", [{"ua": ""}, {}])
+def test_an_empty_user_agent_is_the_header_s(place: Place, sent: dict[str, str]) -> None:
+    parameters = {name: value for name, value in HIT.items() if name != "ua"} | sent
+    requests.get(place.url, parameters, headers={"User-Agent": "Firefox/115.0"}, timeout=10)
+    assert place.rows("SELECT user_agent FROM visit") == [("Firefox/115.0",)]
+
+
+@pytest.mark.parametrize(("second", "referrer"), [
+    ({"url": "http://example.org/?pk_campaign=c1"}, ("campaign", "c1")),
+    ({"urlref": "https://blog.example.net/p"}, ("website", "blog.example.net")),
+])  # fmt: skip
+def test_a_direct_visit_takes_the_referrer_of_a_later_hit(
+    place: Place, second: dict[str, str], referrer: tuple[str, str]
+) -> None:
+    place.send()
+    place.send(**second)
+    assert place.rows("SELECT referrer_type, referrer_name FROM visit") == [referrer]
+
+
+def test_two_ids_from_one_address_and_browser_are_one_visit_with_the_later_id(place: Place) -> None:
+    place.send(_id="a" * 16)
+    place.send(_id="b" * 16)
+    assert place.rows("SELECT visitor, actions FROM visit") == [("b" * 16, 2)]
+
+
+def test_with_recording_switched_off_nothing_is_counted_or_stored(start: Callable[[Behaviour], Place]) -> None:
+    place = start(Behaviour(record=False))
+    assert place.send().status_code == 503
+    answer = requests.post(
+        place.url, json={"requests": ["?idsite=1&rec=1"], "token_auth": TOKENS.superuser}, timeout=10
+    )
+    assert (answer.status_code, answer.json()) == (200, {"status": "success", "tracked": 0, "invalid": 0})
+    assert place.rows("SELECT count(*) FROM visit") == [(0,)]
+
+
+def test_debug_shows_the_parameters_as_text_and_never_the_token(start: Callable[[Behaviour], Place]) -> None:
+    answer = start(Behaviour(debug_on_demand=True)).send(debug="1", action_name="<script>")
+    assert answer.text.startswith("Debug enabled")
+    assert "&lt;script&gt;" in answer.text
+    assert "<script>" not in answer.text
+    assert TOKENS.superuser not in answer.text
+
+
+def test_a_body_that_stops_halfway_is_given_up(start: Callable[[Behaviour], Place]) -> None:
+    place = start(Behaviour(body_time=timedelta(seconds=0.2)))
+    address = urlsplit(place.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(b"POST /matomo.php HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nidsite=1")
+        assert connection.recv(12) == b"HTTP/1.1 408"
+    assert place.send().status_code == 200
+
+
+def test_posts_at_the_same_time_are_all_stored(place: Place) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda number: place.send(url=f"http://example.org/{number}"), range(40)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert place.rows("SELECT count(DISTINCT url) FROM action") == [(40,)]
+
+
+def test_a_receiver_with_an_idle_connection_ends_at_once(tmp_path: Path) -> None:
+    with requests.Session() as session:
+        verdicts = judges()
+        with Receiver(tmp_path / "x", is_bot=verdicts.is_bot, search_engine=verdicts.search_engine) as receiver:
+            session.get(f"{receiver.url}/matomo.php", timeout=10)
+            start = time.perf_counter()
+        assert time.perf_counter() - start < 5
