@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -144,6 +145,8 @@ class WorkerPool:
 class _Worker:
     def __init__(self) -> None:
         self._plan: Plan | None = None
+        self._stopped = False
+        self._starting = threading.Lock()  # the coordinator may stop us while a thread starts us anew
         self._start()
 
     def _start(self) -> None:
@@ -170,12 +173,20 @@ class _Worker:
             self._pipe.send(plan)
 
     def restart(self) -> None:
-        self.stop()
-        self._start()
-        if self._plan is not None:
-            self.use(self._plan)
+        with self._starting:
+            if self._stopped:
+                return
+            self._end()
+            self._start()
+            if self._plan is not None:
+                self.use(self._plan)
 
     def stop(self) -> None:
+        with self._starting:
+            self._stopped = True
+            self._end()
+
+    def _end(self) -> None:
         self._pipe.close()
         self._process.join(5)
         if self._process.exitcode is None:
