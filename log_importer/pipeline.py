@@ -50,7 +50,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """By product's table; a signal comes first."""
+        """By the README's table; a signal comes first."""
         return worst([self.interrupted, *(error.exit_code for error in self.errors), *self.tally.exit_codes()])
 
 

@@ -1,4 +1,4 @@
-"""Bad input gets one clear sentence and product's exit code, and nothing is lost."""
+"""Bad input gets one clear sentence and the README's exit code, and nothing is lost."""
 
 import gzip
 import os

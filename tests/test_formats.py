@@ -7,10 +7,11 @@ import pytest
 
 from log_importer.errors import FormatError
 from log_importer.format_files import load_file, load_formats, packaged_formats
+from log_importer.model import Hit
 from log_importer.parsing.check import check
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import split_lines
-from log_importer.parsing.spec import load
+from log_importer.parsing.spec import DECODERS, DRIVERS, UNITS, load
 from tests.conftest import ROOT, SAMPLES
 
 FILES = sorted(packaged_formats().glob("*.toml"))
@@ -102,3 +103,21 @@ def test_a_field_without_a_sample_is_told() -> None:
     )
     spec = load(text.replace("HTTP/1.0", "").replace("HTTP/1.1", ""), "mine.toml")
     assert any("fields.event_name has a value in no sample" in problem for problem in check(spec, []))
+
+
+def test_every_field_and_key_is_in_the_formats_readme() -> None:
+    text = (ROOT / "formats" / "README.md").read_text()
+    words = {
+        *Hit._fields,
+        *DECODERS,
+        *UNITS,
+        *DRIVERS,
+        "from",
+        "join",
+        "value",
+        "default",
+        "required",
+        "zone",
+        "layout",
+    }
+    assert [word for word in sorted(words) if f"`{word}`" not in text] == []

@@ -46,7 +46,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """Runs the command line and exits with product's code; never with a traceback."""
+    """Runs the command line and exits with the README's code; never with a traceback."""
     sys.exit(_run())
 
 
