@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from log_importer.errors import LogImporterError, UsageError
 from log_importer.receiver.access import Access, Grant, Level
+from log_importer.receiver.naming import name_when_idle
 from log_importer.receiver.settings import Behaviour, SiteSetup
 from log_importer.receiver.store import Store
 
@@ -41,6 +42,7 @@ class Receiver:
         """
         self.token = next(iter(grants)) if grants else secrets.token_hex(16)
         self.store = Store(database, sites)
+        self._database = database
         access = Access(grants or {self.token: Grant(Level.SUPERUSER)}, users)
         try:
             self._socket = socket.create_server((host, port), family=_family(host), backlog=128)
@@ -60,7 +62,13 @@ class Receiver:
         self._thread = threading.Thread(target=self.run, name="receiver", daemon=True)
 
     def run(self) -> None:
-        """Serves until it is stopped; in the main thread, a SIGINT or SIGTERM stops it too."""
+        """Serves until it is stopped; in the main thread, a SIGINT or SIGTERM stops it too.
+
+        There it runs for long, so it also names the user agents in the database while no hit comes in.
+        """
+        if threading.current_thread() is threading.main_thread():
+            # A daemon, never waited for: what it does is committed row by row and can be done later.
+            threading.Thread(target=name_when_idle, args=(self._database,), name="agents", daemon=True).start()
         self._server.run(sockets=[self._socket])
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from log_importer.errors import StateError
 from log_importer.receiver.settings import SiteSetup
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -87,6 +87,17 @@ CREATE TABLE action (
 );
 CREATE INDEX action_by_visit ON action (idvisit);
 CREATE INDEX action_by_time ON action (idsite, time);
+CREATE TABLE agent (                             -- one row a user agent: visit JOIN agent USING (user_agent)
+    user_agent      TEXT PRIMARY KEY,
+    browser         TEXT,                        -- Matomo's short code, CH for Chrome; UNK unknown; NULL not yet named
+    browser_version TEXT,
+    os              TEXT,                        -- short code, such as WIN; BOT; UNK
+    os_version      TEXT,
+    device_type     TEXT                         -- desktop, smartphone, tablet, ...
+) WITHOUT ROWID;
+CREATE INDEX agent_unnamed ON agent (user_agent) WHERE browser IS NULL;
+CREATE TRIGGER agent_of_visit AFTER INSERT ON visit BEGIN
+    INSERT OR IGNORE INTO agent (user_agent) VALUES (new.user_agent); END;
 """
 
 
@@ -108,6 +119,10 @@ class Store:
             ) from None
         if version > SCHEMA_VERSION:
             raise StateError(f"{path}: the receiver's database is from a newer log-importer.", "Update log-importer.")
+        if 0 < version < SCHEMA_VERSION:
+            raise StateError(
+                f"{path}: the receiver's database is from an older log-importer.", "Move it away to begin a new one."
+            )
         path.chmod(0o600)
         self._inserts: dict[str, str] = {}
 
