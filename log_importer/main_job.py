@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -92,6 +93,9 @@ def receive(given: Mapping[str, Any]) -> int:
         f"Its token, until it stops: {receiver.token}\nStop it with Ctrl-C.\n"
     )
     sys.stdout.flush()
+    # The server stops on these in good order and then raises them again; being stopped is how it ends well.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
     try:
         receiver.run()
     finally:
