@@ -124,8 +124,10 @@ def test_explain_shows_exactly_what_the_receiver_then_gets(run: Run, tmp_path: P
     run("import", "--local", "--state-dir", "state", LOG)
     database = tmp_path / "state" / "receiver.sqlite3"
     hits = query(database, "SELECT time, ip, user_agent FROM action JOIN visit USING (idvisit)")
-    header = f"log-importer/{__version__}"  # what a server takes where ua is empty
-    sent = Counter((one["cdt"], one["cip"], one["ua"] or header) for one in requests if "\ufffd" not in one["ua"])
+    header = f"log-importer/{__version__}"  # what a server takes where there is no ua
+    sent = Counter(
+        (one["cdt"], one["cip"], agent) for one in requests if "\ufffd" not in (agent := one.get("ua", header))
+    )
     assert sent <= Counter(hits)
     assert 85 - sent.total() == 1, "one user agent holds a byte that JSON text cannot"
     downloads = query(database, "SELECT url FROM action WHERE type = 'download'")

@@ -50,8 +50,8 @@ def compile_encoder(tracking: Tracking) -> Encode:
         parts = [f"?idsite={site.idsite}{constant}&url={page}&cip={percent(hit.client_ip)}&cdt={_cdt(hit.time)}"]
         if hit.referrer:
             parts.append(f"&urlref={encoded_referrer(hit.referrer)}")
-        # Without any, a Matomo would take our own header for the visitor's.
-        parts.append(f"&ua={encoded_agent(hit.user_agent or '')}")
+        if hit.user_agent:
+            parts.append(f"&ua={encoded_agent(hit.user_agent)}")
         if hit.accept_language:
             parts.append(f"&lang={percent(hit.accept_language)}")
         status = hit.status or 200

@@ -34,7 +34,6 @@ def test_the_parameters_that_are_always_sent() -> None:
         "url": "https://www.example.org/a",
         "cip": "192.0.2.1",
         "cdt": "2026-03-01 09:05:07",
-        "ua": "",  # or the server would take the sender's own
     }
 
 
