@@ -74,7 +74,7 @@ def address_of(parameters: Parameters, sender: str) -> str:
     if not text:
         return sender
     try:
-        address = ip_address(text)
+        address = ip_address("" if "%" in text else text)  # Python knows scopes, PHP does not
     except ValueError:
         return _NOBODY
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:

@@ -87,6 +87,7 @@ CREATE TABLE action (
 );
 CREATE INDEX action_by_visit ON action (idvisit);
 CREATE INDEX action_by_time ON action (idsite, time);
+CREATE UNIQUE INDEX action_by_order ON action (idsite, order_id) WHERE order_id IS NOT NULL;
 CREATE TABLE agent (                             -- one row a user agent: visit JOIN agent USING (user_agent)
     user_agent      TEXT PRIMARY KEY,
     browser         TEXT,                        -- Matomo's short code, CH for Chrome; UNK unknown; NULL not yet named
@@ -183,6 +184,11 @@ class Store:
         """Whether the visit has that conversion already."""
         sql = "SELECT 1 FROM action WHERE idvisit = ? AND idgoal = ? AND type = 'goal'"
         return self._db.execute(sql, (idvisit, idgoal)).fetchone() is not None
+
+    def ordered(self, idsite: int, order_id: str) -> bool:
+        """Whether the site has that order already."""
+        sql = "SELECT 1 FROM action WHERE idsite = ? AND order_id = ?"
+        return self._db.execute(sql, (idsite, order_id)).fetchone() is not None
 
     def add(self, table: str, values: Mapping[str, Any]) -> int:
         """A new row of `visit` or `action`; its id."""

@@ -148,6 +148,8 @@ class Tracker:
             raise Invalid("pf_srv")  # too late, as in a Matomo: the visit has counted it
         if action.values["type"] == "goal" and self._store.converted(idvisit, action.values["idgoal"]):
             return
+        if action.values["type"] == "order" and self._store.ordered(idsite, action.values["order_id"]):
+            return
         self._store.add("action", {"idvisit": idvisit, "idsite": idsite, "time": stamp(time), **action.values})
 
 
@@ -186,15 +188,18 @@ def _request(item: object) -> Parameters | None:
         _, mark, query = item.partition("?")
         return parse_query(query) if mark and query else None
     if isinstance(item, dict):
-        return {str(name): _scalar(value) for name, value in item.items()}
+        return {str(name): _scalar(value) for name, value in item.items() if value is not None}
     if isinstance(item, list):
         return {str(index): _scalar(value) for index, value in enumerate(item)}
     return {}
 
 
 def _scalar(value: object) -> str:
+    """A value of a JSON object as the text that PHP makes of it, so that `"rec": true` is `rec=1`."""
     if isinstance(value, str):
         return value
+    if value is None or isinstance(value, bool):
+        return "1" if value else ""
     return orjson.dumps(value).decode()
 
 

@@ -6,6 +6,8 @@ from hashlib import sha256
 from sqlite3 import Row
 from typing import Any, NamedTuple
 
+import orjson
+
 from log_importer.receiver.parameters import (
     Parameters,
     Poison,
@@ -166,7 +168,8 @@ class Visits:
         if parameters.get("city"):
             changes["city"] = parameters["city"]
         if named := custom_variables(parameters.get("_cvar", "")):
-            changes["custom_variables"] = json_text(named)
+            kept = orjson.loads(visit["custom_variables"] or "{}")  # each slot is kept until it is sent again
+            changes["custom_variables"] = json_text(dict(sorted((kept | named).items())))
         return changes
 
 

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from log_importer.bot_rules import judges
+from log_importer.errors import StateError
 from log_importer.receiver import Receiver
 from log_importer.receiver.settings import Behaviour
 from tests.conftest import GRANTS, TOKENS
@@ -168,3 +169,36 @@ def test_a_receiver_with_an_idle_connection_ends_at_once(tmp_path: Path) -> None
             session.get(f"{receiver.url}/matomo.php", timeout=10)
             start = time.perf_counter()
         assert time.perf_counter() - start < 5
+
+
+def test_visit_custom_variables_are_kept_slot_by_slot(place: Place) -> None:
+    place.send(_cvar='{"1":["a","b"],"2":["c","d"]}')
+    place.send(_cvar='{"2":["c","e"],"3":["f","g"]}')
+    assert place.rows("SELECT custom_variables FROM visit") == [('{"1":["a","b"],"2":["c","e"],"3":["f","g"]}',)]
+
+
+def test_an_order_is_stored_once_a_site(place: Place) -> None:
+    for address in ("203.0.113.7", "203.0.113.7", "203.0.113.8"):
+        assert place.send(idgoal="0", ec_id="o-1", revenue="9.99", cip=address).status_code == 200
+    assert place.rows("SELECT type, order_id, revenue FROM action") == [("order", "o-1", 9.99)]
+
+
+def test_json_values_are_read_as_php_reads_them(place: Place) -> None:
+    hits = [{**HIT, "rec": True}, {**HIT, "rec": False}, {**HIT, "action_name": None, "search_count": 3, "search": "x"}]
+    answer = requests.post(place.url, json={"requests": hits, "token_auth": TOKENS.superuser}, timeout=10)
+    assert answer.json()["tracked"] == 3
+    assert place.rows("SELECT type, title, search_count FROM action") == [("view", None, None), ("search", None, 3)]
+
+
+@pytest.mark.parametrize("cip", ["fe80::1%eth0", "1.2.3.0/24", "1.2.x.x", " 203.0.113.7", "example.com"])
+def test_an_address_with_anything_more_is_nobody(place: Place, cip: str) -> None:
+    place.send(cip=cip)
+    assert place.rows("SELECT ip FROM visit") == [("0.0.0.0",)]
+
+
+@pytest.mark.parametrize(("version", "what"), [(1, "older"), (99, "newer")])
+def test_a_database_of_another_schema_is_told(tmp_path: Path, version: int, what: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "db")) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(StateError, match=f"from an? {what} log-importer"):
+        Receiver(tmp_path / "db", is_bot=bool, search_engine=bool)
