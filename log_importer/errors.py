@@ -1,7 +1,6 @@
 """Every error that ends a run or a source, with its exit code.
 
     LogImporterError
-    ├── RefusedLines            1   the run is done, but not every line arrived
     ├── WorkerDied              1   a worker process died twice on the same chunk
     ├── UsageError              2   flags, environment or settings file; nothing was sent
     │   └── FormatError         2   a format file or format string
@@ -22,7 +21,6 @@ class LogImporterError(Exception):
     """What happened and where, in one sentence; `hint` says what to do about it."""
 
     exit_code: ClassVar[int] = 1
-    retryable: ClassVar[bool] = False
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
@@ -31,10 +29,6 @@ class LogImporterError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what} {self.hint}".rstrip()
-
-
-class RefusedLines(LogImporterError):
-    """The run is done, but some lines were refused, set aside or held in doubt."""
 
 
 class WorkerDied(LogImporterError):
@@ -67,7 +61,6 @@ class ServerUnreachable(LogImporterError):
     """The server did not answer for longer than we were told to wait."""
 
     exit_code = 5
-    retryable = True
 
 
 class JobLocked(LogImporterError):

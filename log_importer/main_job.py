@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,23 +9,20 @@ from typing import Any
 
 import orjson
 
-from log_importer.bot_rules import judges
 from log_importer.pipeline import run_import
 from log_importer.progress import Progress
+from log_importer.receive import open_receiver, receiver_database
 from log_importer.settings import Settings, make_settings
-from log_importer.state import JobLock, default_state_dir, open_state
+from log_importer.state import JobLock, open_state
 from log_importer.summary import as_json, as_text, destination
 from log_importer.visible import visible
-
-RECEIVER_DATABASE = "receiver.sqlite3"
-_PORT = 8765
 
 
 def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bool) -> int:
     """Imports what the options `given` say and prints the summary; the exit code. Raises `LogImporterError`."""
     settings = make_settings(given, terminal=terminal)
     state = open_state(settings.state_dir)
-    database = state / RECEIVER_DATABASE
+    database = receiver_database(state)
     progress = Progress(bar=settings.progress)
     said = set[str]()
 
@@ -71,33 +67,5 @@ def _server(settings: Settings, state: Path) -> Iterator[tuple[str, str]]:
     if settings.url:
         yield settings.url, settings.token
         return
-    from log_importer.receiver import Receiver  # only a local import pays for it
-
-    verdicts = judges()
-    with Receiver(state / RECEIVER_DATABASE, is_bot=verdicts.is_bot, search_engine=verdicts.search_engine) as receiver:
+    with open_receiver(state) as receiver:
         yield receiver.url, receiver.token
-
-
-def receive(given: Mapping[str, Any]) -> int:
-    """Runs the embedded receiver until it is stopped."""
-    from log_importer.receiver import Receiver
-
-    verdicts = judges()
-    state = open_state(Path(given["state_dir"] or default_state_dir()))
-    receiver = Receiver(
-        state / RECEIVER_DATABASE, is_bot=verdicts.is_bot, search_engine=verdicts.search_engine,
-        host=given["host"] or "127.0.0.1", port=_PORT if given["port"] is None else given["port"],
-    )  # fmt: skip
-    sys.stdout.write(
-        f"The Tracking API is at {receiver.url}/matomo.php, its data in {state / RECEIVER_DATABASE}.\n"
-        f"Its token, until it stops: {receiver.token}\nStop it with Ctrl-C.\n"
-    )
-    sys.stdout.flush()
-    # The server stops on these in good order and then raises them again; being stopped is how it ends well.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: None)
-    try:
-        receiver.run()
-    finally:
-        receiver.close()
-    return 0

@@ -6,7 +6,7 @@ dataclass.
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -174,4 +174,3 @@ class Site:
 
     idsite: int
     main_url: str  # scheme and host, without a trailing slash
-    urls: Sequence[str] = field(default=())

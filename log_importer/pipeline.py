@@ -45,7 +45,6 @@ class Report:
     errors: list[LogImporterError] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: int = 0  # exit code of the signal, 0 for none
-    site: Site | None = None
     server: str = ""  # its address without credentials; "" is the embedded receiver
 
     @property
@@ -161,9 +160,9 @@ def run_import(settings: Settings, url: str, token: str, say: Callable[[str], No
         try:
             with contextlib.closing(server):
                 patience = min(PATIENCE, settings.give_up_after)
-                report.site = main_url(server, settings.idsite, patience)
+                site = main_url(server, settings.idsite, patience)
                 check(server, [settings.idsite], time.time(), patience)
-                pool.use(plan_of(settings, inputs, report.site))
+                pool.use(plan_of(settings, inputs, site))
                 progress.start(inputs.size)
                 interrupt.begin()
                 with Rejects(settings.rejects) as rejects:

@@ -16,6 +16,6 @@ def command(**given: Any) -> int:
 
     It answers as a Matomo does and stores what it is sent in a SQLite database.
     """
-    from log_importer.main_job import receive
+    from log_importer.receive import receive
 
     return receive(given)

@@ -39,19 +39,31 @@ class Poster:
     def __init__(self, post: Post, delivery: Delivery) -> None:
         self._post = post
         self._delivery = delivery
-        self.on_the_wire: Sequence[Request] = ()
-        """Requests posted for the first time whose answer has not come."""
+        self._on_the_wire: Sequence[Request] = ()  # posted for the first time, and not answered yet
+        self._abandoned = False
+        self._wire_lock = threading.Lock()
 
-    def deliver(self, requests: Sequence[Request], doubted: bool = False) -> None:
+    def abandon(self) -> None:
+        """Nobody waits for the answer under way any longer: what was posted is in doubt, whatever still comes."""
+        with self._wire_lock:
+            self._abandoned = True
+            requests, self._on_the_wire = self._on_the_wire, ()
+        self._delivery.settle(requests, "in_doubt", "", False)
+
+    def deliver(
+        self, requests: Sequence[Request], doubted: bool = False, first: tuple[Answer, Receipt] | None = None
+    ) -> None:
         """Settles `requests`; `doubted` says that the server may have them already.
+
+        `first` is the answer to a post of them that was made before.
 
         Raises `ServerRefused`, `ServerUnreachable`, or `Aborted` with some of them pending.
         """
         began = time.monotonic()
         attempt = 0
         while True:
-            self._wait_for_the_present(requests)
-            answer, receipt = self._attempt(requests, doubted)
+            answer, receipt = first or self._attempt(requests, doubted)
+            first = None
             if receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
                 return self._settle(requests, receipt, doubted)
             if receipt.verdict is Verdict.ALL_REFUSED:
@@ -71,9 +83,14 @@ class Poster:
             attempt += 1
 
     def _attempt(self, requests: Sequence[Request], doubted: bool) -> tuple[Answer, Receipt]:
-        self.on_the_wire = () if doubted else requests
+        self._wait_for_the_present(requests)
+        with self._wire_lock:
+            self._on_the_wire = () if doubted else requests
         answer = self._post(requests)
-        self.on_the_wire = ()
+        with self._wire_lock:
+            if self._abandoned:
+                raise Aborted
+            self._on_the_wire = ()
         before = all(request.site in self._delivery.tracked_sites for request in requests)
         return answer, judge(answer, len(requests), tracked_before=before)
 
@@ -107,7 +124,6 @@ class Poster:
         self._pause(2, receipt, time.monotonic())
         for half in _halves(requests):
             self.deliver(half, doubted=True)
-        return
 
     def _split(self, requests: Sequence[Request], answer: Answer, receipt: Receipt, doubted: bool) -> None:
         if len(requests) == 1:
@@ -120,13 +136,11 @@ class Poster:
         # When both halves fail too, it is not a request of theirs.
         failures = []
         for half in (first, second):
-            half_answer, half_receipt = self._attempt(half, doubted)
-            if half_receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
-                self._settle(half, half_receipt, doubted)
-            elif half_receipt.remedy is Remedy.SPLIT:
-                failures.append((half, half_answer, half_receipt))
+            first_try = self._attempt(half, doubted)
+            if first_try[1].remedy is Remedy.SPLIT:
+                failures.append((half, *first_try))
             else:
-                self.deliver(half, doubted)
+                self.deliver(half, doubted, first_try)
         if len(failures) == 2 and len(requests) > 2:
             raise ServerRefused(receipt.reason)
         for half, half_answer, half_receipt in failures:

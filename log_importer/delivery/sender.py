@@ -73,7 +73,7 @@ class Sender:
         for thread in self._threads:
             thread.join(None if end is None else max(0.0, end - time.monotonic()))
             if thread.is_alive() and thread in self._posters:
-                self._delivery.settle(self._posters[thread].on_the_wire, "in_doubt", "", False)
+                self._posters[thread].abandon()
 
     @property
     def _stopping(self) -> bool:

@@ -33,7 +33,8 @@ class Bench:
         self.said: list[str] = []
         self._server = Server(server.url, TOKEN, request_timeout=1)
         delivery = Delivery(self._settle, self._server.tracks, self.said.append, give_up_after=give_up_after)
-        self.sender = Sender(Lanes(size, 900_000), delivery, self._connect, recorders, threading.Event())
+        self.halt = threading.Event()
+        self.sender = Sender(Lanes(size, 900_000), delivery, self._connect, recorders, self.halt)
 
     def _connect(self) -> Post:
         session = self._server.session()
@@ -196,6 +197,32 @@ def test_a_body_too_large_is_halved_until_it_fits() -> None:
         bench = Bench(server, size=8)
         assert bench.send([request(number) for number in range(8)]) is None
     assert bench.buckets == {("tracked", ""): 8}
+
+
+def test_a_half_in_doubt_is_counted_as_such_however_it_came_to_be_halved() -> None:
+    answers = [told_json({"status": "error", "tracked": 0, "invalid": 0}, 400), Told(reset=True)]
+    with serve(lambda posted: answers.pop(0) if answers else good(posted)) as server:
+        bench = Bench(server, size=8)
+        assert bench.send([request(number) for number in range(8)]) is None
+        assert [len(posted.queries) for posted in server.bulk] == [8, 4, 2, 2, 4]
+    assert Counter(twice for *_, twice in bench.settled) == {True: 4, False: 4}, "the reset half may be there twice"
+
+
+def test_an_answer_that_comes_after_the_end_changes_no_count() -> None:
+    def late(posted: Posted) -> Told:
+        answer = good(posted)
+        answer.delay = 0.6
+        return answer
+
+    with serve(late) as server:
+        bench = Bench(server)
+        bench.sender.put([(0, request(number)) for number in range(4)])
+        bench.halt.set()
+        bench.sender.flush(0.2)
+        bench.sender.close(0.1)
+        assert bench.buckets == {("in_doubt", ""): 4}
+        threading.Event().wait(1.0)
+        assert bench.buckets == {("in_doubt", ""): 4}
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 404])

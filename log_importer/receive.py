@@ -1,0 +1,49 @@
+"""The embedded receiver with its database in the state folder: for the length of an import, or until it is stopped."""
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from log_importer.bot_rules import judges
+from log_importer.state import default_state_dir, open_state
+
+if TYPE_CHECKING:
+    from log_importer.receiver import Receiver
+
+_PORT = 8765
+
+
+def receiver_database(state: Path) -> Path:
+    """Where the receiver keeps what it gets."""
+    return state / "receiver.sqlite3"
+
+
+def open_receiver(state: Path, host: str = "127.0.0.1", port: int = 0) -> "Receiver":
+    """The receiver on the state folder's database. Raises `UsageError` and `StateError`."""
+    from log_importer.receiver import Receiver  # only who receives pays for it
+
+    verdicts = judges()
+    return Receiver(
+        receiver_database(state), is_bot=verdicts.is_bot, search_engine=verdicts.search_engine, host=host, port=port
+    )
+
+
+def receive(given: Mapping[str, Any]) -> int:
+    """Runs the embedded receiver until it is stopped."""
+    state = open_state(Path(given["state_dir"] or default_state_dir()))
+    receiver = open_receiver(state, given["host"] or "127.0.0.1", _PORT if given["port"] is None else given["port"])
+    sys.stdout.write(
+        f"The Tracking API is at {receiver.url}/matomo.php, its data in {receiver_database(state)}.\n"
+        f"Its token, until it stops: {receiver.token}\nStop it with Ctrl-C.\n"
+    )
+    sys.stdout.flush()
+    # The server stops on these in good order and then raises them again; being stopped is how it ends well.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+    try:
+        receiver.run()
+    finally:
+        receiver.close()
+    return 0
