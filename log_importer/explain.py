@@ -8,8 +8,9 @@ from urllib.parse import unquote_to_bytes
 from log_importer.bot_rules import judges
 from log_importer.errors import LogImporterError
 from log_importer.model import Hit, Site
-from log_importer.pipeline import chunks_of, look, plan_of
+from log_importer.pipeline import look, plan_of
 from log_importer.progress import Progress
+from log_importer.reading import Reader
 from log_importer.rules.ranges import Ranges
 from log_importer.settings import Settings
 from log_importer.tally import Tally
@@ -29,8 +30,8 @@ def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImpo
     tally = Tally()
     ranges = Ranges()
     translators: dict[str, Translator] = {}
-    chunks = chunks_of(inputs, tally, errors, Progress(bar=False), settings.max_line_bytes, lambda: False)
-    for chunk in chunks:
+    reader = Reader(inputs, tally, errors, Progress(bar=False), settings.max_line_bytes, lambda: False)
+    for chunk in reader.chunks():
         if chunk is None:
             continue
         context = chunk.context

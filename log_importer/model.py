@@ -55,14 +55,33 @@ class RejectedLine(NamedTuple):
     text: bytes
 
 
+class Boundary(NamedTuple):
+    """A place between two lines of a source, from which reading can go on."""
+
+    offset: int = 0  # in the decompressed source
+    line: int = 1  # number of the line that begins there
+    header: str = ""  # the `#Fields:` line in force, "" when none
+    tail: bytes = b""  # hash of up to 256 bytes before it; b"" at the beginning
+
+
+class Disk(NamedTuple):
+    """A file as it lies on disk; who finds all of it unchanged need not read on."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    beginning: bytes  # hash of its first 4 KiB
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A run of whole lines of one source, with what the bytes themselves cannot tell."""
 
     source: int  # index among the run's sources
     data: bytes
-    end: int  # offset in the decompressed source behind its last byte
     context: "Context"
+    after: Boundary  # behind its last byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +93,14 @@ class Context:
     first_line: int  # number of its first line, from 1
     offset: int  # of its first byte in the decompressed source
     now: float  # seconds since 1970-01-01 UTC
+    wanted: "array[int] | None" = None  # offsets of the lines that are not done yet; `None`: all
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
     """What became of a chunk, as columns: entry i of every array belongs to request i, in line order."""
 
-    lines: int  # how many lines it held
+    lines: int  # how many lines it held, of those wanted
     blob: bytes  # the encoded requests, one after the other
     lengths: "array[int]"  # bytes of each request in the blob
     numbers: "array[int]"  # line number, from 1
@@ -109,6 +129,7 @@ class Request(NamedTuple):
     agent: int
     site: int
     query: bytes  # with its leading "?", percent-encoded, no token
+    doubted: bool = False  # it was sent before, and its receipt never came
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +172,7 @@ class Remedy(Enum):
 
     NONE = "none"
     RETRY = "retry"  # later, whole
-    SPLIT = "split"  # in halves
+    SPLIT = "split"  # one of the requests may be the fault
     STOP = "stop"  # the run ends, exit code 4
 
 
@@ -168,9 +189,19 @@ class Receipt:
     retry_after: float | None = None
 
 
+class Outcome(NamedTuple):
+    """What became of requests that were posted."""
+
+    requests: Sequence[Request]
+    bucket: str  # tracked, refused, in_doubt, set_aside
+    reason: str = ""
+    answer: str = ""  # the server's, in a sentence, for those that are kept
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A site on the server."""
 
     idsite: int
     main_url: str  # scheme and host, without a trailing slash
+    timezone: str = "UTC"  # as Matomo writes it: Europe/Paris, UTC+5.5

@@ -2,31 +2,29 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from log_importer.delivery.lanes import Lanes
-from log_importer.delivery.poster import Delivery, Post
-from log_importer.delivery.sender import Sender
+from log_importer.account import Account
 from log_importer.errors import LogImporterError, SourceError, worst
 from log_importer.format_files import find_format, load_formats
 from log_importer.interrupt import Interrupt
-from log_importer.model import Chunk, ChunkResult, Request, Site
+from log_importer.ledger.ledger import Ledger
+from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
 from log_importer.parsing.parser import Reading, named_zone
-from log_importer.parsing.spec import FormatSpec
+from log_importer.posting import start_sender
 from log_importer.probe import Probe, probe
 from log_importer.progress import Progress
+from log_importer.reading import Inputs, Reader
+from log_importer.recognise import finished
 from log_importer.rejects import Rejects
 from log_importer.rules.exclusions import Selection
 from log_importer.rules.ranges import Ranges
 from log_importer.server import Server
 from log_importer.settings import Settings, processors
 from log_importer.sites import PATIENCE, check, main_url
-from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import find_sources
-from log_importer.sources.stream import Stream
 from log_importer.tally import Tally
-from log_importer.tracking.bulk import MAX_BODY, body
 from log_importer.tracking.requests import Tracking
 from log_importer.translate import Plan
 from log_importer.worker import InProcess, Pool, WorkerPool
@@ -53,29 +51,21 @@ class Report:
         return worst([self.interrupted, *(error.exit_code for error in self.errors), *self.tally.exit_codes()])
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """The sources of a run, looked at, and the formats they need."""
+def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None = None) -> Inputs:
+    """Finds the sources, oldest first, and detects the formats of those that are not done.
 
-    probes: Sequence[Probe]
-    formats: dict[str, FormatSpec]
-    errors: Sequence[LogImporterError]
-
-    @property
-    def size(self) -> int | None:
-        """Bytes as they lie on disk; `None` where a pipe is among them."""
-        sizes = [probe.source.size for probe in self.probes]
-        return None if None in sizes else sum(size for size in sizes if size is not None)
-
-
-def look(settings: Settings, say: Callable[[str], None]) -> Inputs:
-    """Finds the sources, oldest first, and detects their formats. Raises `UsageError` for what the user asked for."""
+    Raises `UsageError` for what the user asked for.
+    """
     formats = load_formats(settings.format_files)
     chosen = find_format(settings.log_format_name, formats) if settings.log_format_name else None
     sources, errors = find_sources(settings.sources)
     reading = reading_of(settings)
     probes = []
     for source in sources:
+        record = finished(source, ledger) if ledger is not None and not settings.again else None
+        if record is not None:
+            probes.append(Probe(source, record.format, False, None, "", finished=record))
+            continue
         try:
             probes.append(probe(source, formats, chosen, reading, settings.max_line_bytes))
         except SourceError as error:
@@ -85,7 +75,7 @@ def look(settings: Settings, say: Callable[[str], None]) -> Inputs:
             say(one.remark)
     # A visit goes on over log rotation, so what is older is read first; a pipe may never end.
     probes.sort(key=lambda one: (one.source.size is None, one.first_time is None, one.first_time or 0.0))
-    used = {one.format: formats[one.format] for one in probes if one.format}
+    used = {one.format: formats[one.format] for one in probes if one.format in formats}
     return Inputs(probes, used, errors)
 
 
@@ -126,50 +116,38 @@ def start_pool(settings: Settings, inputs: Inputs) -> Pool:
     return WorkerPool(count) if count else InProcess()
 
 
-def chunks_of(inputs: Inputs, tally: Tally, errors: list[LogImporterError], progress: Progress, max_line_bytes: int,
-              halt: Callable[[], bool]) -> Iterator[Chunk | None]:  # fmt: skip
-    """The chunks of all sources, one source after the other; sources that fail are noted and left."""
-    for one in inputs.probes:
-        if halt():
-            return
-        index = tally.add_source(one.source.name, one.format)
-        try:
-            with one.stream or Stream(one.source) as stream:
-                chunker = one.chunker or Chunker(stream, max_line_bytes)
-                for chunk in chunker.chunks(index, one.format, one.headers, time.time):
-                    progress.read(index, stream.raw_position)
-                    yield chunk
-                    if halt():
-                        break
-                tally.sources[index].incomplete = stream.damage
-        except SourceError as error:
-            errors.append(error)
-
-
-def run_import(settings: Settings, url: str, token: str, say: Callable[[str], None], progress: Progress) -> Report:
+def run_import(
+    settings: Settings, url: str, token: str, ledger: Ledger, say: Callable[[str], None], progress: Progress
+) -> Report:  # fmt: skip
     """Imports all sources into the server at `url`. What went wrong is in the report; only usage errors are raised."""
     began = time.monotonic()
     report = Report(Tally())
     server = Server(url, token, endpoint=settings.endpoint, request_timeout=settings.request_timeout)
     report.server = server.url if settings.url else ""
-    inputs = look(settings, say)
+    inputs = look(settings, say, ledger)
     report.errors.extend(inputs.errors)
     if not inputs.probes:
         return report
     with Interrupt(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool:
         try:
-            with contextlib.closing(server):
-                patience = min(PATIENCE, settings.give_up_after)
-                site = main_url(server, settings.idsite, patience)
-                check(server, [settings.idsite], time.time(), patience)
-                pool.use(plan_of(settings, inputs, site))
-                progress.start(inputs.size)
-                interrupt.begin()
-                with Rejects(settings.rejects) as rejects:
-                    run = _Run(settings, server, token, report.tally, rejects, progress, interrupt, say)
-                    run.go(pool, chunks_of(
-                        inputs, report.tally, report.errors, progress, settings.max_line_bytes, interrupt.halt.is_set,
-                    ))  # fmt: skip
+            with contextlib.closing(server), Rejects(settings.rejects) as rejects:
+                reader = Reader(
+                    inputs, report.tally, report.errors, progress, settings.max_line_bytes, interrupt.halt.is_set
+                )
+                chunks = reader.chunks(ledger, again=settings.again)
+                if all(one.finished for one in inputs.probes):  # nobody needs to be asked
+                    for _ in chunks:
+                        pass
+                else:
+                    patience = min(PATIENCE, settings.give_up_after)
+                    site = main_url(server, settings.idsite, patience)
+                    check(server, [settings.idsite], time.time(), patience)
+                    pool.use(plan_of(settings, inputs, site))
+                    progress.start(inputs.size)
+                    interrupt.begin()
+                    _Run(settings, server, token, site, ledger, report.tally, rejects, progress, interrupt, say).go(
+                        pool, chunks
+                    )
         except LogImporterError as error:
             report.errors.append(error)
         except KeyboardInterrupt:
@@ -183,23 +161,21 @@ class _Run:
     """Results in source order -> lanes -> sender."""
 
     def __init__(
-        self, settings: Settings, server: Server, token: str, tally: Tally, rejects: Rejects, progress: Progress,
-        interrupt: Interrupt, say: Callable[[str], None],
+        self, settings: Settings, server: Server, token: str, site: Site, ledger: Ledger, tally: Tally,
+        rejects: Rejects, progress: Progress, interrupt: Interrupt, say: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._grace = settings.grace
+        self._hold = settings.in_doubt == "hold"
+        self._ledger = ledger
         self._tally = tally
+        self._account = Account(ledger, tally)
         self._rejects = rejects
         self._progress = progress
         self._halt = interrupt.halt
         self._ranges = Ranges()
-
-        def connect() -> Post:
-            session = server.session()
-            return lambda requests: session.post(body([request.query for request in requests], token))
-
-        lanes = Lanes(settings.recorder_max_payload_size, MAX_BODY)
-        delivery = Delivery(tally.settle, server.tracks, say, give_up_after=settings.give_up_after)
-        self._sender = Sender(lanes, delivery, connect, settings.recorders, self._halt)
+        self._sender = start_sender(
+            settings, server, token, self._account, ledger, {site.idsite: site.timezone}, interrupt.halt, say
+        )
 
     def go(self, pool: Pool, chunks: Iterator[Chunk | None]) -> None:
         """Does all of `chunks`, or until a signal comes; raises what ended the sender."""
@@ -222,7 +198,9 @@ class _Run:
     def _hand_over(self, chunk: Chunk, result: ChunkResult) -> None:
         self._tally.read(chunk.source, result)
         self._rejects.write(self._tally.sources[chunk.source].source, result.rejected_lines)
+        doubted_before = self._ledger.doubted(chunk.source)
         entries: list[tuple[int, Request]] = []
+        partial_downloads = 0
         start = 0
         for number, offset, at, visitor, agent, lane, site, length, download, partial in zip(
             result.numbers, result.offsets, result.times, result.visitors, result.agents, result.lanes, result.sites,
@@ -231,11 +209,27 @@ class _Run:
             query = result.blob[start : start + length]
             start += length
             if download and self._ranges.repeats(download, at, bool(partial)):
-                self._tally.skip(chunk.source, "partial")
+                partial_downloads += 1
                 continue
-            entries.append((lane, Request(chunk.source, number, offset, at, visitor, agent, site, query)))
-            if len(entries) >= _HANDED_OVER:
-                self._sender.put(entries)
-                entries = []
-        self._sender.put(entries)
+            doubted = offset in doubted_before
+            entries.append((lane, Request(chunk.source, number, offset, at, visitor, agent, site, query, doubted)))
+        skipped = dict(result.skipped)
+        if partial_downloads:
+            skipped["partial"] = partial_downloads
+            self._tally.skip(chunk.source, "partial", partial_downloads)
+        self._ledger.parsed(chunk, [request.offset for _, request in entries], skipped, result.rejected)
+        if doubted_before:
+            entries = self._settle_doubts(entries)
+        for first in range(0, len(entries), _HANDED_OVER):
+            self._sender.put(entries[first : first + _HANDED_OVER])
         self._progress.update(self._tally, self._sender.in_flight)
+
+    def _settle_doubts(self, entries: list[tuple[int, Request]]) -> list[tuple[int, Request]]:
+        """Requests that were in flight when an earlier run died: held, or sent again and in doubt until they are."""
+        doubted = [request for _, request in entries if request.doubted]
+        if not self._hold:
+            self._tally.doubt(doubted)
+            return entries
+        held = [request._replace(doubted=False) for request in doubted]
+        self._account.settle([Outcome(held, "in_doubt", "interrupted")])
+        return [entry for entry in entries if not entry[1].doubted]

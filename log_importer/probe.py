@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from log_importer.errors import SourceError
+from log_importer.ledger.record import Record
 from log_importer.parsing.detect import Detection, detect, try_format
 from log_importer.parsing.lines import BOM
 from log_importer.parsing.parser import Reading
@@ -25,6 +26,7 @@ class Probe:
     remark: str  # a sentence for people, where there is one
     stream: Stream | None = None  # a pipe stays open: what was looked at cannot be read again
     chunker: Chunker | None = None
+    finished: Record | None = None  # it is as it was when all of it was done
 
 
 def probe(

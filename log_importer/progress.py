@@ -2,9 +2,24 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from log_importer.tally import Tally
+from log_importer.visible import visible
+
+
+def speaker(progress: "Progress") -> Callable[[str], None]:
+    """Says each sentence once, since a server that is away says the same at every attempt."""
+    said = set[str]()
+
+    def say(sentence: str) -> None:
+        if sentence not in said:
+            said.add(sentence)
+            progress.say(f"log-importer: {visible(sentence, 2000)}")
+
+    return say
+
 
 _EVERY = 30.0
 """Seconds between two plain lines."""

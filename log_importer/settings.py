@@ -11,6 +11,7 @@ from typing import Any
 from log_importer.errors import UsageError
 from log_importer.parsing.parser import named_zone
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS
+from log_importer.server.address import read_address
 from log_importer.state import default_state_dir
 from log_importer.translate import MAX_LINE_BYTES
 
@@ -19,7 +20,7 @@ from log_importer.translate import MAX_LINE_BYTES
 class Settings:
     """All that a run is told, checked."""
 
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] = ()
     url: str = ""  # "" is the embedded receiver
     endpoint: str = ""  # path of the tracker under the URL; "" is the usual one
     token: str = ""
@@ -39,8 +40,11 @@ class Settings:
     accept_any_client: bool = False
     download_extensions: frozenset[str] = DOWNLOAD_EXTENSIONS
     max_line_bytes: int = MAX_LINE_BYTES
-    recorders: int = 2
-    recorder_max_payload_size: int = 1000
+    again: bool = False  # send what earlier runs did once more
+    in_doubt: str = "resend"  # or "hold": what becomes of lines that were in flight when a run died
+    server_without_transactions: bool = False
+    recorders: int | None = None  # None: as many as the server does best with
+    recorder_max_payload_size: int = 2000
     request_timeout: float = 300.0
     give_up_after: float = 900.0
     grace: float = 30.0
@@ -59,10 +63,24 @@ class Settings:
         """What progress is kept for: server, site and selection together, or the name that the user gave."""
         if self.job:
             return f"job {self.job}"
-        parts = [self.url.rstrip("/"), self.idsite, self.log_hostname, self.timezone, self.enable_static]
+        parts: list[object] = [self.url.rstrip("/"), self.idsite, self.log_hostname, self.timezone, self.enable_static]
         parts += [self.enable_bots, self.enable_http_errors, self.enable_http_redirects]
         parts += [sorted(self.download_extensions)]
         return repr(parts)
+
+    @property
+    def job_title(self) -> str:
+        """The job, for people."""
+        if self.job:
+            return self.job
+        shown = ("log_hostname", "enable_static", "enable_bots", "enable_http_errors", "enable_http_redirects")
+        flags = [f"--{name.replace('_', '-')}" for name in shown if getattr(self, name)]
+        return f"{self.address or 'the embedded receiver'}, site {self.idsite}{''.join(f', {flag}' for flag in flags)}"
+
+    @property
+    def address(self) -> str:
+        """The server's address without user and password; "" is the embedded receiver."""
+        return read_address(self.url).base if self.url else ""
 
 
 SERVER_OPTIONS = ("url", "endpoint", "token_auth", "token_auth_file", "idsite")

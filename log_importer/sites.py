@@ -12,15 +12,13 @@ from urllib.parse import urlsplit
 from log_importer.errors import ServerRefused, ServerUnreachable
 from log_importer.model import Answer, Site
 from log_importer.server import CHECK_PROXY, REDIRECTED, ApiRefused, Server, described, redirected, unreached
-from log_importer.tracking.bulk import parse_reply
-from log_importer.tracking.encoding import percent
+from log_importer.tracking.bulk import parse_reply, ping
 
 T = TypeVar("T")
 
 PATIENCE = 30.0
 """Seconds for which a server that does not answer is tried before the run."""
 _LONGEST_PAUSE = 5.0
-_ADDRESS = "192.0.2.1"  # of nobody: reserved for documentation
 _NOTICE = b"This resource is part of "  # Matomo or Piwik: the tracker's page for whoever sends it no tracking request
 
 
@@ -45,7 +43,8 @@ def main_url(
     if not isinstance(url, str):
         raise ServerRefused(f"{server.url} has no site {idsite}.", "Check --idsite.")
     parts = urlsplit(url if "://" in url else f"http://{url.lstrip(':/')}")
-    return Site(idsite, f"{parts.scheme}://{parts.netloc}")
+    timezone = found.get("timezone")
+    return Site(idsite, f"{parts.scheme}://{parts.netloc}", timezone if isinstance(timezone, str) else "UTC")
 
 
 def check(
@@ -56,12 +55,10 @@ def check(
 
     `patience` and `wait` as for `main_url`. Raises `ServerRefused` or `ServerUnreachable`.
     """
-    day = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now - 30 * 86400))
     for idsite in idsites:
-        ping = f"?idsite={idsite}&rec=1&ping=1&cip={_ADDRESS}&cdt={percent(day)}".encode()
 
-        def ask(idsite: int = idsite, ping: bytes = ping) -> None:
-            _judge(server, idsite, server.bulk([ping]))
+        def ask(idsite: int = idsite) -> None:
+            _judge(server, idsite, server.bulk([ping(idsite, now - 30 * 86400)]))
 
         _patiently(ask, patience, wait)
 

@@ -28,7 +28,37 @@ def open_state(folder: Path) -> Path:
         raise StateError(f"{folder}: the state folder belongs to another user.", "Name another with --state-dir.")
     if status.st_mode & 0o022:
         raise StateError(f"{folder}: others may write to the state folder.", f"Run: chmod go-w {folder}")
+    kind = network_mount(folder.resolve(), _mounts())
+    if kind:
+        raise StateError(
+            f"{folder}: the state folder lies on a network file system ({kind}), whose locks cannot be relied on.",
+            "Name a folder on a local disk with --state-dir.",
+        )
     return folder
+
+
+_NETWORK = frozenset(
+    "nfs nfs4 cifs smb smb2 smb3 smbfs afs ncpfs ceph glusterfs lustre gpfs beegfs ocfs2 gfs2 9p davfs webdav afpfs "
+    "fuse.sshfs fuse.glusterfs fuse.cephfs fuse.s3fs fuse.gcsfuse fuse.blobfuse2 fuse.davfs2 fuse.rclone".split()
+)
+
+
+def network_mount(folder: Path, mounts: str) -> str:
+    """The kind of the network file system that `folder` lies on, "" for none, by the system's table `mounts`."""
+    deepest, kind = -1, ""
+    for line in mounts.splitlines():
+        _, mounted, found, *_ = line.split()
+        point = Path(mounted.replace("\\040", " "))
+        if folder.is_relative_to(point) and len(point.parts) >= deepest:
+            deepest, kind = len(point.parts), found
+    return kind if kind in _NETWORK else ""
+
+
+def _mounts() -> str:
+    try:
+        return Path("/proc/self/mounts").read_text("utf-8", "replace")
+    except OSError:  # not on Linux
+        return ""
 
 
 def default_state_dir() -> Path:
@@ -38,14 +68,38 @@ def default_state_dir() -> Path:
     return user_state_path("log-importer")
 
 
+def job_ledger(state: Path, job: str) -> Path:
+    """Where the ledger of a job lies; `job` is what the job is known by, and the file's name is its hash."""
+    return state / "jobs" / f"{hashlib.sha256(job.encode()).hexdigest()[:16]}.sqlite3"
+
+
+def ledgers(state: Path) -> list[Path]:
+    """The ledgers of all jobs."""
+    return sorted((state / "jobs").glob("*.sqlite3"))
+
+
 class JobLock:
     """Keeps two runs of a job apart, while it is held as a context manager."""
 
-    def __init__(self, state: Path, job: str) -> None:
-        """`job` is what the job is known by; the file's name is its hash."""
-        self._job = job
-        self._path = state / "jobs" / f"{hashlib.sha256(job.encode()).hexdigest()[:16]}.lock"
+    def __init__(self, ledger: Path) -> None:
+        """The lock lies beside the job's ledger."""
+        self._path = ledger.with_suffix(".lock")
         self._file = -1
+
+    @property
+    def held(self) -> bool:
+        """Whether a run of the job is under way."""
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
 
     def __enter__(self) -> "JobLock":
         try:

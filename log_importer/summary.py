@@ -10,6 +10,7 @@ from log_importer.tally import BUCKETS, SourceCounts, Tally
 from log_importer.visible import visible
 
 _LABEL = 12
+_WITH_REASONS = ("skipped", "rejected", "refused", "set_aside")
 
 
 def as_json(report: Report, state: str) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
         "sites": {
             str(site): {"tracked": sum(days.values()), "days": dict(days)} for site, days in tally.sites().items()
         },
-        "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in ("rejected", "refused")},
+        "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in _WITH_REASONS[1:]},
         "cut_urls": sum(counts.cut_urls for counts in tally.sources),
         "errors": [str(error) for error in report.errors],
     }
@@ -52,20 +53,22 @@ def _source(counts: SourceCounts) -> dict[str, Any]:
     }
 
 
-def as_text(report: Report, destination: str, state: str, console: bool) -> Iterator[str]:
-    """The summary's lines; `console`: the destination is a Matomo whose reports have to count past dates again."""
+def as_text(report: Report, title: str, state: str, console: bool) -> Iterator[str]:
+    """The summary's lines under `title`; `console`: a Matomo's reports have to count the dates again."""
     tally = report.tally
     lines = sum(counts.lines for counts in tally.sources)
-    yield f"Import into {destination}"
+    yield title
     yield ""
     yield _row("lines read", lines)
     for bucket in BUCKETS:
         count = tally.total(bucket)
         if count or bucket in ("tracked", "skipped", "rejected"):
-            reasons = tally.reasons(bucket) if bucket in ("skipped", "rejected", "refused") else {}
+            reasons = tally.reasons(bucket) if bucket in _WITH_REASONS else {}
             yield _row(bucket.replace("_", " "), count, _reasons(reasons))
     if twice := sum(counts.maybe_twice for counts in tally.sources):
         yield _row("maybe twice", twice, "sent again after an answer that never came")
+    if known := sum(counts.known_lines for counts in tally.sources):
+        yield _row("known lines", known, "done by earlier runs")
     if cut := sum(counts.cut_urls for counts in tally.sources):
         yield _row("cut", cut, "addresses over 1,024 characters, which Matomo would cut too")
     yield ""
@@ -111,11 +114,16 @@ def _examples(tally: Tally) -> Iterator[str]:
     for counts in tally.sources:
         for line in counts.first_rejected:
             yield f"Rejected {visible(counts.source)}:{line.number} ({line.reason}): {visible(line.text, 100)}"
-        if counts.first_refused:
-            numbers = ", ".join(str(number) for number in counts.first_refused)
-            yield f"Refused by the server: {visible(counts.source)}, line {numbers}"
-    if any(counts.first_rejected or counts.first_refused for counts in tally.sources):
+        for bucket, lines in counts.first_troubled.items():
+            numbers = ", ".join(str(number) for number in sorted(lines))
+            yield f"{_TROUBLES[bucket]}: {visible(counts.source)}, line {numbers}"
+    if any(counts.first_rejected or counts.first_troubled for counts in tally.sources):
         yield ""
+
+
+_TROUBLES = {
+    "refused": "Refused by the server", "set_aside": "Set aside", "in_doubt": "Held in doubt",
+}  # fmt: skip
 
 
 def _console(tally: Tally) -> Iterator[str]:

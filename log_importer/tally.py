@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from log_importer.model import ChunkResult, RejectedLine, Request
+from log_importer.model import ChunkResult, Outcome, RejectedLine, Request
 
 BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
 
@@ -21,20 +21,21 @@ class SourceCounts:
     skipped: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    set_aside: Counter[str] = field(default_factory=Counter)
     tracked: int = 0
-    set_aside: int = 0
     in_doubt: int = 0
     maybe_twice: int = 0
     known_lines: int = 0
     cut_urls: int = 0
     incomplete: str = ""  # how, half a sentence
     first_rejected: list[RejectedLine] = field(default_factory=list)
-    first_refused: list[int] = field(default_factory=list)  # line numbers
+    first_troubled: dict[str, list[int]] = field(default_factory=dict)
+    """Bucket (refused, set_aside, in_doubt) -> the first line numbers."""
 
     @property
     def pending(self) -> int:
         """Lines read whose requests were not settled."""
-        settled = self.tracked + self.set_aside + self.in_doubt + self.refused.total()
+        settled = self.tracked + self.set_aside.total() + self.in_doubt + self.refused.total()
         return self.lines - self.skipped.total() - self.rejected.total() - settled
 
     @property
@@ -81,32 +82,39 @@ class Tally:
         with self._lock:
             self.sources[source].skipped[reason] += lines
 
-    def settle(self, requests: Sequence[Request], bucket: str, reason: str, doubted: bool) -> None:
-        """The server's verdict on `requests`: `tracked`, `refused` (with the reason) or `in_doubt`.
-
-        `doubted` requests were counted as in doubt before, and leave that bucket; the server may have had them twice.
-        """
+    def doubt(self, requests: Sequence[Request]) -> None:
+        """Requests were sent and never answered; they stay in doubt until they are settled."""
         with self._lock:
             for request in requests:
+                self.sources[request.source].in_doubt += 1
+
+    def settle(self, outcome: Outcome) -> None:
+        """What became of requests; those `doubted` were counted as in doubt before, and leave that bucket."""
+        bucket = outcome.bucket
+        with self._lock:
+            for request in outcome.requests:
                 counts = self.sources[request.source]
-                counts.in_doubt -= doubted
-                counts.maybe_twice += doubted and bucket == "tracked"
+                counts.in_doubt -= request.doubted
+                counts.maybe_twice += request.doubted and bucket in ("tracked", "in_doubt")
                 if bucket == "tracked":
                     counts.tracked += 1
                     self.days[request.site, _day(request.time)] += 1
-                elif bucket == "refused":
-                    counts.refused[reason] += 1
-                    if len(counts.first_refused) < _KEPT:
-                        counts.first_refused.append(request.number)
-                else:
+                    continue
+                if bucket == "in_doubt":
                     counts.in_doubt += 1
+                else:
+                    reasons: Counter[str] = getattr(counts, bucket)
+                    reasons[outcome.reason] += 1
+                examples = counts.first_troubled.setdefault(bucket, [])
+                if len(examples) < _KEPT:
+                    examples.append(request.number)
 
     def total(self, bucket: str) -> int:
         """Lines in `bucket` over all sources."""
         return sum(counts.count(bucket) for counts in self.sources)
 
     def reasons(self, bucket: str) -> Counter[str]:
-        """Reason -> lines over all sources, for `skipped`, `rejected` or `refused`."""
+        """Reason -> lines over all sources, for `skipped`, `rejected`, `refused` or `set_aside`."""
         total: Counter[str] = Counter()
         for counts in self.sources:
             total.update(getattr(counts, bucket))

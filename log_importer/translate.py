@@ -131,8 +131,12 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
+    wanted = None if context.wanted is None else set(context.wanted)
     offset = context.offset
     for number, raw in enumerate(lines, context.first_line):
+        if wanted is not None and offset not in wanted:
+            offset += len(raw) + 1
+            continue
         hit, query, reason, bad, download, cut = one(raw, now)
         if query is not None:
             assert hit is not None
@@ -158,9 +162,9 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
             skipped[reason] += 1
         offset += len(raw) + 1
     return ChunkResult(
-        lines=len(lines), blob=b"".join(blob), lengths=lengths, numbers=numbers, offsets=offsets,
-        times=times, visitors=visitors, agents=agents, lanes=lanes, sites=sites, downloads=downloads, ranges=ranges,
-        skipped=skipped, rejected=rejected, rejected_lines=rejected_lines, cut_urls=cut_urls,
+        lines=len(lines) if wanted is None else len(wanted), blob=b"".join(blob), lengths=lengths, numbers=numbers,
+        offsets=offsets, times=times, visitors=visitors, agents=agents, lanes=lanes, sites=sites, downloads=downloads,
+        ranges=ranges, skipped=skipped, rejected=rejected, rejected_lines=rejected_lines, cut_urls=cut_urls,
     )  # fmt: skip
 
 

@@ -213,7 +213,7 @@ def test_rejected_lines_are_kept_with_place_and_reason(run: Run, tmp_path: Path)
         f":2 offset {first} unreadable", f":3 offset {second} time", f":4 offset {second + len(good) + 1} oversize",
     ]  # fmt: skip
     assert kept[0].endswith(b"\x1b[2Jgarbage\xff")
-    shown = run("import", "--local", "--state-dir", "s", log)
+    shown = run("import", "--local", "--state-dir", "s", "--again", log)
     assert "\x1b" not in shown.out + shown.err
     assert "\\x1b[2Jgarbage" in shown.out
 

@@ -12,6 +12,8 @@ from log_importer.errors import LogImporterError
 COMMANDS = {
     "import": "Import access logs: the main job.",
     "explain": "Say what becomes of each log line and why; sends nothing.",
+    "status": "Say what has been imported, what is pending, in doubt, set aside, and where the state lies.",
+    "retry": "Send again what was set aside or held in doubt.",
     "formats": "List, show, check and detect log formats.",
     "receive": "Run the embedded receiver: the Tracking API on this machine.",
 }

@@ -6,9 +6,7 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import READING, SELECTING, SERVER, STATE, flag, option
-
-_SECONDS = click.FloatRange(0, min_open=True)
+from log_importer.cli.options import POSTING, READING, SELECTING, SERVER, STATE, flag, option
 
 
 @click.command("import")
@@ -17,16 +15,13 @@ _SECONDS = click.FloatRange(0, min_open=True)
 @SELECTING
 @READING
 @STATE
-@option("--recorders", type=click.IntRange(1, 64), metavar="N", help="Posts at the same time. [2]")
+@POSTING
+@flag("--again", "Send all again on purpose, also what earlier runs did.")
 @option(
-    "--recorder-max-payload-size",
-    type=click.IntRange(1, 10000),
-    metavar="N",
-    help="Tracking requests in one post, at most. [1000]",
+    "--in-doubt",
+    type=click.Choice(["resend", "hold"]),
+    help="What was in flight when a run died: sent again, or kept for retry. [resend]",
 )
-@option("--request-timeout", type=_SECONDS, metavar="S", help="Seconds to wait for the server's answer. [300]")
-@option("--give-up-after", type=_SECONDS, metavar="S", help="Seconds without an answer after which to stop. [900]")
-@option("--grace", type=_SECONDS, metavar="S", help="Seconds to send what was read, after a signal. [30]")
 @option("--workers", type=click.IntRange(0, 256), metavar="N", help="Worker processes; 0 for none. [as processors]")
 @option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="Keep every rejected line in this file.")
 @option("--show-progress/--no-show-progress", "progress", help="The progress bar. [on a terminal]")

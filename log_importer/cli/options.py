@@ -63,6 +63,23 @@ SERVER = options(
     flag("--local", "Track into the embedded receiver's database on this machine."),
 )  # fmt: skip
 
+_SECONDS = click.FloatRange(0, min_open=True)
+
+POSTING = options(
+    option(
+        "--recorders", type=click.IntRange(1, 16), metavar="N",
+        help="Posts at the same time. [as many as the server does best with]",
+    ),
+    option(
+        "--recorder-max-payload-size", type=click.IntRange(1, 10000), metavar="N",
+        help="Tracking requests in one post, at most. [2000]",
+    ),
+    option("--request-timeout", type=_SECONDS, metavar="S", help="Seconds to wait for the server's answer. [300]"),
+    option("--give-up-after", type=_SECONDS, metavar="S", help="Seconds without an answer after which to stop. [900]"),
+    option("--grace", type=_SECONDS, metavar="S", help="Seconds to send what was read, after a signal. [30]"),
+    flag("--server-without-transactions", "The server stores parts of a batch (bulk_requests_use_transaction=0)."),
+)  # fmt: skip
+
 STATE = options(
     option("--state-dir", type=_FILE, metavar="DIR", help="Where state lies."),
     option("--job", metavar="NAME", help="The name of the job, of which one run goes at a time."),

@@ -1,36 +1,84 @@
-"""One batch: posted, judged, and posted again, split or given up on, until each of its requests is settled."""
+"""One batch: its intent kept, posted, judged, and posted again, split or given up on, until each request is settled."""
 
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
+from log_importer.delivery.dates import Dates
+from log_importer.delivery.pace import Pace
 from log_importer.delivery.verdict import judge
 from log_importer.errors import ServerRefused, ServerUnreachable
-from log_importer.model import Answer, Receipt, Remedy, Request, Verdict
+from log_importer.model import Answer, Outcome, Receipt, Remedy, Request, Verdict
+from log_importer.tracking.bulk import parse_reply, ping
 
-Post = Callable[[Sequence[Request]], Answer]
-Settle = Callable[[Sequence[Request], str, str, bool], None]
-"""(requests, bucket, reason, doubted): bucket is `tracked`, `refused` or `in_doubt`; `doubted` requests leave that."""
+Post = Callable[[Sequence[bytes]], Answer]
+"""Posts encoded tracking requests together."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_BATCH_TRIES = 3
+"""Failures of a whole batch after which the fault is looked for in one of its requests."""
+_SINGLE_TRIES = 12
+"""Failures of a request by itself after which it is set aside: a server that fails half of all posts fails no request
+so often."""
+_SINGLE_PAUSE = 0.3
+_ASIDE_IN_A_ROW = 10
+"""Requests set aside with none stored between them: then it is not the requests."""
 
 
 class Aborted(Exception):
     """The run is ending; the batch stays pending."""
 
 
+class Journal(Protocol):
+    """Where it is written down what is posted and what became of it."""
+
+    def intend(self, requests: Sequence[Request]) -> int:
+        """Requests are about to be posted; returns once that is durable: the number of the batch."""
+        ...
+
+    def release(self, batch: int) -> None:
+        """Nothing of the batch was stored."""
+        ...
+
+    def doubt(self, requests: Sequence[Request]) -> None:
+        """Requests were posted, and whether they are stored nobody knows."""
+        ...
+
+    def settle(self, outcomes: Iterable[Outcome], batch: int | None = None) -> None:
+        """What became of all requests of `batch`, or of some of a batch; returns once it is durable."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What the posting threads of a run share."""
 
-    settle: Settle
-    ping: Callable[[int], bool]  # idsite -> whether the server tracks
+    journal: Journal
+    dates: Dates
+    pace: Pace
     say: Callable[[str], None]  # one sentence for people, once each
     give_up_after: float = 900.0  # seconds without an answer that settles anything
+    transactions: bool = True  # the server stores a batch whole or not at all
     abort: threading.Event = field(default_factory=threading.Event)  # ends all pauses
     tracked_sites: set[int] = field(default_factory=set)  # sites with a request tracked in this run
+    lock: threading.Lock = field(default_factory=threading.Lock)  # of `pace`
+
+
+class Posted(NamedTuple):
+    """A post and what came of it."""
+
+    requests: Sequence[Request]
+    batch: int
+    answer: Answer
+    receipt: Receipt
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether the fault may lie in one of the requests."""
+        return self.receipt.remedy is Remedy.SPLIT and self.answer.status != 413
 
 
 class Poster:
@@ -39,62 +87,83 @@ class Poster:
     def __init__(self, post: Post, delivery: Delivery) -> None:
         self._post = post
         self._delivery = delivery
-        self._on_the_wire: Sequence[Request] = ()  # posted for the first time, and not answered yet
+        self._journal = delivery.journal
+        self._on_the_wire: Sequence[Request] = ()  # not answered yet, and not in doubt before
         self._abandoned = False
         self._wire_lock = threading.Lock()
+        self._aside_in_a_row = 0
 
     def abandon(self) -> None:
         """Nobody waits for the answer under way any longer: what was posted is in doubt, whatever still comes."""
         with self._wire_lock:
             self._abandoned = True
             requests, self._on_the_wire = self._on_the_wire, ()
-        self._delivery.settle(requests, "in_doubt", "", False)
+        self._journal.doubt(requests)
 
-    def deliver(
-        self, requests: Sequence[Request], doubted: bool = False, first: tuple[Answer, Receipt] | None = None
-    ) -> None:
-        """Settles `requests`; `doubted` says that the server may have them already.
-
-        `first` is the answer to a post of them that was made before.
+    def deliver(self, requests: Sequence[Request], posted: Posted | None = None) -> None:
+        """Settles `requests`; `posted` is what came of a post of them that was made before.
 
         Raises `ServerRefused`, `ServerUnreachable`, or `Aborted` with some of them pending.
         """
-        began = time.monotonic()
-        attempt = 0
+        began, attempt, failures = time.monotonic(), 0, 0
         while True:
-            answer, receipt = first or self._attempt(requests, doubted)
-            first = None
+            posted = posted or self._attempt(requests)
+            receipt = posted.receipt
             if receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
-                return self._settle(requests, receipt, doubted)
+                return self._store(posted)
             if receipt.verdict is Verdict.ALL_REFUSED:
-                self._delivery.settle(requests, "refused", "invalid", doubted)
+                self._journal.settle([Outcome(requests, "refused", "invalid")], posted.batch)
                 raise ServerRefused(receipt.reason)
             if receipt.verdict is Verdict.IN_DOUBT:
-                return self._doubt(requests, receipt, doubted)
-            if receipt.verdict is Verdict.NOTHING:
-                if self._delivery.ping(requests[0].site):
-                    return self._delivery.settle(requests, "refused", "load", doubted)
-            elif receipt.remedy is Remedy.STOP:
+                return self._doubt(posted)
+            if receipt.verdict is Verdict.NOTHING and self._ping(requests[0].site):
+                return self._journal.settle([Outcome(requests, "refused", "load")], posted.batch)
+            self._journal.release(posted.batch)
+            if receipt.remedy is Remedy.STOP:
                 raise ServerRefused(receipt.reason)
-            elif receipt.remedy is Remedy.SPLIT:
-                return self._split(requests, answer, receipt, doubted)
+            if receipt.remedy is Remedy.SPLIT and posted.answer.status == 413:
+                return self._halve(posted)
+            failures += posted.suspicious
+            if failures >= _BATCH_TRIES and posted.suspicious:
+                if self._ping(requests[0].site):
+                    return self._search(requests)
+                if posted.answer.status == 400:
+                    raise ServerRefused(receipt.reason)
             self._delivery.say(f"{receipt.reason} Trying again.")
             self._pause(attempt, receipt, began)
-            attempt += 1
+            attempt, posted = attempt + 1, None
 
-    def _attempt(self, requests: Sequence[Request], doubted: bool) -> tuple[Answer, Receipt]:
+    def _attempt(self, requests: Sequence[Request]) -> Posted:
         self._wait_for_the_present(requests)
+        self._delivery.dates.begin(requests, self._counts)
+        batch = self._journal.intend(requests)
         with self._wire_lock:
-            self._on_the_wire = () if doubted else requests
-        answer = self._post(requests)
+            self._on_the_wire = [request for request in requests if not request.doubted]
+        answer = self._post([request.query for request in requests])
         with self._wire_lock:
             if self._abandoned:
                 raise Aborted
             self._on_the_wire = ()
         before = all(request.site in self._delivery.tracked_sites for request in requests)
-        return answer, judge(answer, len(requests), tracked_before=before)
+        receipt = judge(
+            answer, len(requests), tracked_before=before, transactions=self._delivery.transactions
+        )  # fmt: skip
+        self._learn(len(requests), answer, receipt)
+        return Posted(requests, batch, answer, receipt)
 
-    def _settle(self, requests: Sequence[Request], receipt: Receipt, doubted: bool) -> None:
+    def _learn(self, hits: int, answer: Answer, receipt: Receipt) -> None:
+        with self._delivery.lock:
+            pace, now = self._delivery.pace, time.monotonic()
+            if receipt.verdict is Verdict.STORED:
+                pace.stored(hits, answer.seconds, now)
+            elif receipt.verdict is Verdict.PARTIAL or answer.status in (408, 429, 503):
+                pace.congested(now)
+            elif receipt.verdict is Verdict.IN_DOUBT:
+                pace.congested(now)
+                pace.in_doubt()
+
+    def _store(self, posted: Posted) -> None:
+        requests, receipt = posted.requests, posted.receipt
         indices = set(receipt.invalid_indices or ())
         if len(indices) == receipt.invalid:
             invalid = [request for index, request in enumerate(requests) if index in indices]
@@ -103,61 +172,94 @@ class Poster:
             # Only a superuser's token is told which: the count is right, and the last ones stand for it.
             kept = len(requests) - receipt.invalid
             rest, invalid = list(requests[:kept]), list(requests[kept:])
-        settle = self._delivery.settle
         if receipt.tracked:
             self._delivery.tracked_sites.update(request.site for request in rest)
-            settle(rest[: receipt.tracked], "tracked", "", doubted)
-        if len(rest) > receipt.tracked:
-            settle(rest[receipt.tracked :], "refused", "load", doubted)
-        if invalid:
-            settle(invalid, "refused", "invalid", doubted)
+            self._aside_in_a_row = 0
+        self._journal.settle(
+            [
+                Outcome(rest[: receipt.tracked], "tracked"),
+                Outcome(rest[receipt.tracked :], "refused", "load"),
+                Outcome(invalid, "refused", "invalid"),
+            ],
+            posted.batch,
+        )
         if receipt.reason:
             self._delivery.say(receipt.reason)
 
-    def _doubt(self, requests: Sequence[Request], receipt: Receipt, doubted: bool) -> None:
-        # In doubt until an answer comes, whatever ends the run before.
-        self._delivery.settle(requests, "in_doubt", "", doubted)
-        if doubted:
+    def _doubt(self, posted: Posted) -> None:
+        """Sent once more, in halves, when the server has had time to finish; what was in doubt before is held."""
+        receipt = posted.receipt
+        held = [request for request in posted.requests if request.doubted]
+        fresh = [request._replace(doubted=True) for request in posted.requests if not request.doubted]
+        self._journal.doubt(fresh)
+        if held:
+            outcome = Outcome(held, "in_doubt", "twice", receipt.reason)
+            self._journal.settle([outcome], None if fresh else posted.batch)
             self._delivery.say(f"{receipt.reason} It was the second time, so these lines are held in doubt.")
-            return
-        self._delivery.say(f"{receipt.reason} What was sent is in doubt; it is sent once more, in halves.")
-        self._pause(2, receipt, time.monotonic())
-        for half in _halves(requests):
-            self.deliver(half, doubted=True)
+        if fresh:
+            self._delivery.say(f"{receipt.reason} What was sent is in doubt; it is sent once more, in halves.")
+            self._pause(1, receipt, time.monotonic(), at_least=1.5 * posted.answer.seconds)
+            for half in _halves(fresh):
+                self.deliver(half)
 
-    def _split(self, requests: Sequence[Request], answer: Answer, receipt: Receipt, doubted: bool) -> None:
-        if len(requests) == 1:
-            self._delivery.say(receipt.reason)
-            return self._delivery.settle(requests, "refused", "poison", doubted)
-        first, second = _halves(requests)
-        if answer.status == 413:
-            self.deliver(first, doubted)
-            return self.deliver(second, doubted)
-        # When both halves fail too, it is not a request of theirs.
-        failures = []
-        for half in (first, second):
-            first_try = self._attempt(half, doubted)
-            if first_try[1].remedy is Remedy.SPLIT:
-                failures.append((half, *first_try))
-            else:
-                self.deliver(half, doubted, first_try)
-        if len(failures) == 2 and len(requests) > 2:
-            raise ServerRefused(receipt.reason)
-        for half, half_answer, half_receipt in failures:
-            self._split(half, half_answer, half_receipt, doubted)
+    def _halve(self, posted: Posted) -> None:
+        if len(posted.requests) == 1:
+            return self._set_aside(posted.requests, "too-large", posted.receipt)
+        for half in _halves(posted.requests):
+            self.deliver(half)
         return None
+
+    def _search(self, requests: Sequence[Request]) -> None:
+        """Finds the requests that make the server fail, in order, so that nobody's hits overtake each other."""
+        for half in _halves(requests):
+            posted = self._attempt(half)
+            if not posted.suspicious:
+                self.deliver(half, posted)
+            elif len(half) > 1:
+                self._journal.release(posted.batch)
+                self._search(half)
+            else:
+                self._suspect(half, posted)
+
+    def _suspect(self, request: Sequence[Request], posted: Posted) -> None:
+        for _ in range(_SINGLE_TRIES):
+            self._journal.release(posted.batch)
+            if self._delivery.abort.wait(random.uniform(0, _SINGLE_PAUSE)):  # noqa: S311 - no secret hangs on it
+                raise Aborted
+            posted = self._attempt(request)
+            if not posted.suspicious:
+                return self.deliver(request, posted)
+        self._journal.release(posted.batch)
+        if self._aside_in_a_row >= _ASIDE_IN_A_ROW:
+            raise ServerRefused(posted.receipt.reason)
+        return self._set_aside(request, "poison", posted.receipt)
+
+    def _set_aside(self, request: Sequence[Request], reason: str, receipt: Receipt) -> None:
+        self._aside_in_a_row += 1
+        self._journal.settle([Outcome(request, "set_aside", reason, receipt.reason)])
+        self._delivery.say(f"{receipt.reason} One request was set aside; log-importer retry sends it again.")
+
+    def _ping(self, site: int) -> bool:
+        """Whether the server tracks at all."""
+        return self._counts([ping(site, time.time())])
+
+    def _counts(self, pings: Sequence[bytes]) -> bool:
+        answer = self._post(pings)
+        reply = None if answer.cut or answer.status != 200 else parse_reply(answer.body)
+        return reply is not None and reply.tracked + reply.invalid > 0
 
     def _wait_for_the_present(self, requests: Sequence[Request]) -> None:
         ahead = max(request.time for request in requests) - time.time()
         if ahead > 0 and self._delivery.abort.wait(min(ahead, 61)):
             raise Aborted
 
-    def _pause(self, attempt: int, receipt: Receipt, began: float) -> None:
+    def _pause(self, attempt: int, receipt: Receipt, began: float, at_least: float = 0.0) -> None:
         """Waits, longer each time and never in step with others; gives up when it has been too long."""
         longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
-        pause = max(random.uniform(0, longest), receipt.retry_after or 0.0)  # noqa: S311 - no secret hangs on it
-        if time.monotonic() + pause - began > self._delivery.give_up_after:
-            raise ServerUnreachable(receipt.reason, "What was tracked stays tracked; the rest is counted as pending.")
+        pause = random.uniform(0, longest)  # noqa: S311 - no secret hangs on it
+        pause = max(pause + at_least, receipt.retry_after or 0.0)
+        if time.monotonic() + pause - began > max(self._delivery.give_up_after, 2 * at_least):
+            raise ServerUnreachable(receipt.reason, "What was tracked stays tracked; the next run goes on from there.")
         if self._delivery.abort.wait(pause):
             raise Aborted
 

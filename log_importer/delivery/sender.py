@@ -4,17 +4,17 @@ import threading
 import time
 from collections.abc import Callable
 
-from log_importer.delivery.lanes import Lanes
+from log_importer.delivery.lanes import LANES, Lanes
 from log_importer.delivery.poster import Aborted, Delivery, Post, Poster
-from log_importer.model import Request
+from log_importer.model import Batch, Request
 
 
 class Sender:
     """Takes requests in, posts them batch by batch, and raises what ended its threads to whoever hands in more."""
 
     def __init__(
-        self, lanes: Lanes, delivery: Delivery, connect: Callable[[], Post], recorders: int, halt: threading.Event
-    ) -> None:
+        self, lanes: Lanes, delivery: Delivery, connect: Callable[[], Post], halt: threading.Event
+    ) -> None:  # fmt: skip
         """`connect` makes the post function of one thread, with its own connection; on `halt` nobody waits to put."""
         self._lanes = lanes
         self._delivery = delivery
@@ -23,10 +23,11 @@ class Sender:
         self._flushing = False
         self._failure: BaseException | None = None
         self._in_flight = 0
+        self._posts = 0  # batches being delivered
         self._posters: dict[threading.Thread, Poster] = {}
         self._threads = [
             threading.Thread(target=self._run, args=(connect,), name=f"recorder-{number}", daemon=True)
-            for number in range(recorders)
+            for number in range(LANES)
         ]
         for thread in self._threads:
             thread.start()
@@ -92,11 +93,12 @@ class Sender:
         while True:
             with self._changed:
                 batch = None
-                while not self._stopping and (batch := self._lanes.take(self._flushing)) is None:
+                while not self._stopping and (batch := self._take()) is None:
                     self._changed.wait()
                 if batch is None or self._stopping:
                     return
                 self._in_flight += len(batch.requests)
+                self._posts += 1
                 self._changed.notify_all()
             try:
                 poster.deliver(batch.requests)
@@ -106,9 +108,21 @@ class Sender:
                 self._fail(error)
             finally:
                 with self._changed:
+                    self._posts -= 1
                     self._in_flight -= len(batch.requests)
                     self._lanes.release(batch)
                     self._changed.notify_all()
+
+    def _take(self) -> Batch | None:
+        """The next batch, where another post is allowed now."""
+        pace = self._delivery.pace
+        if self._posts >= pace.at_once:
+            return None
+        batch = self._lanes.take(self._flushing)
+        if batch is None:
+            with self._delivery.lock:
+                pace.starved()
+        return batch
 
     def _fail(self, error: BaseException) -> None:
         with self._changed:

@@ -79,10 +79,9 @@ def _failed(answer: Answer, reply: BulkReply, transactions: bool) -> Receipt:
     said = f"(status {answer.status}, {_beginning(answer)})"
     if reply.tracked and not transactions:
         return _in_doubt(answer, f"The server failed in mid-batch and stores without transactions {said}.")
-    # Having tracked some, it stumbled over one; with none tracked its database may be away.
-    one_of_them = answer.status == 400 or reply.tracked or reply.invalid
-    remedy = Remedy.SPLIT if one_of_them else Remedy.RETRY
-    return _not_stored(remedy, f"The server failed on the batch and stored none of it {said}.", answer.retry_after)
+    # It stumbled over one of them, or its database is away; the poster finds out.
+    reason = f"The server failed on the batch and stored none of it {said}."
+    return _not_stored(Remedy.SPLIT, reason, answer.retry_after)
 
 
 def _by_status(answer: Answer, status: int) -> Receipt:

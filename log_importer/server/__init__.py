@@ -15,7 +15,7 @@ from log_importer.errors import ServerRefused, ServerUnreachable, UsageError
 from log_importer.model import Answer
 from log_importer.server.address import read_address
 from log_importer.server.session import Limits, Session, Trust
-from log_importer.tracking.bulk import body, parse_reply
+from log_importer.tracking.bulk import body
 from log_importer.visible import visible
 
 __all__ = ["ApiRefused", "Server", "Session", "described", "redirected"]
@@ -71,12 +71,6 @@ class Server:
     def bulk(self, queries: Sequence[bytes]) -> Answer:
         """Posts `queries` in one bulk request."""
         return self._session.post(body(queries, self._token))
-
-    def tracks(self, idsite: int) -> bool:
-        """Whether the server tracks at all: a ping stores nothing and is counted all the same."""
-        answer = self.bulk([f"?idsite={idsite}&rec=1&ping=1".encode()])
-        reply = None if answer.cut or answer.status != 200 else parse_reply(answer.body)
-        return reply is not None and reply.tracked + reply.invalid > 0
 
     def api(self, method: str, **parameters: str) -> Any:
         """What the Reporting API's `method` returns, from its JSON.

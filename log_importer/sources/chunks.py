@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from log_importer.model import Chunk, Context
+from log_importer.model import Boundary, Chunk, Context
+from log_importer.sources.fingerprint import TAIL, fingerprint
 from log_importer.sources.stream import IDLE, Stream
 
 CHUNK_BYTES = 1 << 20
@@ -22,9 +23,20 @@ class Chunker:
         self._max_line_bytes = max_line_bytes
         self._size = size
         self._buffer = bytearray()
-        self._offset = 0
-        self._line = 1
-        self._header = ""
+        self._at = Boundary()
+        self._tail = b""  # the bytes before it
+        self._until = Boundary()
+        self._in_line = self._dropping = False
+
+    def go_on(self, start: Boundary, until: Boundary, *, in_line: bool) -> None:
+        """Begins at `start`, where the stream is, behind lines that an earlier run read, and cuts at `until`.
+
+        `until` is where that run ended; `in_line`: in the middle of a line, whose rest is dropped. Comes before
+        `chunks`, and not after `head`.
+        """
+        self._at, self._until, self._in_line = start, until, in_line
+        self._tail = self._stream.before
+        self._dropping = in_line and start.offset == until.offset
 
     def head(self) -> list[bytes]:
         """The first whole lines, up to 1,000 or one chunk's bytes, without consuming anything.
@@ -53,20 +65,28 @@ class Chunker:
         """
 
         def chunk(data: bytes, consumed: int) -> Chunk:
-            context = Context(format_name, self._header, self._line, self._offset, clock())
-            self._offset += consumed
-            self._line += data.count(b"\n") + (not data.endswith(b"\n"))
-            return Chunk(index, data, self._offset, context)
+            before = self._at
+            context = Context(format_name, before.header, before.line, before.offset, clock())
+            header = _header(data) if headers else ""
+            line = before.line + data.count(b"\n") + (not data.endswith(b"\n"))
+            self._at = Boundary(before.offset + consumed, line, header or before.header, fingerprint(self._tail))
+            return Chunk(index, data, context, self._at)
 
         def cut(end: int) -> Iterator[Chunk]:
+            known = self._until.offset - self._at.offset
+            if 0 < known < end:
+                yield from cut(known)
+                end -= known
+                if self._in_line:
+                    self._dropping = True
+                    end -= self._drop()
+            if end <= 0:
+                return
             data = bytes(self._buffer[:end])
             del self._buffer[:end]
             for part in _at_headers(data) if headers else [data]:
+                self._tail = (self._tail + part[-TAIL:])[-TAIL:]
                 yield chunk(part, len(part))
-                named = part.removeprefix(_BOM)
-                if headers and named.startswith(_HEADER):
-                    line = named.split(b"\n", 1)[0].decode("utf-8", "surrogateescape")
-                    self._header = line.removesuffix("\r")
 
         if self._skipped is not None:
             yield chunk(*self._skipped)
@@ -77,6 +97,8 @@ class Chunker:
             yield from cut(end)
         for block in self._blocks:
             self._buffer += block
+            if self._dropping:
+                self._drop()
             end = self._buffer.rfind(b"\n") + 1
             if block == IDLE:
                 yield from cut(end) if end else [None]
@@ -85,10 +107,20 @@ class Chunker:
             elif len(self._buffer) >= max(self._size, self._max_line_bytes + 1):
                 kept, skipped = self._skip_line()
                 yield chunk(kept, skipped)
-        if self._stream.damage:  # the last line is only a part of one
-            del self._buffer[self._buffer.rfind(b"\n") + 1 :]
-        if self._buffer:
+        end = self._buffer.rfind(b"\n") + 1
+        yield from cut(end)
+        if not self._stream.damage:  # else the last line is only a part of one
             yield from cut(len(self._buffer))
+
+    def _drop(self) -> int:
+        """Drops the rest of a line whose beginning is known; the bytes dropped."""
+        end = self._buffer.find(b"\n") + 1
+        dropped = end or len(self._buffer)
+        self._tail = (self._tail + self._buffer[:dropped][-TAIL:])[-TAIL:]
+        self._at = self._at._replace(offset=self._at.offset + dropped)
+        self._dropping = not end
+        del self._buffer[:dropped]
+        return dropped
 
     def _fill(self) -> bool:
         """Reads until the buffer holds a line or a chunk's bytes; whether it holds that many."""
@@ -102,14 +134,25 @@ class Chunker:
         """Drops a line that is longer than a chunk, in bounded memory: enough of it to be called oversize, its size."""
         kept = bytes(self._buffer[: self._max_line_bytes + 1])
         skipped = len(self._buffer)
+        self._tail = bytes(self._buffer[-TAIL:])
         self._buffer.clear()
         for block in self._blocks:
             end = block.find(b"\n") + 1
+            dropped = block[:end] if end else block
+            self._tail = (self._tail + dropped[-TAIL:])[-TAIL:]
+            skipped += len(dropped)
             if end:
                 self._buffer += block[end:]
-                return kept, skipped + end
-            skipped += len(block)
+                break
         return kept, skipped
+
+
+def _header(data: bytes) -> str:
+    """The `#Fields:` line that `data` begins with, "" where it begins with another."""
+    named = data.removeprefix(_BOM)
+    if not named.startswith(_HEADER):
+        return ""
+    return named.split(b"\n", 1)[0].decode("utf-8", "surrogateescape").removesuffix("\r")
 
 
 def _at_headers(data: bytes) -> list[bytes]:

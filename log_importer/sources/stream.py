@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from log_importer.errors import SourceError
+from log_importer.model import Disk
 from log_importer.sources.decompress import BLOCK, LONGEST_MAGIC, Damage, decompress, may_be_compressed, sniff
 from log_importer.sources.find import Source, unreadable
+from log_importer.sources.fingerprint import HEAD, TAIL, disk_of
 
 IDLE = b""
 """A block that says: nothing came within the time given; there may be more."""
@@ -25,6 +27,12 @@ class Stream:
         self.damage = ""
         """How the source is incomplete, half a sentence; "" where it is whole, known at its end."""
         self._idle = idle
+        self._plain = False  # known once the first bytes were read
+        self._blocks = self._decompressed()
+        self._held = b""  # decompressed and not given yet
+        self._position = 0  # of the first of them
+        self.before = b""
+        """Up to 256 bytes before `position`."""
         try:
             self._file = 0 if source.path is None else os.open(source.path, os.O_RDONLY | os.O_CLOEXEC)
             self._waits = not stat.S_ISREG(os.fstat(self._file).st_mode)
@@ -46,8 +54,73 @@ class Stream:
             os.close(self._file)
             self._owned = False
 
+    @property
+    def disk(self) -> Disk | None:
+        """The file as it lies on disk now; `None` for a pipe."""
+        return None if self._waits else disk_of(self._file)
+
+    def head(self) -> bytes:
+        """Its first 1 KiB, decompressed, or all of it where it is shorter; consumes nothing. Not for pipes."""
+        while len(self._held) < HEAD and (block := next(self._blocks, None)) is not None:
+            self._held += block
+        return self._held[:HEAD]
+
+    def go_to(self, offset: int) -> bytes | None:
+        """Goes on to `offset` of the decompressed bytes: up to 256 bytes before it, `None` where it ends sooner.
+
+        Not for pipes, after `head`, and never back.
+        """
+        if self._plain:
+            if offset > os.fstat(self._file).st_size:
+                return None
+            os.lseek(self._file, offset, os.SEEK_SET)
+            self._held, self._position, self.raw_position = b"", offset, offset
+            self._blocks = self._raw()  # the one before may have met the end
+            start = max(0, offset - TAIL)
+            self.before = os.pread(self._file, offset - start, start)
+            return self.before
+        while self._position + len(self._held) < offset:
+            self.before = (self.before + self._held)[-TAIL:]
+            self._position += len(self._held)
+            self._held = b""
+            block = next(self._blocks, None)
+            if block is None:
+                return None
+            self._held = block
+        ahead = offset - self._position
+        self.before = (self.before + self._held[:ahead])[-TAIL:]
+        self._held = self._held[ahead:]
+        self._position = offset
+        return self.before
+
+    def rewind(self) -> None:
+        """Goes back to the beginning. Not for pipes."""
+        os.lseek(self._file, 0, os.SEEK_SET)
+        self.raw_position, self.damage = 0, ""
+        self._blocks, self._held, self._position, self.before = self._decompressed(), b"", 0, b""
+
+    def end(self) -> tuple[int, bytes]:
+        """Goes on to the end: the offset there, and up to 256 bytes before it. Not for pipes."""
+        if self._plain:
+            size = os.fstat(self._file).st_size
+            return size, self.go_to(size) or b""
+        while self.go_to(self._position + len(self._held) + 1) is not None:
+            pass
+        return self._position + len(self._held), (self.before + self._held)[-TAIL:]
+
+    @property
+    def position(self) -> int:
+        """Offset of the decompressed bytes that `blocks` begins with."""
+        return self._position
+
     def blocks(self) -> Iterator[bytes]:
         """Blocks of decompressed bytes; `IDLE` where a pipe is silent. Raises `SourceError` where reading fails."""
+        if self._held:
+            held, self._held = self._held, b""
+            yield held
+        yield from self._blocks
+
+    def _decompressed(self) -> Iterator[bytes]:
         raw = self._raw()
         head = b""
         for block in raw:
@@ -58,6 +131,7 @@ class Stream:
                 yield IDLE
         make = sniff(head)
         if make is None:
+            self._plain = not self._waits
             if head:
                 yield head
             yield from raw

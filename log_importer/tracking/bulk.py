@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeGuard
 
 import orjson
+
+from log_importer.tracking.encoding import percent
 
 MAX_BODY = 900 * 1024
 """Bytes of a body; a stock nginx refuses more than 1 MiB."""
@@ -23,6 +26,15 @@ class BulkReply:
 def body(queries: Sequence[bytes], token: str) -> bytes:
     """The JSON body that carries `queries`, percent-encoded query strings with their leading "?"."""
     return b'{"requests":["%b"],"token_auth":%b}' % (b'","'.join(queries), orjson.dumps(token))
+
+
+def ping(idsite: int, time: float) -> bytes:
+    """A tracking request that is counted and stores nothing; `time` in seconds since 1970 UTC."""
+    moment = f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"?idsite={idsite}&rec=1&ping=1&cip={_NOBODY}&cdt={percent(moment)}".encode()
+
+
+_NOBODY = "192.0.2.1"  # reserved for documentation
 
 
 def parse_reply(reply: bytes) -> BulkReply | None:

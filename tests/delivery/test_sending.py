@@ -2,18 +2,20 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from log_importer.delivery.dates import Dates
 from log_importer.delivery.lanes import LANES, Lanes, cut_batches
+from log_importer.delivery.pace import Pace
 from log_importer.delivery.poster import Delivery, Post
 from log_importer.delivery.sender import Sender
 from log_importer.errors import LogImporterError, ServerRefused, ServerUnreachable
-from log_importer.model import Request
+from log_importer.model import Outcome, Request
 from log_importer.server import Server
 from log_importer.tracking.bulk import body
 from tests.fault_server import FaultServer, Posted, Told, counted, good, serve, told_json
@@ -25,26 +27,58 @@ def request(number: int, visitor: int = 1, agent: int = 1, time: float = 0.0, so
     return Request(source, number, number * 100, time, visitor, agent, 1, b"?idsite=1&rec=1&n=%d" % number)
 
 
+class Books:
+    """The buckets in which requests end, and which posts were meant."""
+
+    def __init__(self) -> None:
+        self.settled: list[tuple[int, str, str, bool]] = []
+        self.answers: list[str] = []
+        self.intents: dict[int, set[int]] = {}
+        self.released: list[set[int]] = []
+        self._number = 0
+        self._lock = threading.Lock()
+
+    def intend(self, requests: Sequence[Request]) -> int:
+        with self._lock:
+            self._number += 1
+            self.intents[self._number] = {one.number for one in requests}
+            return self._number
+
+    def release(self, batch: int) -> None:
+        with self._lock:
+            self.released.append(self.intents.pop(batch))
+
+    def doubt(self, requests: Sequence[Request]) -> None:
+        self.settled += [(one.number, "in_doubt", "", False) for one in requests]
+
+    def settle(self, outcomes: Iterable[Outcome], batch: int | None = None) -> None:
+        self.intents.pop(batch or 0, None)
+        for requests, bucket, reason, answer in outcomes:
+            doubted = {one.number for one in requests if one.doubted}
+            self.settled = [entry for entry in self.settled if entry[0] not in doubted]
+            self.settled += [(one.number, bucket, reason, one.doubted) for one in requests]
+            self.answers += [answer] if answer else []
+
+
 class Bench:
     """A sender posting to a real server, and the buckets in which requests end."""
 
     def __init__(self, server: FaultServer, *, size: int = 4, recorders: int = 1, give_up_after: float = 5.0) -> None:
-        self.settled: list[tuple[int, str, str, bool]] = []
+        self.books = Books()
         self.said: list[str] = []
         self._server = Server(server.url, TOKEN, request_timeout=1)
-        delivery = Delivery(self._settle, self._server.tracks, self.said.append, give_up_after=give_up_after)
+        self.dates = Dates({(1, "1970-01-01")}, {1: "UTC"}, lambda _: None)
+        delivery = Delivery(self.books, self.dates, Pace(recorders, size=size), self.said.append, give_up_after)
         self.halt = threading.Event()
-        self.sender = Sender(Lanes(size, 900_000), delivery, self._connect, recorders, self.halt)
+        self.sender = Sender(Lanes(size, 900_000), delivery, self._connect, self.halt)
+
+    @property
+    def settled(self) -> list[tuple[int, str, str, bool]]:
+        return self.books.settled
 
     def _connect(self) -> Post:
         session = self._server.session()
-        return lambda requests: session.post(body([one.query for one in requests], TOKEN))
-
-    def _settle(self, requests: Sequence[Request], bucket: str, reason: str, twice: bool) -> None:
-        if twice:  # they leave the bucket of those in doubt
-            gone = {one.number for one in requests}
-            self.settled = [entry for entry in self.settled if entry[0] not in gone]
-        self.settled += [(one.number, bucket, reason, twice) for one in requests]
+        return lambda queries: session.post(body(queries, TOKEN))
 
     def send(self, requests: Sequence[Request]) -> LogImporterError | None:
         try:
@@ -154,7 +188,7 @@ def test_a_batch_in_doubt_a_second_time_is_held_and_never_counted_as_tracked() -
         bench = Bench(server)
         assert bench.send([request(number) for number in range(4)]) is None
         assert [len(posted.queries) for posted in server.bulk] == [4, 2, 2]
-    assert bench.buckets == {("in_doubt", ""): 4}
+    assert bench.buckets == {("in_doubt", "twice"): 4}
 
 
 def test_a_batch_in_doubt_stays_so_when_the_server_goes_away() -> None:
@@ -180,8 +214,9 @@ def test_one_poisonous_request_is_found_by_halving_and_all_others_arrive(status:
     with serve(poison(status)) as server:
         bench = Bench(server, size=8)
         assert bench.send([request(number) for number in range(8)]) is None
-    assert bench.buckets == {("tracked", ""): 7, ("refused", "poison"): 1}
-    assert [number for number, bucket, *_ in bench.settled if bucket == "refused"] == [5]
+    assert bench.buckets == {("tracked", ""): 7, ("set_aside", "poison"): 1}
+    assert [number for number, bucket, *_ in bench.settled if bucket == "set_aside"] == [5]
+    assert f"status {status}" in bench.books.answers[0], "the server's answer is kept with it"
 
 
 def test_when_both_halves_fail_it_is_no_request_and_the_run_stops() -> None:
@@ -200,11 +235,11 @@ def test_a_body_too_large_is_halved_until_it_fits() -> None:
 
 
 def test_a_half_in_doubt_is_counted_as_such_however_it_came_to_be_halved() -> None:
-    answers = [told_json({"status": "error", "tracked": 0, "invalid": 0}, 400), Told(reset=True)]
-    with serve(lambda posted: answers.pop(0) if answers else good(posted)) as server:
+    answers = [told_json({"status": "error", "tracked": 0, "invalid": 0}, 400)] * 3 + [Told(reset=True)]
+    with serve(lambda posted: answers.pop(0) if answers and b"ping=1" not in posted.body else good(posted)) as server:
         bench = Bench(server, size=8)
         assert bench.send([request(number) for number in range(8)]) is None
-        assert [len(posted.queries) for posted in server.bulk] == [8, 4, 2, 2, 4]
+        assert [len(posted.queries) for posted in server.bulk] == [8, 8, 8, 4, 2, 2, 4]
     assert Counter(twice for *_, twice in bench.settled) == {True: 4, False: 4}, "the reset half may be there twice"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from log_importer.errors import ServerRefused, ServerUnreachable
 from log_importer.server import ApiRefused
-from tests.fault_server import Told, counted, good, in_turn, serve, told_json
+from tests.fault_server import Told, serve, told_json
 from tests.server.common import TOKEN, to
 
 
@@ -40,9 +40,3 @@ def test_the_api_says_what_where_and_what_to_do(told: Told, error: type[Exceptio
         one.api("SitesManager.getSiteFromId")
     assert type(caught.value) is error
     assert TOKEN not in str(caught.value)
-
-
-def test_tracking_is_on_where_a_ping_is_counted() -> None:
-    script = in_turn(good, counted(0, 1), counted(0), Told(200, b"<html>"), Told(reset=True))
-    with serve(script) as server, to(server) as one:
-        assert [one.tracks(1) for _ in range(5)] == [True, True, False, False, False]

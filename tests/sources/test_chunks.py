@@ -111,7 +111,7 @@ def test_chunks_are_the_source_with_right_offsets_and_line_numbers(pieces, size,
                 header = chunk.data.split(b"\n", 1)[0].decode("utf-8", "surrogateescape")
         offset += len(chunk.data)
         line += chunk.data.count(b"\n")
-        assert chunk.end == offset
+        assert chunk.after.offset == offset
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,23 @@
+"""`log-importer retry`: what was set aside or held in doubt, once more."""
+
+from typing import Any
+
+import click
+
+from log_importer.cli.options import POSTING, SERVER, STATE, flag
+
+
+@click.command("retry")
+@SERVER
+@STATE
+@POSTING
+@flag("--json", "Print the summary as one JSON object.")
+def command(**given: Any) -> int:
+    """Send again what was set aside or held in doubt.
+
+    The requests are kept in the ledger; their sources are not read again. --url or --job say which, where several
+    servers or jobs have some.
+    """
+    from log_importer.retry import retry
+
+    return retry(given)

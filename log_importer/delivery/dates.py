@@ -1,0 +1,54 @@
+"""The dates begun on each site: a date's first post goes alone, as a ping that stores nothing.
+
+A Matomo makes a salt for each date when the date's first request comes in. Two posts at once would each make one, and
+visits that span both would be split.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from log_importer.model import Request
+from log_importer.tracking.bulk import ping
+
+Day = tuple[int, str]
+"""idsite and date by the site's clock, YYYY-MM-DD."""
+
+_QUARTER = 900  # seconds; all clocks of the world are shifted by whole quarters of an hour
+
+
+class Dates:
+    """Which dates were begun, in this run or, as the ledger says, in an earlier one. Safe for the posting threads."""
+
+    def __init__(self, begun: set[Day], zones: Mapping[int, str], remember: Callable[[Iterable[Day]], None]) -> None:
+        """`zones` are the sites' time zones, as Matomo writes them; `remember` is told of dates begun."""
+        self._begun = set(begun)
+        self._zones = {site: zone_of(name) for site, name in zones.items()}
+        self._remember = remember
+        self._lock = threading.Lock()
+
+    def begin(self, requests: Iterable[Request], post: Callable[[list[bytes]], bool]) -> None:
+        """Pings the dates of `requests` that were not begun yet; `post` says whether the server took the pings."""
+        quarters = {(request.site, int(request.time // _QUARTER)) for request in requests}
+        with self._lock:
+            new: dict[Day, float] = {}
+            for site, quarter in sorted(quarters):
+                moment = quarter * _QUARTER
+                new.setdefault((site, f"{datetime.fromtimestamp(moment, self._zones.get(site, UTC)):%Y-%m-%d}"), moment)
+            for day in self._begun:
+                new.pop(day, None)
+            # Where it fails, the post that follows fails too and says why; the next attempt pings again.
+            if new and post([ping(site, moment) for (site, _), moment in new.items()]):
+                self._begun.update(new)
+                self._remember(new)
+
+
+def zone_of(name: str) -> tzinfo:
+    """A site's time zone: Europe/Paris, UTC, UTC+2, UTC-5.5; UTC where it is none that we know."""
+    shift = re.fullmatch(r"UTC([+-][0-9]{1,2}(?:\.[0-9]+)?)", name)
+    try:
+        return timezone(timedelta(hours=float(shift[1]))) if shift else ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return UTC

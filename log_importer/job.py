@@ -1,0 +1,67 @@
+"""A job opened: its lock held, its server known, its ledger at hand."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from log_importer.errors import StateError
+from log_importer.ledger.ledger import Ledger
+from log_importer.pipeline import Report
+from log_importer.receive import open_receiver
+from log_importer.settings import Settings
+from log_importer.state import JobLock
+
+
+class Job:
+    """What a run needs of its job; `report` is how the run ended, once it has."""
+
+    def __init__(self, url: str, token: str, ledger: Ledger) -> None:
+        self.url = url
+        self.token = token
+        self.ledger = ledger
+        self.report: Report | None = None
+
+    def close(self) -> None:
+        """Writes down how the run ended; what cannot be written is one more error of the report."""
+        try:
+            self.ledger.close(1 if self.report is None else self.report.exit_code)
+        except StateError as error:
+            if self.report is not None and not any(isinstance(known, StateError) for known in self.report.errors):
+                self.report.errors.append(error)
+
+
+@contextlib.contextmanager
+def open_job(settings: Settings, path: Path, say: Callable[[str], None]) -> Iterator[Job]:
+    """The job whose ledger is at `path`. Raises `JobLocked` and `StateError`."""
+    with JobLock(path), _server(settings, path.parent.parent) as (url, token, receiver):
+        job = Job(url, token, _ledger(path, settings, receiver, say))
+        try:
+            yield job
+        finally:
+            job.close()
+
+
+@contextlib.contextmanager
+def _server(settings: Settings, state: Path) -> Iterator[tuple[str, str, str]]:
+    """URL and token of the server; where none is named, the embedded receiver's for the run, and its database's id."""
+    if settings.url:
+        yield settings.url, settings.token, ""
+        return
+    with open_receiver(state) as receiver:
+        yield receiver.url, receiver.token, receiver.store.id
+
+
+def _ledger(path: Path, settings: Settings, receiver: str, say: Callable[[str], None]) -> Ledger:
+    """The job's ledger. One of a receiver's database that is no longer there is begun anew. Raises `StateError`."""
+    about = {
+        "job": settings.job_title, "url": settings.address, "endpoint": settings.endpoint,
+        "idsite": str(settings.idsite), "receiver": receiver,
+    }  # fmt: skip
+    ledger = Ledger(path, about, say, settings.give_up_after)
+    if ledger.about.get("receiver", "") == receiver:
+        return ledger
+    ledger.close(0)
+    say("The embedded receiver's database is a new one, so no line counts as done.")
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    return Ledger(path, about, say, settings.give_up_after)

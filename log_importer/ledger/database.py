@@ -1,0 +1,177 @@
+"""The ledger's file: its schema, how it is made in one step, and how it is known to be whole."""
+
+import contextlib
+import os
+import sqlite3
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from log_importer.errors import StateError
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE run (
+    id        INTEGER PRIMARY KEY,
+    began     REAL NOT NULL,             -- seconds since 1970 UTC
+    ended     REAL,                      -- NULL: under way, or it died
+    exit_code INTEGER
+);
+CREATE TABLE source (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT NOT NULL,           -- where it lay when last seen
+    format      TEXT NOT NULL,
+    stream      INTEGER NOT NULL,        -- 1: standard input, which cannot be read again
+    device      INTEGER NOT NULL,
+    inode       INTEGER NOT NULL,
+    head_length INTEGER NOT NULL,        -- of its decompressed beginning, at most 1 KiB
+    head        BLOB NOT NULL,           -- hash of that
+    offset      INTEGER NOT NULL,        -- the low-water mark: all lines before it are done
+    line        INTEGER NOT NULL,        -- number of the line that begins there
+    header      TEXT NOT NULL,           -- the #Fields: line in force there
+    tail        BLOB NOT NULL,           -- hash of up to 256 bytes before it
+    incomplete  TEXT NOT NULL,           -- how, half a sentence
+    proof       INTEGER NOT NULL
+);
+CREATE TABLE finished (                  -- files that hold no more than is done, as they lie on disk
+    device    INTEGER NOT NULL,
+    inode     INTEGER NOT NULL,
+    size      INTEGER NOT NULL,
+    mtime_ns  INTEGER NOT NULL,
+    beginning BLOB NOT NULL,
+    source    INTEGER NOT NULL,
+    PRIMARY KEY (device, inode)
+) WITHOUT ROWID;
+CREATE TABLE chunk (                     -- parsed behind the mark: done, but for requests that no batch has
+    source   INTEGER NOT NULL,
+    start    INTEGER NOT NULL,
+    offset   INTEGER NOT NULL,           -- where it ends
+    line     INTEGER NOT NULL,
+    header   TEXT NOT NULL,
+    tail     BLOB NOT NULL,
+    requests BLOB NOT NULL,              -- offsets of the lines that are requests
+    proof    INTEGER NOT NULL,
+    PRIMARY KEY (source, start)
+) WITHOUT ROWID;
+CREATE TABLE batch (                     -- lines that were posted
+    id      INTEGER NOT NULL,
+    source  INTEGER NOT NULL,
+    last    INTEGER NOT NULL,            -- the greatest of the offsets
+    done    INTEGER NOT NULL,            -- 0: no receipt yet; 1: settled
+    offsets BLOB NOT NULL,
+    numbers BLOB NOT NULL,               -- of the lines
+    PRIMARY KEY (id, source)
+) WITHOUT ROWID;
+CREATE INDEX batch_by_source ON batch (source, last);
+CREATE TABLE held (                      -- requests that wait for `retry`
+    source  INTEGER NOT NULL,
+    offset  INTEGER NOT NULL,
+    line    INTEGER NOT NULL,
+    bucket  TEXT NOT NULL,               -- in_doubt or set_aside
+    reason  TEXT NOT NULL,
+    answer  TEXT NOT NULL,               -- what the server said
+    site    INTEGER NOT NULL,
+    time    REAL NOT NULL,
+    visitor TEXT NOT NULL,               -- hexadecimal: SQLite has no number so large
+    agent   INTEGER NOT NULL,
+    query   BLOB NOT NULL,               -- the tracking request, without the token
+    PRIMARY KEY (source, offset)
+) WITHOUT ROWID;
+CREATE TABLE count (
+    source INTEGER NOT NULL,
+    bucket TEXT NOT NULL,                -- tracked, skipped, rejected, refused, maybe_twice
+    reason TEXT NOT NULL,
+    lines  INTEGER NOT NULL,
+    PRIMARY KEY (source, bucket, reason)
+) WITHOUT ROWID;
+CREATE TABLE day (                       -- dates that were begun on a site
+    site INTEGER NOT NULL,
+    day  TEXT NOT NULL,                  -- by the site's clock
+    PRIMARY KEY (site, day)
+) WITHOUT ROWID;
+"""
+
+
+def proof(*values: object) -> int:
+    """A checksum over a row's values, so that a flipped bit in a number is noticed too."""
+    return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
+
+
+def damaged(path: Path, how: str) -> StateError:
+    """The error for a ledger that cannot be relied on."""
+    return StateError(
+        f"{path}: the ledger is damaged: {how}; nothing was sent.",
+        f"Restore it from a backup; or, to begin anew and count again what was imported before: rm {path}",
+    )
+
+
+def open_database(path: Path, about: Mapping[str, str]) -> sqlite3.Connection:
+    """The ledger at `path`, made with `about` in its table `meta` where there is none yet. Raises `StateError`.
+
+    A ledger is made under another name and then renamed, so that one that is empty or half made is damage.
+    """
+    if path.is_symlink():
+        raise StateError(f"{path}: the ledger is a symbolic link.", "Name the folder itself with --state-dir.")
+    try:
+        if not path.exists():
+            _make(path, about)
+        elif path.stat().st_size == 0:
+            raise damaged(path, "it is empty")
+        return _open(path)
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, str(error)) from None
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise StateError(
+            f"{path}: the ledger cannot be used: {reason}.", "Look at the state folder's rights."
+        ) from None
+
+
+def read_database(path: Path) -> sqlite3.Connection:
+    """The ledger at `path`, to look at only; a run may be writing to it. Raises `StateError`."""
+    try:
+        if path.stat().st_size == 0:
+            raise damaged(path, "it is empty")
+        return _checked(path, sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None))
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, str(error)) from None
+
+
+def _make(path: Path, about: Mapping[str, str]) -> None:
+    new = path.with_suffix(".new")
+    for leftover in (new, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+        leftover.unlink(missing_ok=True)  # a log of changes without its database would be played into ours
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as database:
+        database.executescript(f"PRAGMA synchronous = FULL; BEGIN; {_SCHEMA}; PRAGMA user_version = {SCHEMA_VERSION};")
+        database.executemany("INSERT INTO meta VALUES (?, ?)", about.items())
+        database.execute("COMMIT")
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = _checked(path, sqlite3.connect(path, check_same_thread=False, isolation_level=None))
+    database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
+    return database
+
+
+def _checked(path: Path, database: sqlite3.Connection) -> sqlite3.Connection:
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StateError(
+            f"{path}: the ledger is from a newer log-importer (version {version}, this one knows {SCHEMA_VERSION}); "
+            "nothing was sent.", "Update log-importer.",
+        )  # fmt: skip
+    if version != SCHEMA_VERSION:
+        raise damaged(path, "it is no ledger")
+    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise damaged(path, str(found))
+    return database

@@ -1,0 +1,366 @@
+"""What is done, kept: every intent before its post, every receipt before the next, and what was parsed.
+
+A hit is known by its source and the offset of its line, so batches, lanes and windows change nothing about what is
+done. Safe for the posting threads.
+"""
+
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from log_importer.ledger.database import open_database, proof
+from log_importer.ledger.load import Held, load, load_held
+from log_importer.ledger.offsets import pack, unpack
+from log_importer.ledger.record import Record, Region
+from log_importer.ledger.writer import Job, Writer, Written
+from log_importer.model import Boundary, Chunk, Disk, Outcome, Request
+
+HELD = ("in_doubt", "set_aside")
+"""The buckets of requests that are kept for `retry`."""
+
+
+class Ledger:
+    """The ledger of one job, open for its one writer; the caller holds the job's lock."""
+
+    def __init__(
+        self, path: Path, about: Mapping[str, str], say: Callable[[str], None], patience: float = 900.0
+    ) -> None:  # fmt: skip
+        """`about` is written into a new ledger; a full disk is waited for `patience` seconds. Raises `StateError`."""
+        database = open_database(path, about)
+        try:
+            self._records = load(database, path)
+            self.about = dict(database.execute("SELECT key, value FROM meta"))
+            self.days = set(database.execute("SELECT site, day FROM day"))
+            rows = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
+            self._finished = {Disk(*disk): source for *disk, source in rows}
+            self._next_batch = 1 + (database.execute("SELECT max(id) FROM batch").fetchone()[0] or 0)
+            self._run = 1 + (database.execute("SELECT max(id) FROM run").fetchone()[0] or 0)
+            self._held = load_held(database, self._records)
+            kept = set(database.execute("SELECT source FROM batch UNION SELECT source FROM held"))
+        except BaseException:
+            database.close()
+            raise
+        self._heads: dict[int, dict[bytes, list[Record]]] = defaultdict(lambda: defaultdict(list))
+        for record in self._records.values():
+            if not record.stream:
+                self._heads[record.head_length][record.head].append(record)
+        self._next_source = max(self._records, default=0) + 1
+        self._open: dict[int, Record] = {}
+        self._lock = threading.RLock()
+        self._writer = Writer(database, path, say, patience)
+        run, began = self._run, time.time()
+        self._put(lambda rows: rows.execute("INSERT INTO run VALUES (?, ?, NULL, NULL)", (run, began)))
+        for record in list(self._records.values()):
+            if record.stream and (record.id,) not in kept:
+                self.forget(record)
+
+    # Which source is it
+
+    def finished(self, disk: Disk) -> Record | None:
+        """The source that the file holds no more of than is done, as it lay on disk then."""
+        source = self._finished.get(disk)
+        record = None if source is None else self._records.get(source)
+        return None if record is None or record.undone else record
+
+    def candidates(self, head: bytes, fingerprint: Callable[[bytes], bytes]) -> list[Record]:
+        """The sources that begin as `head` does, which is up to 1 KiB."""
+        return [
+            record
+            for length, records in self._heads.items()
+            if length <= len(head)
+            for record in records.get(fingerprint(head[:length]), ())
+        ]
+
+    def add(self, name: str, form: str, *, stream: bool = False) -> Record:
+        """A new source, of which nothing is done; `adopt` says what it is known by."""
+        record = Record(self._next_source, name, form, stream)
+        self._next_source += 1
+        self._records[record.id] = record
+        self._save(record)
+        return record
+
+    def adopt(self, record: Record, name: str, disk: Disk, head_length: int, head: bytes) -> None:
+        """The source was found again: under another name, in another file, or longer than it was."""
+        seen = (name, disk.device, disk.inode, head_length, head)
+        if seen == (record.name, record.device, record.inode, record.head_length, record.head):
+            return
+        with self._lock:
+            known = self._heads[record.head_length][record.head]
+            if record in known:
+                known.remove(record)
+            record.name, record.device, record.inode, record.head_length, record.head = seen
+            self._heads[head_length][head].append(record)
+            self._save(record)
+
+    def rewind(self, record: Record, to: Boundary) -> None:
+        """What was parsed behind `to` is no longer there, as after a power cut."""
+        with self._lock:
+            record.regions = [region for region in record.regions if region.after.offset <= to.offset]
+            record.undone = record.undone_in(0, to.offset)
+            record.doubted = frozenset(offset for offset in record.doubted if offset < to.offset)
+            self._finished = {disk: source for disk, source in self._finished.items() if source != record.id}
+            self._put(
+                lambda rows: rows.execute("DELETE FROM chunk WHERE source = ? AND start >= ?", (record.id, to.offset)),
+                lambda rows: rows.execute("DELETE FROM finished WHERE source = ?", (record.id,)),
+                lambda rows: _shorten_batches(rows, record.id, to.offset),
+            )
+
+    def forget(self, record: Record) -> None:
+        """Nothing of the source is known any more."""
+        with self._lock:
+            self._records.pop(record.id, None)
+            known = self._heads[record.head_length][record.head]
+            if record in known:
+                known.remove(record)
+            tables = ("chunk", "batch", "held", "count", "finished")
+            self._put(lambda rows: [
+                *(rows.execute(f"DELETE FROM {table} WHERE source = ?", (record.id,)) for table in tables),  # noqa: S608
+                rows.execute("DELETE FROM source WHERE id = ?", (record.id,)),
+            ])  # fmt: skip
+
+    # What is done
+
+    def read_as(self, index: int, record: Record) -> None:
+        """Requests of the run's source `index` are `record`'s."""
+        with self._lock:
+            self._open[index] = record
+            record.active = True
+
+    def doubted(self, index: int) -> frozenset[int]:
+        """Offsets of the lines of the run's source `index` that were posted by a run that died before the receipt."""
+        return self._open[index].doubted
+
+    def parsed(
+        self, chunk: Chunk, requests: Sequence[int], skipped: Mapping[str, int], rejected: Mapping[str, int]
+    ) -> None:  # fmt: skip
+        """A chunk was translated: `requests` are the offsets of the lines to be posted, all others are done."""
+        with self._lock:
+            record = self._open[chunk.source]
+            counts = [("skipped", reason, lines) for reason, lines in skipped.items()]
+            counts += [("rejected", reason, lines) for reason, lines in rejected.items()]
+            start, after = chunk.context.offset, chunk.after
+            if record.stream:
+                self._put(_counting(record.id, counts))
+                return
+            if chunk.context.wanted is not None:
+                gone = sorted(set(chunk.context.wanted) - set(requests))
+                moved = record.settle(gone)
+                self._put(*self._done(record, gone), _counting(record.id, counts), *self._moving(record, moved))
+                return
+            if not requests and not chunk.data.endswith(b"\n"):
+                return  # half a line, perhaps: once it has grown, it may be one
+            record.regions.append(Region(start, after, len(requests)))
+            row = (record.id, start, *after, pack(requests), proof(record.id, start, *after))
+            self._put(
+                lambda rows: rows.execute("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row),
+                _counting(record.id, counts),
+                *self._moving(record, record.advance()),
+            )
+
+    def intend(self, requests: Sequence[Request]) -> int:
+        """Requests are about to be posted. Returns once that is on disk: the number of the batch."""
+        with self._lock:
+            batch = self._next_batch
+            self._next_batch += 1
+            rows = [(batch, *row) for row in self._rows(requests, done=0)]
+            written = self._put(lambda database: database.executemany(_INTO_BATCH, rows))
+        written.wait()
+        return batch
+
+    def release(self, batch: int) -> None:
+        """The server said that it stored nothing of the batch."""
+        self._put(lambda rows: rows.execute("DELETE FROM batch WHERE id = ?", (batch,)))
+
+    def settle(self, outcomes: Iterable[Outcome], batch: int | None = None) -> None:
+        """What became of all requests of `batch`, or of some that were not posted alone. Returns once it is on disk."""
+        outcomes = [outcome for outcome in outcomes if outcome.requests]
+        jobs: list[Job] = []
+        with self._lock:
+            if batch is not None:
+                jobs.append(lambda rows: rows.execute("UPDATE batch SET done = 1 WHERE id = ?", (batch,)))
+            for outcome in outcomes:
+                jobs += self._settling(outcome, posted=batch is not None)
+            written = self._put(*jobs)
+        written.wait()
+
+    def begin_days(self, days: Iterable[tuple[int, str]]) -> None:
+        """Dates of sites that have been begun."""
+        days = list(days)
+        self.days.update(days)
+        self._put(lambda rows: rows.executemany("INSERT OR IGNORE INTO day VALUES (?, ?)", days))
+
+    def finish(self, index: int, disk: Disk | None, incomplete: str) -> None:
+        """The source was read to its end; `disk` is the file where it is whole."""
+        with self._lock:
+            record = self._open[index]
+            record.incomplete = incomplete
+            self._save(record)
+            if disk is None or incomplete:
+                return
+            self._finished[disk] = record.id
+            row = (*disk, record.id)
+            self._put(lambda rows: rows.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?, ?, ?)", row))
+
+    def remember(self, **about: str) -> None:
+        """Keeps what else is worth knowing at the next run, by its name."""
+        self.about.update(about)
+        self._put(lambda rows: rows.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", about.items()))
+
+    # What is held
+
+    def held(self) -> list[Held]:
+        """The requests that wait for a retry, oldest first."""
+        return self._held
+
+    def retry(self, requests: Iterable[Request], bucket: str) -> Written:
+        """Held requests are about to be posted, so in doubt; or they were not stored, and go back to their bucket."""
+        rows = [(bucket, self._open[request.source].id, request.offset) for request in requests]
+        return self._put(
+            lambda database: database.executemany("UPDATE held SET bucket = ? WHERE source = ? AND offset = ?", rows)
+        )
+
+    def retried(self, outcomes: Iterable[Outcome]) -> None:
+        """What became of held requests that were posted. Returns once it is on disk."""
+        jobs: list[Job] = []
+        for outcome in outcomes:
+            for request in outcome.requests:
+                source = self._open[request.source].id
+                if outcome.bucket in HELD:
+                    jobs.append(_holding([_held(source, request, outcome)]))
+                    continue
+                place = (source, request.offset)
+                twice = int(request.doubted and outcome.bucket == "tracked")
+                counts = [(outcome.bucket, outcome.reason, 1), ("maybe_twice", "", twice)]
+                jobs += [_dropping_held(place), _counting(source, counts)]
+        self._put(*jobs).wait()
+
+    def close(self, exit_code: int) -> None:
+        """The run is over. Raises `StateError` where that cannot be written."""
+        row = (time.time(), exit_code, self._run)
+        try:
+            self._put(lambda rows: rows.execute("UPDATE run SET ended = ?, exit_code = ? WHERE id = ?", row))
+        finally:
+            self._writer.close()
+
+    def _put(self, *jobs: Job) -> Written:
+        def all_of_them(database: sqlite3.Connection) -> None:
+            for job in jobs:
+                job(database)
+
+        return self._writer.put(all_of_them)
+
+    def _save(self, record: Record) -> None:
+        row = (
+            record.id, record.name, record.format, record.stream, record.device, record.inode, record.head_length,
+            record.head, *record.mark, record.incomplete, _proof(record),
+        )  # fmt: skip
+        marks = ", ".join("?" * len(row))
+        self._put(lambda rows: rows.execute(f"INSERT OR REPLACE INTO source VALUES ({marks})", row))  # noqa: S608
+
+    def _rows(self, requests: Sequence[Request], done: int) -> list[tuple[int, int, int, bytes, bytes]]:
+        by_source: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for request in requests:
+            by_source[request.source].append((request.offset, request.number))
+        rows = []
+        for index, places in by_source.items():
+            places.sort()
+            offsets, numbers = zip(*places, strict=True)
+            rows.append((self._open[index].id, offsets[-1], done, pack(offsets), pack(numbers)))
+        return rows
+
+    def _settling(self, outcome: Outcome, *, posted: bool) -> list[Job]:
+        jobs: list[Job] = []
+        if not posted:
+            batch = self._next_batch
+            self._next_batch += 1
+            rows = [(batch, *row) for row in self._rows(outcome.requests, done=1)]
+            jobs.append(lambda database: database.executemany(_INTO_BATCH, rows))
+        by_source: dict[int, list[Request]] = defaultdict(list)
+        for request in outcome.requests:
+            by_source[request.source].append(request)
+        for index, requests in by_source.items():
+            record = self._open[index]
+            twice = sum(request.doubted for request in requests) if outcome.bucket in ("tracked", "in_doubt") else 0
+            counts = [("maybe_twice", "", twice)]
+            if outcome.bucket in HELD:
+                held = [_held(record.id, request, outcome) for request in requests]
+                jobs.append(_holding(held))
+            else:
+                counts.append((outcome.bucket, outcome.reason, len(requests)))
+            jobs.append(_counting(record.id, counts))
+            if not record.stream:
+                moved = record.settle(request.offset for request in requests)
+                jobs += self._moving(record, moved)
+            else:
+                jobs.append(_dropping_done(record.id))
+        return jobs
+
+    def _done(self, record: Record, offsets: Sequence[int]) -> list[Job]:
+        if not offsets:
+            return []
+        row = (self._next_batch, record.id, offsets[-1], 1, pack(offsets), pack(()))
+        self._next_batch += 1
+        return [lambda rows: rows.execute(_INTO_BATCH, row)]
+
+    def _moving(self, record: Record, moved: bool) -> list[Job]:
+        if not moved:
+            return []
+        place, checksum, mark = record.mark.offset, _proof(record), (*record.mark,)
+        return [
+            lambda rows: rows.execute(
+                "UPDATE source SET offset = ?, line = ?, header = ?, tail = ?, proof = ? WHERE id = ?",
+                (*mark, checksum, record.id),
+            ),
+            lambda rows: rows.execute("DELETE FROM chunk WHERE source = ? AND start < ?", (record.id, place)),
+            lambda rows: rows.execute("DELETE FROM batch WHERE source = ? AND last < ?", (record.id, place)),
+        ]
+
+
+_INTO_BATCH = "INSERT INTO batch (id, source, last, done, offsets, numbers) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+def _dropping_held(place: tuple[int, int]) -> Job:
+    return lambda rows: rows.execute("DELETE FROM held WHERE source = ? AND offset = ?", place)
+
+
+def _shorten_batches(rows: sqlite3.Connection, source: int, end: int) -> None:
+    """Lines from offset `end` on were never posted, as far as the ledger knows."""
+    found = rows.execute("SELECT id, offsets, numbers FROM batch WHERE source = ? AND last >= ?", (source, end))
+    for batch, offsets, numbers in found.fetchall():
+        kept = [offset for offset in unpack(offsets) if offset < end]
+        if kept:
+            row = (kept[-1], pack(kept), pack(unpack(numbers)[: len(kept)]), batch, source)
+            rows.execute("UPDATE batch SET last = ?, offsets = ?, numbers = ? WHERE id = ? AND source = ?", row)
+        else:
+            rows.execute("DELETE FROM batch WHERE id = ? AND source = ?", (batch, source))
+
+
+def _proof(record: Record) -> int:
+    return proof(record.id, record.head, record.head_length, *record.mark)
+
+
+def _counting(source: int, counts: Iterable[tuple[str, str, int]]) -> Job:
+    rows = [(source, bucket, reason, lines) for bucket, reason, lines in counts if lines]
+    return lambda database: database.executemany(
+        "INSERT INTO count VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET lines = lines + excluded.lines", rows
+    )
+
+
+def _dropping_done(source: int) -> Job:
+    return lambda rows: rows.execute("DELETE FROM batch WHERE source = ? AND done = 1", (source,))
+
+
+def _held(source: int, request: Request, outcome: Outcome) -> tuple[object, ...]:
+    return (
+        source, request.offset, request.number, outcome.bucket, outcome.reason, outcome.answer, request.site,
+        request.time, f"{request.visitor:x}", request.agent, request.query,
+    )  # fmt: skip
+
+
+def _holding(held: Sequence[tuple[object, ...]]) -> Job:
+    return lambda rows: rows.executemany(
+        "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", held
+    )  # fmt: skip

@@ -1,0 +1,68 @@
+"""What the ledger knows of one source: its fingerprint, the low-water mark, and what is parsed behind it."""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from log_importer.model import Boundary
+
+
+@dataclass(slots=True)
+class Region:
+    """A parsed chunk behind the mark."""
+
+    start: int
+    after: Boundary
+    left: int  # requests in it that are not settled
+
+
+@dataclass(slots=True)
+class Record:
+    """One source. All offsets are in its decompressed bytes."""
+
+    id: int
+    name: str
+    format: str = ""
+    stream: bool = False  # standard input, of which nothing can be read again
+    device: int = 0
+    inode: int = 0
+    head_length: int = 0
+    head: bytes = b""
+    mark: Boundary = field(default_factory=Boundary)
+    incomplete: str = ""
+    regions: list[Region] = field(default_factory=list)
+    undone: "array[int]" = field(default_factory=lambda: array("Q"))
+    """Offsets of the lines behind the mark that an earlier run parsed and did not settle, ascending."""
+    doubted: frozenset[int] = frozenset()
+    """Those of them that were posted, and whose receipt never came."""
+    active: bool = False  # read in this run
+
+    @property
+    def end(self) -> Boundary:
+        """Behind the last line that was parsed."""
+        return self.regions[-1].after if self.regions else self.mark
+
+    @property
+    def boundaries(self) -> Sequence[Boundary]:
+        """The places from which reading can go on, ascending."""
+        return [self.mark, *(region.after for region in self.regions)]
+
+    def undone_in(self, start: int, end: int) -> "array[int]":
+        """The undone lines from `start` on and before `end`."""
+        return self.undone[bisect_right(self.undone, start - 1) : bisect_right(self.undone, end - 1)]
+
+    def settle(self, offsets: Iterable[int]) -> bool:
+        """These lines are done; whether the mark has moved."""
+        starts = [region.start for region in self.regions]
+        for offset in offsets:
+            self.regions[bisect_right(starts, offset) - 1].left -= 1
+        return self.advance()
+
+    def advance(self) -> bool:
+        """Moves the mark over the regions that are done; whether it moved."""
+        done = next((number for number, region in enumerate(self.regions) if region.left), len(self.regions))
+        if done:
+            self.mark = self.regions[done - 1].after
+            del self.regions[:done]
+        return bool(done)

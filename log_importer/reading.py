@@ -1,0 +1,105 @@
+"""The chunks of all sources that are not done yet, one source after the other."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from log_importer.errors import LogImporterError, SourceError
+from log_importer.ledger.ledger import Ledger
+from log_importer.model import Chunk
+from log_importer.parsing.spec import FormatSpec
+from log_importer.probe import Probe
+from log_importer.progress import Progress
+from log_importer.recognise import Recognised, recognise
+from log_importer.sources.chunks import Chunker
+from log_importer.sources.stream import Stream
+from log_importer.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The sources of a run, looked at, and the formats they need."""
+
+    probes: Sequence[Probe]
+    formats: dict[str, FormatSpec]
+    errors: Sequence[LogImporterError]
+
+    @property
+    def size(self) -> int | None:
+        """Bytes as they lie on disk; `None` where a pipe is among them."""
+        sizes = [probe.source.size for probe in self.probes]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+class Reader:
+    """Reads the sources of a run; those that fail are noted and left."""
+
+    def __init__(
+        self, inputs: Inputs, tally: Tally, errors: list[LogImporterError], progress: Progress, max_line_bytes: int,
+        halt: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self._inputs = inputs
+        self._tally = tally
+        self._errors = errors
+        self._progress = progress
+        self._max_line_bytes = max_line_bytes
+        self._halt = halt
+
+    def chunks(self, ledger: Ledger | None = None, *, again: bool = False) -> Iterator[Chunk | None]:
+        """The chunks; `None` where a pipe is silent. Without a ledger nothing is known of earlier runs.
+
+        `again`: what the ledger knows is forgotten.
+        """
+        for one in self._inputs.probes:
+            if self._halt():
+                return
+            index = self._tally.add_source(one.source.name, one.format)
+            if one.finished is not None:
+                self._tally.sources[index].known_lines = one.finished.end.line - 1
+                self._progress.read(index, one.source.size or 0)
+                continue
+            try:
+                with one.stream or Stream(one.source) as stream:
+                    yield from self._source(index, one, stream, ledger, again)
+            except SourceError as error:
+                self._errors.append(error)
+
+    def _source(
+        self, index: int, one: Probe, stream: Stream, ledger: Ledger | None, again: bool
+    ) -> Iterator[Chunk | None]:  # fmt: skip
+        counts = self._tally.sources[index]
+        chunker = one.chunker or Chunker(stream, self._max_line_bytes)
+        found = None
+        if ledger is not None and one.source.size is None:
+            ledger.read_as(index, ledger.add(one.source.name, one.format, stream=True))
+        elif ledger is not None:
+            found = recognise(stream, ledger, one.format, again=again)
+            if found is not None:
+                ledger.read_as(index, found.record)
+                counts.known_lines = found.known_lines
+                if found.over:
+                    counts.incomplete = stream.damage
+                    return
+                found.begin(stream, chunker)
+        for chunk in chunker.chunks(index, one.format, one.headers, time.time):
+            self._progress.read(index, stream.raw_position)
+            if chunk is None or found is None:
+                yield chunk
+            elif (unknown := _unknown(chunk, found)) is not None:
+                yield unknown
+            if self._halt():
+                return
+        counts.incomplete = stream.damage
+        if ledger is not None and found is not None:
+            disk = stream.disk
+            whole = disk is not None and disk.size == stream.raw_position
+            ledger.finish(index, disk if whole else None, stream.damage)
+
+
+def _unknown(chunk: Chunk, found: Recognised) -> Chunk | None:
+    """What is not known of a chunk; `None` where all of it is done."""
+    context = chunk.context
+    if context.offset >= found.until.offset:
+        return chunk
+    undone = found.record.undone_in(context.offset, chunk.after.offset)
+    return replace(chunk, context=replace(context, wanted=undone)) if undone else None

@@ -1,0 +1,140 @@
+"""`retry`: what was set aside or held in doubt is sent again; no source is read, the ledger has the requests."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from log_importer.errors import LogImporterError, UsageError, worst
+from log_importer.interrupt import Interrupt
+from log_importer.job import Job, open_job
+from log_importer.ledger.ledger import Ledger
+from log_importer.ledger.load import Held
+from log_importer.ledger.view import View, view
+from log_importer.model import Outcome, Request
+from log_importer.pipeline import Report
+from log_importer.posting import start_sender
+from log_importer.progress import Progress, speaker
+from log_importer.receive import receiver_database
+from log_importer.server import Server
+from log_importer.server.address import read_address
+from log_importer.settings import Settings, make_settings
+from log_importer.showing import show
+from log_importer.sites import PATIENCE, check, main_url
+from log_importer.state import default_state_dir, ledgers, open_state
+from log_importer.summary import destination
+from log_importer.tally import Tally
+
+
+def retry(given: Mapping[str, Any]) -> int:
+    """Sends again what the ledgers hold, of all jobs or those that `given` names; the exit code."""
+    say = speaker(Progress(bar=False))
+    state = open_state(Path(given["state_dir"] or default_state_dir()))
+    waiting = [one for one in (view(path) for path in ledgers(state)) if one.held and _meant(one, given)]
+    if not waiting:
+        say("Nothing waits for a retry.")
+        return 0
+    servers = sorted({one.url for one in waiting})
+    if len(servers) > 1:  # one server's token is not for another's eyes
+        names = ", ".join(name or "the embedded receiver" for name in servers)
+        raise UsageError(f"Requests wait for several servers: {names}.", "Name one with --url, or use --local.")
+    codes = []
+    for one in waiting:
+        options = {**given, "idsite": int(one.about["idsite"]), "local": not one.url}
+        options["url"] = given["url"] or one.url or None
+        options["endpoint"] = given["endpoint"] or one.about["endpoint"] or None
+        codes.append(_retry_job(make_settings(options, terminal=True), one, state, say))
+    return worst(codes)
+
+
+def _meant(one: View, given: Mapping[str, Any]) -> bool:
+    if given["job"]:
+        return bool(one.about["job"] == given["job"])
+    if given["local"]:
+        return not one.url
+    return not given["url"] or one.url == read_address(given["url"]).base
+
+
+def _retry_job(settings: Settings, waiting: View, state: Path, say: Callable[[str], None]) -> int:
+    with open_job(settings, waiting.path, say) as job:
+        report = job.report = _run(settings, job, say)
+    database = receiver_database(state)
+    title = f"Retry into {destination(report.server, str(settings.idsite), str(database))}"
+    return show(report, title, state, say, json=settings.json, look_at=database if settings.local else None)
+
+
+def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
+    began = time.monotonic()
+    report = Report(Tally())
+    server = Server(job.url, job.token, endpoint=settings.endpoint, request_timeout=settings.request_timeout)
+    report.server = server.url if settings.url else ""
+    requests = _requests(job.ledger, report.tally)
+    with Interrupt(say, settings.grace) as interrupt:
+        try:
+            with contextlib.closing(server):
+                sites = sorted({request.site for request in requests})
+                patience = min(PATIENCE, settings.give_up_after)
+                zones = {idsite: main_url(server, idsite, patience).timezone for idsite in sites}
+                check(server, sites, time.time(), patience)
+                interrupt.begin()
+                journal = _Retrial(job.ledger, report.tally)
+                sender = start_sender(settings, server, job.token, journal, job.ledger, zones, interrupt.halt, say)
+                try:
+                    sender.put([(request.visitor, request) for request in requests])
+                    sender.flush(settings.grace)
+                finally:
+                    sender.close(0.5 if interrupt.halt.is_set() else None)
+        except LogImporterError as error:
+            report.errors.append(error)
+        except KeyboardInterrupt:
+            pass  # the summary says what still waits
+        report.interrupted = interrupt.exit_code
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _requests(ledger: Ledger, tally: Tally) -> list[Request]:
+    """What is held, as requests of this run's sources; those in doubt are so until they are answered."""
+    by_source: dict[int, list[Held]] = {}
+    for held in ledger.held():
+        by_source.setdefault(held.record.id, []).append(held)
+    requests = []
+    for group in by_source.values():
+        index = tally.add_source(group[0].record.name, group[0].record.format)
+        ledger.read_as(index, group[0].record)
+        tally.sources[index].lines = len(group)
+        mine = [held.request._replace(source=index) for held in group]
+        tally.doubt([request for request in mine if request.doubted])
+        requests += mine
+    return sorted(requests, key=lambda request: request.time)
+
+
+class _Retrial:
+    """The journal of a retry: a request that is posted is in doubt until its receipt, and held until it is stored."""
+
+    def __init__(self, ledger: Ledger, tally: Tally) -> None:
+        self._ledger = ledger
+        self._tally = tally
+        self._posted: dict[int, Sequence[Request]] = {}
+        self._next = 0
+
+    def intend(self, requests: Sequence[Request]) -> int:
+        self._next += 1
+        batch = self._next
+        self._posted[batch] = requests
+        self._ledger.retry([request for request in requests if not request.doubted], "in_doubt").wait()
+        return batch
+
+    def release(self, batch: int) -> None:
+        self._ledger.retry([request for request in self._posted.pop(batch) if not request.doubted], "set_aside")
+
+    def doubt(self, requests: Sequence[Request]) -> None:
+        self._tally.doubt(requests)
+
+    def settle(self, outcomes: Iterable[Outcome], batch: int | None = None) -> None:
+        self._posted.pop(batch or 0, None)
+        outcomes = list(outcomes)
+        self._ledger.retried(outcomes)
+        for outcome in outcomes:
+            self._tally.settle(outcome)
