@@ -25,6 +25,8 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
         )
     with open_job(settings, job_ledger(state, settings.job_key), say) as job:
         report = job.report = run_import(settings, job.url, job.token, job.ledger, say, progress)
+        if held := len(job.ledger.held()):
+            say(f"Lines of earlier runs that are held: {held:,}; log-importer status lists, retry sends them.")
     progress.close()
     database = receiver_database(state)
     title = f"Import into {destination(report.server, str(settings.idsite), str(database))}"
