@@ -31,7 +31,7 @@ def start_sender(
 
     pace = Pace(settings.recorders, size=settings.recorder_max_payload_size)
     delivery = Delivery(
-        journal, Dates(ledger.days, zones, ledger.begin_days), pace, say, settings.give_up_after,
+        journal, Dates(ledger.days, zones, ledger.begin_days), pace, say, settings.give_up_after, settings.retry_delay,
         transactions=not settings.server_without_transactions,
     )  # fmt: skip
     return Sender(Lanes(settings.recorder_max_payload_size, MAX_BODY), delivery, connect, halt)

@@ -47,6 +47,7 @@ class Settings:
     recorder_max_payload_size: int = 2000
     request_timeout: float = 300.0
     give_up_after: float = 900.0
+    retry_delay: float = 1.0  # seconds before a post is repeated for the first time
     grace: float = 30.0
     workers: int | None = None  # None: as many as there are processors, none for small inputs
     rejects: Path | None = None

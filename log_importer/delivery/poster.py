@@ -17,13 +17,12 @@ from log_importer.tracking.bulk import parse_reply, ping
 Post = Callable[[Sequence[bytes]], Answer]
 """Posts encoded tracking requests together."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_LONGEST_PAUSE = 60.0
 _BATCH_TRIES = 3
 """Failures of a whole batch after which the fault is looked for in one of its requests."""
 _SINGLE_TRIES = 12
 """Failures of a request by itself after which it is set aside: a server that fails half of all posts fails no request
 so often."""
-_SINGLE_PAUSE = 0.3
 _ASIDE_IN_A_ROW = 10
 """Requests set aside with none stored between them: then it is not the requests."""
 
@@ -61,6 +60,7 @@ class Delivery:
     pace: Pace
     say: Callable[[str], None]  # one sentence for people, once each
     give_up_after: float = 900.0  # seconds without an answer that settles anything
+    first_pause: float = 1.0  # seconds, doubled each time
     transactions: bool = True  # the server stores a batch whole or not at all
     abort: threading.Event = field(default_factory=threading.Event)  # ends all pauses
     tracked_sites: set[int] = field(default_factory=set)  # sites with a request tracked in this run
@@ -224,7 +224,7 @@ class Poster:
     def _suspect(self, request: Sequence[Request], posted: Posted) -> None:
         for _ in range(_SINGLE_TRIES):
             self._journal.release(posted.batch)
-            if self._delivery.abort.wait(random.uniform(0, _SINGLE_PAUSE)):  # noqa: S311 - no secret hangs on it
+            if self._delivery.abort.wait(random.uniform(0, 0.3 * self._delivery.first_pause)):  # noqa: S311 - no secret hangs on it
                 raise Aborted
             posted = self._attempt(request)
             if not posted.suspicious:
@@ -255,7 +255,7 @@ class Poster:
 
     def _pause(self, attempt: int, receipt: Receipt, began: float, at_least: float = 0.0) -> None:
         """Waits, longer each time and never in step with others; gives up when it has been too long."""
-        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
+        longest = min(_LONGEST_PAUSE, self._delivery.first_pause * 2**attempt)
         pause = random.uniform(0, longest)  # noqa: S311 - no secret hangs on it
         pause = max(pause + at_least, receipt.retry_after or 0.0)
         if time.monotonic() + pause - began > max(self._delivery.give_up_after, 2 * at_least):
