@@ -1,4 +1,4 @@
-"""Signals: the first asks the run to end in good order, the second ends it at once.
+"""Signals: the first asks the run to end in good order, the second not to wait even for that.
 
 Before anything is read there is nothing to bring in order, so the first one ends it.
 """
@@ -13,10 +13,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupt:
-    """While held as a context manager, `halt` is set by the first signal; a second raises `KeyboardInterrupt`."""
+    """While held as a context manager, `halt` is set by the first signal and `stop` by a second.
+
+    Before `begin` a signal raises `KeyboardInterrupt`; later that could strike anywhere, and be lost in a finalizer.
+    """
 
     def __init__(self, say: Callable[[str], None], grace: float) -> None:
         self.halt = threading.Event()
+        self.stop = threading.Event()
         self.exit_code = 0
         """128 and the signal's number; 0 where none came."""
         self._say = say
@@ -41,7 +45,10 @@ class Interrupt:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.halt.is_set():
-            raise KeyboardInterrupt
+            self.stop.set()
+            if not self._begun:
+                raise KeyboardInterrupt
+            return
         self.exit_code = 128 + number
         self.halt.set()
         if not self._begun:

@@ -174,7 +174,7 @@ class _Run:
         self._halt = interrupt.halt
         self._ranges = Ranges()
         self._sender = start_sender(
-            settings, server, token, self._account, ledger, {site.idsite: site.timezone}, interrupt.halt, say
+            settings, server, token, self._account, ledger, {site.idsite: site.timezone}, interrupt, say
         )
 
     def go(self, pool: Pool, chunks: Iterator[Chunk | None]) -> None:

@@ -1,6 +1,5 @@
 """The sender of a run or a retry: settings, server and journal put together."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from log_importer.delivery.dates import Dates
@@ -8,6 +7,7 @@ from log_importer.delivery.lanes import Lanes
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.poster import Delivery, Journal, Post
 from log_importer.delivery.sender import Sender
+from log_importer.interrupt import Interrupt
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Answer
 from log_importer.server import Server
@@ -17,7 +17,7 @@ from log_importer.tracking.bulk import MAX_BODY, body
 
 def start_sender(
     settings: Settings, server: Server, token: str, journal: Journal, ledger: Ledger, zones: Mapping[int, str],
-    halt: threading.Event, say: Callable[[str], None],
+    interrupt: Interrupt, say: Callable[[str], None],
 ) -> Sender:  # fmt: skip
     """A sender to `server` that writes down in `journal`; `zones` are the time zones of the sites."""
 
@@ -34,4 +34,6 @@ def start_sender(
         journal, Dates(ledger.days, zones, ledger.begin_days), pace, say, settings.give_up_after, settings.retry_delay,
         transactions=not settings.server_without_transactions,
     )  # fmt: skip
-    return Sender(Lanes(settings.recorder_max_payload_size, MAX_BODY), delivery, connect, halt)
+    return Sender(
+        Lanes(settings.recorder_max_payload_size, MAX_BODY), delivery, connect, interrupt.halt, interrupt.stop
+    )

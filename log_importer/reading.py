@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from log_importer.errors import LogImporterError, SourceError
 from log_importer.ledger.ledger import Ledger
@@ -10,7 +10,7 @@ from log_importer.model import Chunk
 from log_importer.parsing.spec import FormatSpec
 from log_importer.probe import Probe
 from log_importer.progress import Progress
-from log_importer.recognise import Recognised, recognise
+from log_importer.recognise import recognise
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.stream import Stream
 from log_importer.tally import Tally
@@ -75,17 +75,17 @@ class Reader:
         elif ledger is not None:
             found = recognise(stream, ledger, one.format, again=again)
             if found is not None:
-                ledger.read_as(index, found.record)
                 counts.known_lines = found.known_lines
                 if found.over:
                     counts.incomplete = stream.damage
                     return
+                ledger.read_as(index, found.record)
                 found.begin(stream, chunker)
         for chunk in chunker.chunks(index, one.format, one.headers, time.time):
             self._progress.read(index, stream.raw_position)
             if chunk is None or found is None:
                 yield chunk
-            elif (unknown := _unknown(chunk, found)) is not None:
+            elif (unknown := found.unknown(chunk)) is not None:
                 yield unknown
             if self._halt():
                 return
@@ -94,12 +94,3 @@ class Reader:
             disk = stream.disk
             whole = disk is not None and disk.size == stream.raw_position
             ledger.finish(index, disk if whole else None, stream.damage)
-
-
-def _unknown(chunk: Chunk, found: Recognised) -> Chunk | None:
-    """What is not known of a chunk; `None` where all of it is done."""
-    context = chunk.context
-    if context.offset >= found.until.offset:
-        return chunk
-    undone = found.record.undone_in(context.offset, chunk.after.offset)
-    return replace(chunk, context=replace(context, wanted=undone)) if undone else None

@@ -1,12 +1,14 @@
 """Which source a file is, by its content, and from where it is read on."""
 
-from dataclasses import dataclass
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from log_importer.errors import SourceError
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.record import Record
-from log_importer.model import Boundary
+from log_importer.model import Boundary, Chunk
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.fingerprint import HEAD, fingerprint
@@ -20,16 +22,25 @@ class Recognised:
     record: Record
     until: Boundary  # where an earlier run, or an earlier file of this run, ended
     in_line: bool  # that was in the middle of a line
+    undone: "array[int]"  # offsets of the lines before that are still to be done, ascending
     over: bool = False  # the file holds no more than was read already
 
     @property
     def known_lines(self) -> int:
         """How many of its lines are done."""
-        return self.until.line - 1 - len(self.record.undone)
+        return self.until.line - 1 - len(self.undone)
+
+    def unknown(self, chunk: Chunk) -> Chunk | None:
+        """What is not known of a chunk; `None` where all of it is done."""
+        context = chunk.context
+        if context.offset >= self.until.offset:
+            return chunk
+        first, last = (bisect_left(self.undone, offset) for offset in (context.offset, chunk.after.offset))
+        return replace(chunk, context=replace(context, wanted=self.undone[first:last])) if first < last else None
 
     def begin(self, stream: Stream, chunker: Chunker) -> None:
         """Brings both to where reading goes on: the first line that is not done, or the end of what is known."""
-        start = self.record.mark if len(self.record.undone) else self.until
+        start = self.record.mark if self.undone else self.until
         if start.offset < stream.position:
             stream.rewind()
             stream.head()
@@ -65,7 +76,7 @@ def recognise(stream: Stream, ledger: Ledger, form: str, *, again: bool) -> Reco
             found = candidate
     name = str(Path(stream.name).absolute())
     if found is None:
-        found = Recognised(ledger.add(name, form), Boundary(), in_line=False)
+        found = Recognised(ledger.add(name, form), Boundary(), False, array("Q"))
     if not found.over:
         ledger.adopt(found.record, name, disk, len(head), fingerprint(head))
         if found.until != found.record.end:
@@ -95,7 +106,9 @@ def _matching(stream: Stream, ledger: Ledger, head: bytes) -> list[Recognised]:
         for record, boundary in places[offset]:
             if fingerprint(before) == boundary.tail:
                 in_line = bool(before) and not before.endswith(b"\n")
-                found[record.id] = Recognised(record, boundary, in_line)
+                # What another file of this run has brought is under way.
+                undone = array("Q") if record.active else record.undone_before(boundary.offset)
+                found[record.id] = Recognised(record, boundary, in_line, undone)
     return [one for one in (_settled(one, stream) for one in found.values()) if one is not None]
 
 
@@ -106,7 +119,7 @@ def _settled(found: Recognised, stream: Stream) -> Recognised | None:
     length, tail = stream.end()
     # Compressed in part only, or an older copy: its lines were read from another file.
     if length < found.record.end.offset and (stream.damage or _is_copy(found.record, length, tail)):
-        return Recognised(found.record, found.until, found.in_line, over=True)
+        return replace(found, over=True)
     return found if found.until.offset and not found.record.active else None
 
 

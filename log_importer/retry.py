@@ -79,7 +79,7 @@ def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
                 check(server, sites, time.time(), patience)
                 interrupt.begin()
                 journal = _Retrial(job.ledger, report.tally)
-                sender = start_sender(settings, server, job.token, journal, job.ledger, zones, interrupt.halt, say)
+                sender = start_sender(settings, server, job.token, journal, job.ledger, zones, interrupt, say)
                 try:
                     sender.put([(request.visitor, request) for request in requests])
                     sender.flush(settings.grace)

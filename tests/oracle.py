@@ -1,5 +1,6 @@
 """Numbered log lines, and a server that stores each one's number as a Matomo would: whole batches, in order."""
 
+import contextlib
 import os
 import re
 import signal
@@ -118,7 +119,5 @@ class Oracle:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -67,7 +67,7 @@ def test_an_import_killed_many_times_stores_every_line_and_lists_what_may_be_the
             while process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
-            out, error = process.communicate()
+            _, error = process.communicate()
             oracle.kill = None
             assert b"Traceback" not in error, error
             if process.returncode >= 0:
@@ -81,7 +81,7 @@ def test_an_import_killed_many_times_stores_every_line_and_lists_what_may_be_the
         while oracle.most_at_once and oracle._posts:
             time.sleep(0.01)
         process = start(tmp_path, server, "--in-doubt", in_doubt)
-        out, error = process.communicate(timeout=600)
+        _, error = process.communicate(timeout=600)
     _, held = listed(tmp_path)
     repeated = oracle.repeated()
     assert oracle.out_of_order() == []

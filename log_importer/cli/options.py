@@ -75,7 +75,7 @@ POSTING = options(
         help="Tracking requests in one post, at most. [2000]",
     ),
     option("--request-timeout", type=_SECONDS, metavar="S", help="Seconds to wait for the server's answer. [300]"),
-    option("--retry-delay", type=_SECONDS, metavar="S", help="Seconds to the first repeat of a post; then doubled. [1]"),
+    option("--retry-delay", type=_SECONDS, metavar="S", help="Seconds before a post is repeated; then doubled. [1]"),
     option("--give-up-after", type=_SECONDS, metavar="S", help="Seconds without an answer after which to stop. [900]"),
     option("--grace", type=_SECONDS, metavar="S", help="Seconds to send what was read, after a signal. [30]"),
     flag("--server-without-transactions", "The server stores parts of a batch (bulk_requests_use_transaction=0)."),

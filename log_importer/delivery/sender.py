@@ -13,13 +13,18 @@ class Sender:
     """Takes requests in, posts them batch by batch, and raises what ended its threads to whoever hands in more."""
 
     def __init__(
-        self, lanes: Lanes, delivery: Delivery, connect: Callable[[], Post], halt: threading.Event
+        self, lanes: Lanes, delivery: Delivery, connect: Callable[[], Post], halt: threading.Event,
+        stop: threading.Event,
     ) -> None:  # fmt: skip
-        """`connect` makes the post function of one thread, with its own connection; on `halt` nobody waits to put."""
+        """`connect` makes the post function of one thread, with its own connection; on `halt` nobody waits to put.
+
+        On `stop` nobody waits at all.
+        """
         self._lanes = lanes
         self._delivery = delivery
         self._changed = threading.Condition()
         self._halt = halt
+        self._stop = stop
         self._flushing = False
         self._failure: BaseException | None = None
         self._in_flight = 0
@@ -56,7 +61,7 @@ class Sender:
             while not self._lanes.idle and not self._stopping:
                 if end is None and self._halt.is_set():
                     end = time.monotonic() + grace
-                if end is not None and time.monotonic() >= end:
+                if self._stop.is_set() or (end is not None and time.monotonic() >= end):
                     break
                 self._changed.wait(0.2)
             self._flushing = False

@@ -99,7 +99,7 @@ class Ledger:
         """What was parsed behind `to` is no longer there, as after a power cut."""
         with self._lock:
             record.regions = [region for region in record.regions if region.after.offset <= to.offset]
-            record.undone = record.undone_in(0, to.offset)
+            record.undone = record.undone_before(to.offset)
             record.doubted = frozenset(offset for offset in record.doubted if offset < to.offset)
             self._finished = {disk: source for disk, source in self._finished.items() if source != record.id}
             self._put(
@@ -263,12 +263,12 @@ class Ledger:
     def _rows(self, requests: Sequence[Request], done: int) -> list[tuple[int, int, int, bytes, bytes]]:
         by_source: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for request in requests:
-            by_source[request.source].append((request.offset, request.number))
+            by_source[self._open[request.source].id].append((request.offset, request.number))
         rows = []
-        for index, places in by_source.items():
+        for source, places in by_source.items():
             places.sort()
             offsets, numbers = zip(*places, strict=True)
-            rows.append((self._open[index].id, offsets[-1], done, pack(offsets), pack(numbers)))
+            rows.append((source, offsets[-1], done, pack(offsets), pack(numbers)))
         return rows
 
     def _settling(self, outcome: Outcome, *, posted: bool) -> list[Job]:

@@ -48,9 +48,9 @@ class Record:
         """The places from which reading can go on, ascending."""
         return [self.mark, *(region.after for region in self.regions)]
 
-    def undone_in(self, start: int, end: int) -> "array[int]":
-        """The undone lines from `start` on and before `end`."""
-        return self.undone[bisect_right(self.undone, start - 1) : bisect_right(self.undone, end - 1)]
+    def undone_before(self, end: int) -> "array[int]":
+        """The undone lines before offset `end`."""
+        return self.undone[: bisect_right(self.undone, end - 1)]
 
     def settle(self, offsets: Iterable[int]) -> bool:
         """These lines are done; whether the mark has moved."""

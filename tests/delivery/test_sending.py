@@ -70,7 +70,7 @@ class Bench:
         self.dates = Dates({(1, "1970-01-01")}, {1: "UTC"}, lambda _: None)
         delivery = Delivery(self.books, self.dates, Pace(recorders, size=size), self.said.append, give_up_after)
         self.halt = threading.Event()
-        self.sender = Sender(Lanes(size, 900_000), delivery, self._connect, self.halt)
+        self.sender = Sender(Lanes(size, 900_000), delivery, self._connect, self.halt, threading.Event())
 
     @property
     def settled(self) -> list[tuple[int, str, str, bool]]:
