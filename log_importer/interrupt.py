@@ -12,10 +12,18 @@ from typing import Any
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal ends a run that has not begun."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
+
+
 class Interrupt:
     """While held as a context manager, `halt` is set by the first signal and `stop` by a second.
 
-    Before `begin` a signal raises `KeyboardInterrupt`; later that could strike anywhere, and be lost in a finalizer.
+    Before `begin` a signal raises `Stopped`; later that could strike anywhere, and be lost in a finalizer.
     """
 
     def __init__(self, say: Callable[[str], None], grace: float) -> None:
@@ -47,11 +55,11 @@ class Interrupt:
         if self.halt.is_set():
             self.stop.set()
             if not self._begun:
-                raise KeyboardInterrupt
+                raise Stopped(number)
             return
         self.exit_code = 128 + number
         self.halt.set()
         if not self._begun:
-            raise KeyboardInterrupt
+            raise Stopped(number)
         name = signal.Signals(number).name
         self._say(f"{name}: no more is read; what was read is sent for up to {self._grace:g} s. Again to stop at once.")

@@ -129,7 +129,7 @@ class Request(NamedTuple):
     agent: int
     site: int
     query: bytes  # with its leading "?", percent-encoded, no token
-    doubted: bool = False  # it was sent before, and its receipt never came
+    doubts: int = 0  # how often it was posted without a receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +196,12 @@ class Outcome(NamedTuple):
     bucket: str  # tracked, refused, in_doubt, set_aside
     reason: str = ""
     answer: str = ""  # the server's, in a sentence, for those that are kept
+    posted: bool = True  # just now; else what is known of earlier posts
+
+    def maybe_twice(self, request: Request) -> bool:
+        """Whether the server may have stored a request of these more than once."""
+        stored = self.posted and self.bucket in ("tracked", "in_doubt")
+        return request.doubts + stored > 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ class _Run:
     def _hand_over(self, chunk: Chunk, result: ChunkResult) -> None:
         self._tally.read(chunk.source, result)
         self._rejects.write(self._tally.sources[chunk.source].source, result.rejected_lines)
-        doubted_before = self._ledger.doubted(chunk.source)
+        doubts = self._ledger.doubts(chunk.source)
         entries: list[tuple[int, Request]] = []
         partial_downloads = 0
         start = 0
@@ -211,14 +211,16 @@ class _Run:
             if download and self._ranges.repeats(download, at, bool(partial)):
                 partial_downloads += 1
                 continue
-            doubted = offset in doubted_before
-            entries.append((lane, Request(chunk.source, number, offset, at, visitor, agent, site, query, doubted)))
+            request = Request(
+                chunk.source, number, offset, at, visitor, agent, site, query, doubts.get(offset, 0) if doubts else 0
+            )
+            entries.append((lane, request))
         skipped = dict(result.skipped)
         if partial_downloads:
             skipped["partial"] = partial_downloads
             self._tally.skip(chunk.source, "partial", partial_downloads)
         self._ledger.parsed(chunk, [request.offset for _, request in entries], skipped, result.rejected)
-        if doubted_before:
+        if doubts:
             entries = self._settle_doubts(entries)
         for first in range(0, len(entries), _HANDED_OVER):
             self._sender.put(entries[first : first + _HANDED_OVER])
@@ -226,10 +228,9 @@ class _Run:
 
     def _settle_doubts(self, entries: list[tuple[int, Request]]) -> list[tuple[int, Request]]:
         """Requests that were in flight when an earlier run died: held, or sent again and in doubt until they are."""
-        doubted = [request for _, request in entries if request.doubted]
+        doubted = [request for _, request in entries if request.doubts]
+        self._tally.doubt(doubted)
         if not self._hold:
-            self._tally.doubt(doubted)
             return entries
-        held = [request._replace(doubted=False) for request in doubted]
-        self._account.settle([Outcome(held, "in_doubt", "interrupted")])
-        return [entry for entry in entries if not entry[1].doubted]
+        self._account.settle([Outcome(doubted, "in_doubt", "interrupted", posted=False)])
+        return [entry for entry in entries if not entry[1].doubts]

@@ -105,7 +105,7 @@ def _requests(ledger: Ledger, tally: Tally) -> list[Request]:
         ledger.read_as(index, group[0].record)
         tally.sources[index].lines = len(group)
         mine = [held.request._replace(source=index) for held in group]
-        tally.doubt([request for request in mine if request.doubted])
+        tally.doubt([request for request in mine if request.doubts])
         requests += mine
     return sorted(requests, key=lambda request: request.time)
 
@@ -116,18 +116,20 @@ class _Retrial:
     def __init__(self, ledger: Ledger, tally: Tally) -> None:
         self._ledger = ledger
         self._tally = tally
-        self._posted: dict[int, Sequence[Request]] = {}
+        self._posted: dict[int, list[Request]] = {}  # those of them that were set aside
+        self._aside = {(held.record.id, held.request.offset) for held in ledger.held() if held.bucket == "set_aside"}
         self._next = 0
 
     def intend(self, requests: Sequence[Request]) -> int:
         self._next += 1
         batch = self._next
-        self._posted[batch] = requests
-        self._ledger.retry([request for request in requests if not request.doubted], "in_doubt").wait()
+        mine = [one for one in requests if self._ledger.place(one) in self._aside]
+        self._posted[batch] = mine
+        self._ledger.retry(mine, "in_doubt").wait()
         return batch
 
     def release(self, batch: int) -> None:
-        self._ledger.retry([request for request in self._posted.pop(batch) if not request.doubted], "set_aside")
+        self._ledger.retry(self._posted.pop(batch), "set_aside")
 
     def doubt(self, requests: Sequence[Request]) -> None:
         self._tally.doubt(requests)

@@ -89,13 +89,13 @@ class Tally:
                 self.sources[request.source].in_doubt += 1
 
     def settle(self, outcome: Outcome) -> None:
-        """What became of requests; those `doubted` were counted as in doubt before, and leave that bucket."""
+        """What became of requests; those with doubts were counted as in doubt before, and leave that bucket."""
         bucket = outcome.bucket
         with self._lock:
             for request in outcome.requests:
                 counts = self.sources[request.source]
-                counts.in_doubt -= request.doubted
-                counts.maybe_twice += request.doubted and bucket in ("tracked", "in_doubt")
+                counts.in_doubt -= request.doubts > 0
+                counts.maybe_twice += outcome.maybe_twice(request)
                 if bucket == "tracked":
                     counts.tracked += 1
                     self.days[request.site, _day(request.time)] += 1

@@ -285,7 +285,8 @@ class Conservation(RuleBasedStateMachine):
         if known is not None:
             self.held_once |= {self.number(source.record.name, one) for source in known.sources for one in source.held}
         assert self.oracle.overlaps == 0
-        assert [pair for pair in self.oracle.out_of_order() if not self.held_once & set(pair)] == []
+        overtaken = [pair for pair in self.oracle.out_of_order() if not self.held_once & set(pair)]
+        assert overtaken == [], (overtaken, known and self.account(known))
 
     def number(self, _name: str, held: Any) -> int:
         return int(held.request.query.decode().partition("%2Fn%2F")[2].partition("&")[0])

@@ -65,8 +65,8 @@ def _run() -> int:
         return _fail(error.format_message(), 2)
     except LogImporterError as error:
         return _fail(str(error), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        return 130
+    except (click.Abort, KeyboardInterrupt) as error:
+        return getattr(error, "exit_code", 130)  # click's own Abort has none, ours does
     except BrokenPipeError:
         # Whoever read our output has left; nothing more can be said, and nothing was lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

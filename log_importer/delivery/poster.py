@@ -138,7 +138,7 @@ class Poster:
         self._delivery.dates.begin(requests, self._counts)
         batch = self._journal.intend(requests)
         with self._wire_lock:
-            self._on_the_wire = [request for request in requests if not request.doubted]
+            self._on_the_wire = [request for request in requests if not request.doubts]
         answer = self._post([request.query for request in requests])
         with self._wire_lock:
             if self._abandoned:
@@ -189,8 +189,8 @@ class Poster:
     def _doubt(self, posted: Posted) -> None:
         """Sent once more, in halves, when the server has had time to finish; what was in doubt before is held."""
         receipt = posted.receipt
-        held = [request for request in posted.requests if request.doubted]
-        fresh = [request._replace(doubted=True) for request in posted.requests if not request.doubted]
+        held = [request for request in posted.requests if request.doubts]
+        fresh = [request._replace(doubts=1) for request in posted.requests if not request.doubts]
         self._journal.doubt(fresh)
         if held:
             outcome = Outcome(held, "in_doubt", "twice", receipt.reason)

@@ -77,6 +77,7 @@ CREATE TABLE held (                      -- requests that wait for `retry`
     visitor TEXT NOT NULL,               -- hexadecimal: SQLite has no number so large
     agent   INTEGER NOT NULL,
     query   BLOB NOT NULL,               -- the tracking request, without the token
+    doubts  INTEGER NOT NULL,            -- how often it was posted without a receipt
     PRIMARY KEY (source, offset)
 ) WITHOUT ROWID;
 CREATE TABLE count (

@@ -100,7 +100,7 @@ class Ledger:
         with self._lock:
             record.regions = [region for region in record.regions if region.after.offset <= to.offset]
             record.undone = record.undone_before(to.offset)
-            record.doubted = frozenset(offset for offset in record.doubted if offset < to.offset)
+            record.doubts = {offset: times for offset, times in record.doubts.items() if offset < to.offset}
             self._finished = {disk: source for disk, source in self._finished.items() if source != record.id}
             self._put(
                 lambda rows: rows.execute("DELETE FROM chunk WHERE source = ? AND start >= ?", (record.id, to.offset)),
@@ -129,9 +129,9 @@ class Ledger:
             self._open[index] = record
             record.active = True
 
-    def doubted(self, index: int) -> frozenset[int]:
-        """Offsets of the lines of the run's source `index` that were posted by a run that died before the receipt."""
-        return self._open[index].doubted
+    def doubts(self, index: int) -> Mapping[int, int]:
+        """Offsets of lines of the run's source `index` -> how often runs posted them that died before the receipt."""
+        return self._open[index].doubts
 
     def parsed(
         self, chunk: Chunk, requests: Sequence[int], skipped: Mapping[str, int], rejected: Mapping[str, int]
@@ -215,6 +215,10 @@ class Ledger:
         """The requests that wait for a retry, oldest first."""
         return self._held
 
+    def place(self, request: Request) -> tuple[int, int]:
+        """What a request is known by over all runs: the number of its source's record, the offset of its line."""
+        return self._open[request.source].id, request.offset
+
     def retry(self, requests: Iterable[Request], bucket: str) -> Written:
         """Held requests are about to be posted, so in doubt; or they were not stored, and go back to their bucket."""
         rows = [(bucket, self._open[request.source].id, request.offset) for request in requests]
@@ -232,7 +236,7 @@ class Ledger:
                     jobs.append(_holding([_held(source, request, outcome)]))
                     continue
                 place = (source, request.offset)
-                twice = int(request.doubted and outcome.bucket == "tracked")
+                twice = int(outcome.maybe_twice(request) and request.doubts < 2)  # else it was counted before
                 counts = [(outcome.bucket, outcome.reason, 1), ("maybe_twice", "", twice)]
                 jobs += [_dropping_held(place), _counting(source, counts)]
         self._put(*jobs).wait()
@@ -283,7 +287,7 @@ class Ledger:
             by_source[request.source].append(request)
         for index, requests in by_source.items():
             record = self._open[index]
-            twice = sum(request.doubted for request in requests) if outcome.bucket in ("tracked", "in_doubt") else 0
+            twice = sum(outcome.maybe_twice(request) for request in requests)
             counts = [("maybe_twice", "", twice)]
             if outcome.bucket in HELD:
                 held = [_held(record.id, request, outcome) for request in requests]
@@ -356,11 +360,15 @@ def _dropping_done(source: int) -> Job:
 def _held(source: int, request: Request, outcome: Outcome) -> tuple[object, ...]:
     return (
         source, request.offset, request.number, outcome.bucket, outcome.reason, outcome.answer, request.site,
-        request.time, f"{request.visitor:x}", request.agent, request.query,
+        request.time, f"{request.visitor:x}", request.agent, request.query, request.doubts + _unanswered(outcome),
     )  # fmt: skip
+
+
+def _unanswered(outcome: Outcome) -> bool:
+    return outcome.posted and outcome.bucket == "in_doubt"
 
 
 def _holding(held: Sequence[tuple[object, ...]]) -> Job:
     return lambda rows: rows.executemany(
-        "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", held
+        "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", held
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import sqlite3
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
@@ -28,14 +29,15 @@ class Held(NamedTuple):
 def load_held(database: sqlite3.Connection, records: Mapping[int, Record]) -> list[Held]:
     """The requests that wait for a retry, in the order of their times."""
     rows = database.execute(
-        "SELECT source, bucket, reason, answer, line, offset, time, visitor, agent, site, query FROM held ORDER BY time"
+        "SELECT source, bucket, reason, answer, line, offset, time, visitor, agent, site, query, doubts "
+        "FROM held ORDER BY time"
     )
     return [
         Held(
             records[source], bucket, reason, answer,
-            Request(source, line, offset, time, int(visitor, 16), agent, site, query, doubted=bucket == "in_doubt"),
+            Request(source, line, offset, time, int(visitor, 16), agent, site, query, doubts),
         )
-        for source, bucket, reason, answer, line, offset, time, visitor, agent, site, query in rows
+        for source, bucket, reason, answer, line, offset, time, visitor, agent, site, query, doubts in rows
         if source in records
     ]  # fmt: skip
 
@@ -72,7 +74,7 @@ def _regions(database: sqlite3.Connection, record: Record) -> None:
             raise ValueError(f"a chunk of {record.name} is not as it was written")
         record.regions.append(Region(start, Boundary(*after), 0))
         requests.append(unpack(packed))
-    done, posted = set[int](), set[int]()
+    done, posted = set[int](), Counter[int]()
     for settled, offsets in database.execute("SELECT done, offsets FROM batch WHERE source = ?", (record.id,)):
         (done if settled else posted).update(unpack(offsets))
     for region, offsets in zip(record.regions, requests, strict=True):
@@ -80,4 +82,4 @@ def _regions(database: sqlite3.Connection, record: Record) -> None:
         region.left = len(left)
         record.undone.extend(left)
     record.regions.sort(key=attrgetter("start"))
-    record.doubted = frozenset(posted - done)
+    record.doubts = {offset: times for offset, times in posted.items() if offset not in done}

@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from log_importer.model import Boundary
@@ -34,8 +34,8 @@ class Record:
     regions: list[Region] = field(default_factory=list)
     undone: "array[int]" = field(default_factory=lambda: array("Q"))
     """Offsets of the lines behind the mark that an earlier run parsed and did not settle, ascending."""
-    doubted: frozenset[int] = frozenset()
-    """Those of them that were posted, and whose receipt never came."""
+    doubts: Mapping[int, int] = field(default_factory=dict)
+    """Those of them that were posted -> how often, without a receipt."""
     active: bool = False  # read in this run
 
     @property

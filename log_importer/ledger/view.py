@@ -93,8 +93,8 @@ def _fill(database: sqlite3.Connection, sources: dict[int, SourceView], records:
         sources[held.record.id].held.append(held)
     for source, offsets, numbers in database.execute("SELECT source, offsets, numbers FROM batch WHERE done = 0"):
         if source in sources:
-            doubted = sources[source].record.doubted
+            doubts = sources[source].record.doubts
             places = zip(unpack(offsets), unpack(numbers), strict=True)
-            sources[source].unanswered += [number for offset, number in places if offset in doubted]
+            sources[source].unanswered += [number for offset, number in places if offset in doubts]
     for one in sources.values():
         one.unanswered = sorted(set(one.unanswered))
