@@ -257,7 +257,7 @@ class Conservation(RuleBasedStateMachine):
         ended = self.ended()
         for timer in timers:
             timer.cancel()
-        assert ended.code in (0, 1, 143, -signal.SIGTERM), ended.err
+        assert ended.code in (0, 1, 143, -signal.SIGTERM), (ended.code, ended.err)
 
     @rule()
     def retry(self) -> None:

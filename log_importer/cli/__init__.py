@@ -66,7 +66,7 @@ def _run() -> int:
     except LogImporterError as error:
         return _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
-        return getattr(error, "exit_code", 130)  # click's own Abort has none, ours does
+        return getattr(error.__cause__ or error, "exit_code", 130)  # click has made an Abort of it
     except BrokenPipeError:
         # Whoever read our output has left; nothing more can be said, and nothing was lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
