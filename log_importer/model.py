@@ -134,9 +134,9 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tracking requests of one lane that are posted together."""
+    """Tracking requests that are posted together: of one lane, or of several with few."""
 
-    lane: int
+    lanes: Sequence[int]
     requests: Sequence[Request]
 
 

@@ -12,7 +12,7 @@ from log_importer.interrupt import Interrupt
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
 from log_importer.parsing.parser import Reading, named_zone
-from log_importer.posting import start_sender
+from log_importer.posting import end_sender, start_sender
 from log_importer.probe import Probe, probe
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader
@@ -171,7 +171,7 @@ class _Run:
         self._account = Account(ledger, tally)
         self._rejects = rejects
         self._progress = progress
-        self._halt = interrupt.halt
+        self._interrupt = interrupt
         self._ranges = Ranges()
         self._sender = start_sender(
             settings, server, token, self._account, ledger, {site.idsite: site.timezone}, interrupt, say
@@ -191,8 +191,7 @@ class _Run:
                 self._hand_over(*pool.next())
             self._sender.flush(self._grace)
         finally:
-            # After a signal and its grace, nobody waits for a server that may take minutes.
-            self._sender.close(0.5 if self._halt.is_set() else None)
+            end_sender(self._sender, self._ledger, self._interrupt)
             self._progress.update(self._tally, 0)
 
     def _hand_over(self, chunk: Chunk, result: ChunkResult) -> None:

@@ -1,5 +1,6 @@
 """The sender of a run or a retry: settings, server and journal put together."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from log_importer.delivery.dates import Dates
@@ -29,11 +30,24 @@ def start_sender(
 
         return post
 
-    pace = Pace(settings.recorders, size=settings.recorder_max_payload_size)
+    pace = Pace(settings.recorders, size=settings.recorder_max_payload_size, start=_settled_on(ledger))
+    lanes = Lanes(lambda: pace.size, MAX_BODY)
     delivery = Delivery(
-        journal, Dates(ledger.days, zones, ledger.begin_days), pace, say, settings.give_up_after, settings.retry_delay,
+        journal, Dates(ledger.days, zones, ledger.begin_days), pace, say, settings.give_up_after,
+        settings.retry_delay, lanes.shrink,
         transactions=not settings.server_without_transactions,
     )  # fmt: skip
-    return Sender(
-        Lanes(settings.recorder_max_payload_size, MAX_BODY), delivery, connect, interrupt.halt, interrupt.stop
-    )
+    return Sender(lanes, delivery, connect, interrupt.halt, interrupt.stop)
+
+
+def _settled_on(ledger: Ledger) -> tuple[int, int] | None:
+    """How many posts at once, and how many hits in each, the last run ended with."""
+    found = re.fullmatch(r"([0-9]{1,3}) ([0-9]{1,6})", ledger.about.get("pace", ""))
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def end_sender(sender: Sender, ledger: Ledger, interrupt: Interrupt) -> None:
+    """Ends the threads, and keeps what was learnt of the server."""
+    # After a signal and its grace, nobody waits for a server that may take minutes.
+    sender.close(0.5 if interrupt.halt.is_set() else None)
+    ledger.remember(pace=f"{sender.pace.at_once} {sender.pace.size}")

@@ -14,7 +14,7 @@ from log_importer.ledger.load import Held
 from log_importer.ledger.view import View, view
 from log_importer.model import Outcome, Request
 from log_importer.pipeline import Report
-from log_importer.posting import start_sender
+from log_importer.posting import end_sender, start_sender
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
 from log_importer.server import Server
@@ -84,7 +84,7 @@ def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
                     sender.put([(request.visitor, request) for request in requests])
                     sender.flush(settings.grace)
                 finally:
-                    sender.close(0.5 if interrupt.halt.is_set() else None)
+                    end_sender(sender, job.ledger, interrupt)
         except LogImporterError as error:
             report.errors.append(error)
         except KeyboardInterrupt:

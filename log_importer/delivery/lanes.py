@@ -5,36 +5,43 @@ is near: the longer a lane, the fewer times the server meets a user agent anew, 
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from log_importer.model import Batch, Request
 
 LANES = 16
 WINDOW = 32_000
 """Hits that wait in all lanes together."""
+_LAG = 8
+"""Windows of later hits after which a lane's oldest hit goes first: progress is kept from the oldest hit on."""
 
 
 class Lane:
-    """One queue. `waiting` are hits in arrival order, `ready` are batches cut from earlier ones."""
+    """One queue: `waiting` are hits in arrival order, `ready` are earlier ones, sorted to be cut into batches."""
 
-    __slots__ = ("busy", "ready", "waiting")
+    __slots__ = ("busy", "oldest", "ready", "waiting")
 
     def __init__(self) -> None:
         self.waiting: list[Request] = []
-        self.ready: deque[Sequence[Request]] = deque()
+        self.ready: deque[Request] = deque()
+        self.oldest = 0  # the arrival of the first hit that waits
         self.busy = False
 
 
 class Lanes:
     """All lanes of a run. Not safe for threads by itself; the sender guards it."""
 
-    def __init__(self, batch_size: int, batch_bytes: int, count: int = LANES, window: int = WINDOW) -> None:
+    def __init__(
+        self, batch_size: Callable[[], int], batch_bytes: int, count: int = LANES, window: int = WINDOW
+    ) -> None:  # fmt: skip
+        """`batch_size` is asked at each cut."""
         self._lanes = [Lane() for _ in range(count)]
         self._batch_size = batch_size
         self._batch_bytes = batch_bytes
         self._window = window
+        self._arrived = 0
         self.held = 0
-        """Hits that wait, in batches cut or not; those in flight are not counted."""
+        """Hits that wait; those in flight are not counted."""
 
     @property
     def full(self) -> bool:
@@ -48,49 +55,77 @@ class Lanes:
 
     def put(self, key: int, request: Request) -> None:
         """Adds a request to the lane of `key`."""
-        self._lanes[key % len(self._lanes)].waiting.append(request)
+        lane = self._lanes[key % len(self._lanes)]
+        if not lane.waiting:
+            lane.oldest = self._arrived
+        lane.waiting.append(request)
+        self._arrived += 1
         self.held += 1
 
     def take(self, flushing: bool) -> Batch | None:
-        """The next batch of a lane that has none in flight; cuts one where the window is full or on `flushing`."""
+        """The next batch of a lane that has none in flight: what was sorted first, then where the window is full."""
         free = [(number, lane) for number, lane in enumerate(self._lanes) if not lane.busy]
-        number, lane = next(((n, lane) for n, lane in free if lane.ready), (-1, None))
+        number, lane = next(((number, lane) for number, lane in free if lane.ready), (-1, None))
         if lane is None:
-            if not free or not (flushing or self.full):
+            waiting = [(number, lane) for number, lane in free if lane.waiting]
+            if not waiting or not (flushing or self.full):
                 return None
-            number, lane = max(free, key=lambda entry: len(entry[1].waiting))
-            if not lane.waiting:
-                return None
-            lane.ready.extend(cut_batches(lane.waiting, self._batch_size, self._batch_bytes))
+            number, lane = min(waiting, key=lambda entry: entry[1].oldest)
+            if self._arrived - lane.oldest < _LAG * self._window:
+                number, lane = max(waiting, key=lambda entry: len(entry[1].waiting))
+            lane.ready.extend(in_batch_order(lane.waiting))
             lane.waiting = []
-        requests = lane.ready.popleft()
+        requests = self._cut(lane.ready)
         lane.busy = True
+        taken = [number]
+        if flushing and not lane.ready:
+            taken += self._fill(requests)
         self.held -= len(requests)
-        return Batch(number, requests)
+        return Batch(taken, requests)
 
     def release(self, batch: Batch) -> None:
-        """The lane's batch is settled; the next may go."""
-        self._lanes[batch.lane].busy = False
+        """The batch is settled; the next of its lanes may go."""
+        for number in batch.lanes:
+            self._lanes[number].busy = False
+
+    def shrink(self, size_bytes: int) -> None:
+        """A body of that many bytes was too large."""
+        self._batch_bytes = max(1, min(self._batch_bytes, size_bytes // 2))
+
+    def _fill(self, requests: list[Request]) -> list[int]:
+        """Adds to a small batch all of other lanes that wait for nothing else; which."""
+        taken = []
+        room = self._batch_bytes - sum(map(_length, requests))
+        for number, lane in enumerate(self._lanes):
+            needed = sum(map(_length, lane.waiting))
+            few = len(requests) + len(lane.waiting) <= self._batch_size() and needed <= room
+            if lane.waiting and few and not lane.busy and not lane.ready:
+                requests += in_batch_order(lane.waiting)
+                room -= needed
+                lane.waiting, lane.busy = [], True
+                taken.append(number)
+        return taken
+
+    def _cut(self, ready: deque[Request]) -> list[Request]:
+        """Takes a batch off `ready`: at most so many requests, and about so many bytes."""
+        size, room = self._batch_size(), self._batch_bytes
+        batch = [ready.popleft()]
+        room -= _length(batch[0])
+        while ready and len(batch) < size and _length(ready[0]) <= room:
+            batch.append(ready.popleft())
+            room -= _length(batch[-1])
+        return batch
 
 
-def cut_batches(requests: Iterable[Request], size: int, size_bytes: int) -> list[list[Request]]:
-    """Batches of at most `size` requests and about `size_bytes`.
+def _length(request: Request) -> int:
+    return len(request.query) + 3  # two quotes and a comma
 
-    Each visitor's hits stay together and in time order; visitors with the same user agent come one after another.
-    """
+
+def in_batch_order(requests: Iterable[Request]) -> list[Request]:
+    """Each visitor's hits together and in time order; visitors with the same user agent one after another."""
     # A visitor known by an id may come with several user agents; the first stands for all, so that order is kept.
     agents: dict[int, int] = {}
     requests = list(requests)
     for request in requests:
         agents.setdefault(request.visitor, request.agent)
-    ordered = sorted(requests, key=lambda request: (agents[request.visitor], request.visitor, request.time))
-    batches: list[list[Request]] = [[]]
-    held = 0
-    for request in ordered:
-        length = len(request.query) + 3  # two quotes and a comma
-        if batches[-1] and (len(batches[-1]) >= size or held + length > size_bytes):
-            batches.append([])
-            held = 0
-        batches[-1].append(request)
-        held += length
-    return [batch for batch in batches if batch]
+    return sorted(requests, key=lambda request: (agents[request.visitor], request.visitor, request.time))

@@ -61,6 +61,7 @@ class Delivery:
     say: Callable[[str], None]  # one sentence for people, once each
     give_up_after: float = 900.0  # seconds without an answer that settles anything
     first_pause: float = 1.0  # seconds, doubled each time
+    shrink: Callable[[int], None] = lambda _: None  # a body of that many bytes was too large
     transactions: bool = True  # the server stores a batch whole or not at all
     abort: threading.Event = field(default_factory=threading.Event)  # ends all pauses
     tracked_sites: set[int] = field(default_factory=set)  # sites with a request tracked in this run
@@ -205,6 +206,7 @@ class Poster:
     def _halve(self, posted: Posted) -> None:
         if len(posted.requests) == 1:
             return self._set_aside(posted.requests, "too-large", posted.receipt)
+        self._delivery.shrink(sum(len(request.query) for request in posted.requests))
         for half in _halves(posted.requests):
             self.deliver(half)
         return None

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from log_importer.delivery.lanes import LANES, Lanes
+from log_importer.delivery.pace import Pace
 from log_importer.delivery.poster import Aborted, Delivery, Post, Poster
 from log_importer.model import Batch, Request
 
@@ -36,6 +37,11 @@ class Sender:
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def pace(self) -> Pace:
+        """How many posts at once, and how large."""
+        return self._delivery.pace
 
     @property
     def in_flight(self) -> int:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from log_importer.delivery.dates import Dates
-from log_importer.delivery.lanes import LANES, Lanes, cut_batches
+from log_importer.delivery.lanes import LANES, Lanes, in_batch_order
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.poster import Delivery, Post
 from log_importer.delivery.sender import Sender
@@ -70,7 +70,7 @@ class Bench:
         self.dates = Dates({(1, "1970-01-01")}, {1: "UTC"}, lambda _: None)
         delivery = Delivery(self.books, self.dates, Pace(recorders, size=size), self.said.append, give_up_after)
         self.halt = threading.Event()
-        self.sender = Sender(Lanes(size, 900_000), delivery, self._connect, self.halt, threading.Event())
+        self.sender = Sender(Lanes(lambda: size, 900_000), delivery, self._connect, self.halt, threading.Event())
 
     @property
     def settled(self) -> list[tuple[int, str, str, bool]]:
@@ -328,11 +328,23 @@ def test_a_visitor_is_never_in_two_posts_at_once_and_always_in_order() -> None:
     assert sum(map(len, sent.values())) == 2000
 
 
+def batches_of(requests: Sequence[Request], size: int, size_bytes: int) -> list[Sequence[Request]]:
+    """The batches of one lane with all of `requests`."""
+    lanes, batches = Lanes(lambda: size, size_bytes, count=1), []
+    for one in requests:
+        lanes.put(0, one)
+    while batch := lanes.take(flushing=True):
+        batches.append(batch.requests)
+        lanes.release(batch)
+    return batches
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 9)), max_size=60), st.integers(1, 9))
 def test_batches_hold_every_request_once_grouped_by_visitor_in_time_order(hits, size) -> None:  # type: ignore[no-untyped-def]
     requests = [request(n, visitor * 10 + agent, agent, float(time)) for n, (visitor, agent, time) in enumerate(hits)]
-    batches = cut_batches(requests, size, 10**9)
+    batches = batches_of(requests, size, 10**9)
     flat = [one for batch in batches for one in batch]
+    assert flat == in_batch_order(requests)
     assert sorted(one.number for one in flat) == list(range(len(requests)))
     assert all(0 < len(batch) <= size for batch in batches)
     visitors = [visitor for visitor, _ in groupby(one.visitor for one in flat)]
@@ -346,13 +358,18 @@ def test_batches_hold_every_request_once_grouped_by_visitor_in_time_order(hits, 
 
 def test_a_batch_stays_under_the_bytes_that_servers_take() -> None:
     requests = [Request(0, n, n, 0.0, 1, 1, 1, b"?" + b"x" * 9_999) for n in range(20)]
-    sizes = [len(body([one.query for one in batch], TOKEN)) for batch in cut_batches(requests, 1000, 50_000)]
+    sizes = [len(body([one.query for one in batch], TOKEN)) for batch in batches_of(requests, 1000, 50_000)]
     assert max(sizes) < 50_100
     assert len(sizes) == 5
 
 
+def test_a_request_larger_than_a_body_may_be_goes_alone() -> None:
+    requests = [Request(0, n, n, 0.0, 1, 1, 1, b"?" + b"x" * 9_999) for n in range(3)]
+    assert [len(batch) for batch in batches_of(requests, 1000, 5_000)] == [1, 1, 1]
+
+
 def test_the_window_bounds_what_waits() -> None:
-    lanes = Lanes(10, 10**6, window=100)
+    lanes = Lanes(lambda: 10, 10**6, window=100)
     for number in range(99):
         lanes.put(number % LANES, request(number))
     assert (lanes.full, lanes.take(flushing=False)) == (False, None)
@@ -361,3 +378,17 @@ def test_the_window_bounds_what_waits() -> None:
     assert lanes.full is False
     assert batch is not None
     assert lanes.take(flushing=True) is not None, "another lane's batch may go at the same time"
+
+
+def test_a_hit_in_a_lane_that_few_visit_does_not_wait_for_ever() -> None:
+    lanes = Lanes(lambda: 10, 10**6, count=4, window=20)
+    lanes.put(3, request(0))
+    taken_after = None
+    for number in range(1, 1000):
+        lanes.put(number % 3, request(number))
+        if (batch := lanes.take(flushing=False)) is not None:
+            lanes.release(batch)
+            if taken_after is None and batch.requests[0].number == 0:
+                taken_after = number
+    assert taken_after is not None
+    assert 8 * 20 <= taken_after < 10 * 20
