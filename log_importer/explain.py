@@ -10,7 +10,7 @@ from log_importer.errors import LogImporterError
 from log_importer.model import Hit, Site
 from log_importer.pipeline import look, plan_of
 from log_importer.progress import Progress
-from log_importer.reading import Reader
+from log_importer.reading import Reader, Wait
 from log_importer.rules.ranges import Ranges
 from log_importer.settings import Settings
 from log_importer.tally import Tally
@@ -30,9 +30,9 @@ def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImpo
     tally = Tally()
     ranges = Ranges()
     translators: dict[str, Translator] = {}
-    reader = Reader(inputs, tally, errors, Progress(bar=False), settings.max_line_bytes, lambda: False)
+    reader = Reader(inputs, tally, errors, Progress(bar=False), settings.max_line_bytes, lambda: False, say)
     for chunk in reader.chunks():
-        if chunk is None:
+        if isinstance(chunk, Wait):
             continue
         context = chunk.context
         if context.format not in translators:

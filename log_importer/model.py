@@ -64,6 +64,10 @@ class Boundary(NamedTuple):
     tail: bytes = b""  # hash of up to 256 bytes before it; b"" at the beginning
 
 
+BEGINNING = Boundary()
+"""Of every source."""
+
+
 class Disk(NamedTuple):
     """A file as it lies on disk; who finds all of it unchanged need not read on."""
 
@@ -197,6 +201,7 @@ class Outcome(NamedTuple):
     reason: str = ""
     answer: str = ""  # the server's, in a sentence, for those that are kept
     posted: bool = True  # just now; else what is known of earlier posts
+    exact: bool = True  # else only their number is right, and these stand for some of their batch
 
     def maybe_twice(self, request: Request) -> bool:
         """Whether the server may have stored a request of these more than once."""

@@ -15,7 +15,7 @@ from log_importer.parsing.parser import Reading, named_zone
 from log_importer.posting import end_sender, start_sender
 from log_importer.probe import Probe, probe
 from log_importer.progress import Progress
-from log_importer.reading import Inputs, Reader
+from log_importer.reading import Inputs, Reader, Wait
 from log_importer.recognise import finished
 from log_importer.rejects import Rejects
 from log_importer.rules.exclusions import Selection
@@ -132,7 +132,7 @@ def run_import(
         try:
             with contextlib.closing(server), Rejects(settings.rejects) as rejects:
                 reader = Reader(
-                    inputs, report.tally, report.errors, progress, settings.max_line_bytes, interrupt.halt.is_set
+                    inputs, report.tally, report.errors, progress, settings.max_line_bytes, interrupt.halt.is_set, say
                 )
                 chunks = reader.chunks(ledger, again=settings.again)
                 if all(one.finished for one in inputs.probes):  # nobody needs to be asked
@@ -177,16 +177,16 @@ class _Run:
             settings, server, token, self._account, ledger, {site.idsite: site.timezone}, interrupt, say
         )
 
-    def go(self, pool: Pool, chunks: Iterator[Chunk | None]) -> None:
+    def go(self, pool: Pool, chunks: Iterator[Chunk | Wait]) -> None:
         """Does all of `chunks`, or until a signal comes; raises what ended the sender."""
         try:
-            for chunk in chunks:
-                if chunk is not None:
-                    pool.submit(chunk)
-                while pool.full or (chunk is None and pool.busy):
+            for item in chunks:
+                if isinstance(item, Chunk):
+                    pool.submit(item)
+                while pool.full or (isinstance(item, Wait) and pool.busy):
                     self._hand_over(*pool.next())
-                if chunk is None:
-                    self._sender.flush(self._grace)  # a silent pipe: nobody should wait for what it said before
+                if item is Wait.SENT:
+                    self._sender.flush(self._grace)
             while pool.busy:
                 self._hand_over(*pool.next())
             self._sender.flush(self._grace)

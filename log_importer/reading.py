@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from log_importer.errors import LogImporterError, SourceError
 from log_importer.ledger.ledger import Ledger
@@ -10,8 +11,9 @@ from log_importer.model import Chunk
 from log_importer.parsing.spec import FormatSpec
 from log_importer.probe import Probe
 from log_importer.progress import Progress
-from log_importer.recognise import recognise
+from log_importer.recognise import recognise, under_way
 from log_importer.sources.chunks import Chunker
+from log_importer.sources.find import Source
 from log_importer.sources.stream import Stream
 from log_importer.tally import Tally
 
@@ -25,10 +27,22 @@ class Inputs:
     errors: Sequence[LogImporterError]
 
     @property
+    def files(self) -> Sequence[Source]:
+        """The sources that can be looked at once more, of those that are to be read."""
+        return [one.source for one in self.probes if one.source.size is not None and one.finished is None]
+
+    @property
     def size(self) -> int | None:
         """Bytes as they lie on disk; `None` where a pipe is among them."""
         sizes = [probe.source.size for probe in self.probes]
         return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+class Wait(Enum):
+    """What has to come about before more is read."""
+
+    PARSED = "all that was read is parsed: the next source may be a copy of what is under way"
+    SENT = "and it is sent: a pipe is silent, and nobody should wait for what it said before"
 
 
 class Reader:
@@ -36,7 +50,7 @@ class Reader:
 
     def __init__(
         self, inputs: Inputs, tally: Tally, errors: list[LogImporterError], progress: Progress, max_line_bytes: int,
-        halt: Callable[[], bool],
+        halt: Callable[[], bool], say: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._inputs = inputs
         self._tally = tally
@@ -44,9 +58,10 @@ class Reader:
         self._progress = progress
         self._max_line_bytes = max_line_bytes
         self._halt = halt
+        self._say = say
 
-    def chunks(self, ledger: Ledger | None = None, *, again: bool = False) -> Iterator[Chunk | None]:
-        """The chunks; `None` where a pipe is silent. Without a ledger nothing is known of earlier runs.
+    def chunks(self, ledger: Ledger | None = None, *, again: bool = False) -> Iterator[Chunk | Wait]:
+        """The chunks, and what to wait for between them. Without a ledger nothing is known of earlier runs.
 
         `again`: what the ledger knows is forgotten.
         """
@@ -66,14 +81,16 @@ class Reader:
 
     def _source(
         self, index: int, one: Probe, stream: Stream, ledger: Ledger | None, again: bool
-    ) -> Iterator[Chunk | None]:  # fmt: skip
+    ) -> Iterator[Chunk | Wait]:  # fmt: skip
         counts = self._tally.sources[index]
         chunker = one.chunker or Chunker(stream, self._max_line_bytes)
         found = None
         if ledger is not None and one.source.size is None:
             ledger.read_as(index, ledger.add(one.source.name, one.format, stream=True))
         elif ledger is not None:
-            found = recognise(stream, ledger, one.format, again=again)
+            if under_way(stream, ledger):
+                yield Wait.PARSED
+            found = recognise(stream, ledger, one.format, self._inputs.files, again=again)
             if found is not None:
                 counts.known_lines = found.known_lines
                 if found.over:
@@ -83,13 +100,17 @@ class Reader:
                 found.begin(stream, chunker)
         for chunk in chunker.chunks(index, one.format, one.headers, time.time):
             self._progress.read(index, stream.raw_position)
-            if chunk is None or found is None:
+            if chunk is None:
+                yield Wait.SENT
+            elif found is None:
                 yield chunk
             elif (unknown := found.unknown(chunk)) is not None:
                 yield unknown
             if self._halt():
                 return
         counts.incomplete = stream.damage
+        if stream.remark:
+            self._say(stream.remark)
         if ledger is not None and found is not None:
             disk = stream.disk
             whole = disk is not None and disk.size == stream.raw_position

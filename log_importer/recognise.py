@@ -2,13 +2,14 @@
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from log_importer.errors import SourceError
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.record import Record
-from log_importer.model import Boundary, Chunk
+from log_importer.model import BEGINNING, Boundary, Chunk
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.fingerprint import HEAD, fingerprint
@@ -60,10 +61,18 @@ def finished(source: Source, ledger: Ledger) -> Record | None:
     return None if disk is None else ledger.finished(disk)
 
 
-def recognise(stream: Stream, ledger: Ledger, form: str, *, again: bool) -> Recognised | None:
+def under_way(stream: Stream, ledger: Ledger) -> bool:
+    """Whether the file may be a copy of one that this run has begun to read. Raises `SourceError`."""
+    return any(record.active for record in ledger.candidates(stream.head(), fingerprint))
+
+
+def recognise(
+    stream: Stream, ledger: Ledger, form: str, others: Sequence[Source], *, again: bool
+) -> Recognised | None:  # fmt: skip
     """The source that `stream` is, a new one where it is none that is known; `None` for an empty file.
 
-    `again`: what earlier runs did is forgotten. Raises `SourceError` and `StateError`.
+    `others` are the files of the run, one of which may fit better; `again`: what earlier runs did is forgotten.
+    Raises `SourceError` and `StateError`.
     """
     head, disk = stream.head(), stream.disk
     if not head or disk is None:
@@ -76,7 +85,10 @@ def recognise(stream: Stream, ledger: Ledger, form: str, *, again: bool) -> Reco
             found = candidate
     name = str(Path(stream.name).absolute())
     if found is None:
-        found = Recognised(ledger.add(name, form), Boundary(), False, array("Q"))
+        found = Recognised(ledger.add(name, form), BEGINNING, False, array("Q"))
+    elif not found.over and found.until != found.record.end and _is_elsewhere(found.record, others):
+        # The other file is the source, and does what is left to do; this one shares its beginning.
+        found = Recognised(ledger.add(name, form, found.until), found.until, found.in_line, array("Q"))
     if not found.over:
         ledger.adopt(found.record, name, disk, len(head), fingerprint(head))
         if found.until != found.record.end:
@@ -120,7 +132,22 @@ def _settled(found: Recognised, stream: Stream) -> Recognised | None:
     # Compressed in part only, or an older copy: its lines were read from another file.
     if length < found.record.end.offset and (stream.damage or _is_copy(found.record, length, tail)):
         return replace(found, over=True)
-    return found if found.until.offset and not found.record.active else None
+    return found if found.until.offset else None
+
+
+def _is_elsewhere(record: Record, others: Sequence[Source]) -> bool:
+    """Whether one of the files `others` has all that was read of the source."""
+    if record.active:
+        return True
+    for source in others:
+        try:
+            with Stream(source) as other:
+                head, tail = other.head(), other.go_to(record.end.offset)
+        except (SourceError, OSError):
+            continue
+        if fingerprint(head[: record.head_length]) == record.head and tail and fingerprint(tail) == record.end.tail:
+            return True
+    return False
 
 
 def _is_copy(record: Record, length: int, tail: bytes) -> bool:

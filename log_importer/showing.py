@@ -5,10 +5,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import orjson
-
 from log_importer.pipeline import Report
 from log_importer.summary import as_json, as_text
+from log_importer.visible import visible_json
 
 
 def show(
@@ -21,7 +20,7 @@ def show(
     for error in report.errors:
         say(str(error))
     if json:
-        text = orjson.dumps(as_json(report, str(state)), option=orjson.OPT_INDENT_2).decode()
+        text = visible_json(as_json(report, str(state)), indent=True).decode()
     elif not report.tally.sources and report.errors:
         return report.exit_code  # the errors have said it all
     else:

@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from log_importer.errors import StateError, UsageError, worst
 from log_importer.ledger.view import COUNTED, SourceView, View, view
 from log_importer.state import JobLock, default_state_dir, ledgers, open_state
-from log_importer.visible import visible
+from log_importer.visible import visible, visible_json
 
 _SHOWN = 20
 """Set-aside requests that are listed for people; --json has all."""
@@ -36,7 +34,7 @@ def status(given: Mapping[str, Any]) -> int:
     if given["json"]:
         jobs = [_job(one, one.path in running) for one in views]
         document = {"state": str(state), "jobs": jobs, "errors": [str(error) for error in errors], "exit_code": code}
-        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+        sys.stdout.write(visible_json(document, indent=True).decode() + "\n")
         return code
     lines = [f"State: {visible(str(state))}"]
     for one in views:

@@ -105,8 +105,8 @@ class Tally:
                 else:
                     reasons: Counter[str] = getattr(counts, bucket)
                     reasons[outcome.reason] += 1
-                examples = counts.first_troubled.setdefault(bucket, [])
-                if len(examples) < _KEPT:
+                examples = counts.first_troubled.setdefault(bucket, []) if outcome.exact else None
+                if examples is not None and len(examples) < _KEPT:
                     examples.append(request.number)
 
     def total(self, bucket: str) -> int:

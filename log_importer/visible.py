@@ -1,6 +1,10 @@
-"""The one function through which everything goes that comes from a log or a server and is printed."""
+"""Through here goes everything that comes from a log or a server and is printed."""
 
+import json
 import unicodedata
+from typing import Any
+
+import orjson
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Control characters, format characters (bidi overrides among them), surrogates, line and paragraph separators."""
@@ -18,6 +22,16 @@ def visible(text: str | bytes, limit: int = 200) -> str:
     if not cut.isprintable():
         cut = "".join(_escape(c) if unicodedata.category(c) in _HIDDEN else c for c in cut)
     return cut + "..." if len(text) > limit else cut
+
+
+def visible_json(value: Any, *, indent: bool = False) -> bytes:
+    """`value` as JSON, UTF-8, in which strings hold what a terminal would act on as escapes."""
+    data = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None)
+    text = data.decode()
+    if text.replace("\n", "").isprintable():
+        return data
+    escaped = (json.dumps(c)[1:-1] if unicodedata.category(c) in _HIDDEN and c != "\n" else c for c in text)
+    return "".join(escaped).encode()
 
 
 def _escape(character: str) -> str:

@@ -1,12 +1,13 @@
 """What a log or a server says is shown, never acted on."""
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_importer.visible import visible
+from log_importer.visible import visible, visible_json
 
 SHOWN = [
     ("plain", "plain"),
@@ -54,3 +55,15 @@ def test_nothing_but_letters_marks_and_blanks_comes_out(text: str | bytes, limit
 def test_a_large_text_costs_no_more_than_its_beginning() -> None:
     assert len(visible("\x1b" * 10_000_000, 10)) == len("\\x1b") * 10 + 3
     assert len(visible(b"\x1b" * 10_000_000, 10)) == len("\\x1b") * 10 + 3
+
+
+@given(st.text())
+def test_json_says_the_same_and_nothing_that_a_terminal_would_act_on(text: str) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    shown = visible_json({text: [text]})
+    assert json.loads(shown) == {text: [text]}
+    assert {unicodedata.category(c)[0] for c in shown.decode()} & {"C"} == set()
+
+
+def test_json_keeps_the_letters_of_all_languages() -> None:
+    assert visible_json({"a": "Grüße, 東京 \u202e🎉\x7f"}).decode() == '{"a":"Grüße, 東京 \\u202e🎉\\u007f"}'

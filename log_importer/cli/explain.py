@@ -17,18 +17,17 @@ def command(**given: Any) -> int:
 
     `tracked` means: would be sent.
     """
-    import orjson
-
     from log_importer.errors import LogImporterError, worst
     from log_importer.explain import explain
     from log_importer.settings import make_settings
+    from log_importer.visible import visible_json
 
     settings = make_settings({**given, "local": True}, terminal=True)
     errors: list[LogImporterError] = []
     write = sys.stdout.buffer.write
     for item in explain(settings, say, errors):
         try:
-            write(orjson.dumps(item) + b"\n")
+            write(visible_json(item) + b"\n")
         except BrokenPipeError:
             raise
         except OSError as failure:

@@ -39,6 +39,8 @@ class Pace:
         """Posts allowed at the same time."""
         self.size = min(first, size)
         """Hits to put in the next batch."""
+        self.stored_at = 0.0
+        """When a post was last stored, by the clock of `stored`."""
         self._hit_seconds = 0.0  # of a post, for each of its hits
         self._settled_size = False
         self._posts: list[Post] = []  # at this level
@@ -52,7 +54,7 @@ class Pace:
 
     def stored(self, hits: int, seconds: float, now: float) -> None:
         """A post of `hits` was answered as stored after `seconds`, at `now` of any steady clock."""
-        self._hurt = False
+        self._hurt, self.stored_at = False, now
         seconds = max(seconds, 1e-6)
         self._fit_size(hits, seconds / hits)
         if self._fixed or not self._settled_size or now - seconds < self._since:

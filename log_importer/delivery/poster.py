@@ -131,8 +131,11 @@ class Poster:
                 if posted.answer.status == 400:
                     raise ServerRefused(receipt.reason)
             self._delivery.say(f"{receipt.reason} Trying again.")
+            failed = time.monotonic()
             self._pause(attempt, receipt, began)
-            attempt, posted = attempt + 1, None
+            # While it stores what others post, it is not away, and there is no need to wait ever longer.
+            attempt = 0 if self._delivery.pace.stored_at > failed else attempt + 1
+            posted = None
 
     def _attempt(self, requests: Sequence[Request]) -> Posted:
         self._wait_for_the_present(requests)
@@ -166,7 +169,8 @@ class Poster:
     def _store(self, posted: Posted) -> None:
         requests, receipt = posted.requests, posted.receipt
         indices = set(receipt.invalid_indices or ())
-        if len(indices) == receipt.invalid:
+        exact = len(indices) == receipt.invalid
+        if exact:
             invalid = [request for index, request in enumerate(requests) if index in indices]
             rest = [request for index, request in enumerate(requests) if index not in indices]
         else:
@@ -179,8 +183,8 @@ class Poster:
         self._journal.settle(
             [
                 Outcome(rest[: receipt.tracked], "tracked"),
-                Outcome(rest[receipt.tracked :], "refused", "load"),
-                Outcome(invalid, "refused", "invalid"),
+                Outcome(rest[receipt.tracked :], "refused", "load", exact=not receipt.tracked),
+                Outcome(invalid, "refused", "invalid", exact=exact),
             ],
             posted.batch,
         )

@@ -16,7 +16,7 @@ from log_importer.ledger.load import Held, load, load_held
 from log_importer.ledger.offsets import pack, unpack
 from log_importer.ledger.record import Record, Region
 from log_importer.ledger.writer import Job, Writer, Written
-from log_importer.model import Boundary, Chunk, Disk, Outcome, Request
+from log_importer.model import BEGINNING, Boundary, Chunk, Disk, Outcome, Request
 
 HELD = ("in_doubt", "set_aside")
 """The buckets of requests that are kept for `retry`."""
@@ -74,9 +74,9 @@ class Ledger:
             for record in records.get(fingerprint(head[:length]), ())
         ]
 
-    def add(self, name: str, form: str, *, stream: bool = False) -> Record:
-        """A new source, of which nothing is done; `adopt` says what it is known by."""
-        record = Record(self._next_source, name, form, stream)
+    def add(self, name: str, form: str, done: Boundary = BEGINNING, *, stream: bool = False) -> Record:
+        """A new source, known up to `done` or not at all; `adopt` says what it is known by."""
+        record = Record(self._next_source, name, form, stream, mark=done)
         self._next_source += 1
         self._records[record.id] = record
         self._save(record)

@@ -57,13 +57,15 @@ class _Gzip:
         return self._zlib.unused_data
 
 
-def _until_error(before: "zlib._Decompress", data: bytes) -> bytes:
+def _until_error(before: "zlib._Decompress", data: bytes, step: int = 4096) -> bytes:
     out = bytearray()
-    for start in range(0, len(data), 16):
+    for start in range(0, len(data), step):
+        part = data[start : start + step]
+        whole = before.copy()
         try:
-            out += before.decompress(data[start : start + 16])
+            out += before.decompress(part)
         except zlib.error:
-            break
+            return bytes(out) + (_until_error(whole, part, step // 64) if step > 1 else b"")
     return bytes(out)
 
 
@@ -91,10 +93,14 @@ class Damage(Exception):
     """The stream ends early or is broken; all that came before it has been given."""
 
 
+class Garbage(Exception):
+    """All of the stream has been given, and what lies behind it is something else."""
+
+
 def decompress(blocks: Iterator[bytes], make: Callable[[], Decompressor]) -> Iterator[bytes]:
     """The content of all members of the compressed stream `blocks`.
 
-    Raises `Damage` after the last byte that could be had. Zero padding behind the last member is no damage.
+    Raises `Damage` or `Garbage` after the last byte that could be had. Zero padding behind the last member is neither.
     """
     one = make()
     begun = False
@@ -104,6 +110,8 @@ def decompress(blocks: Iterator[bytes], make: Callable[[], Decompressor]) -> Ite
             if one.eof:
                 data = (one.unused_data if begun else data).lstrip(b"\0")
                 one, begun = make(), False
+                if data and not may_be_compressed(data):
+                    raise Garbage
             if not data and one.needs_input:
                 break
             begun = True

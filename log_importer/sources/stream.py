@@ -8,7 +8,7 @@ from types import TracebackType
 
 from log_importer.errors import SourceError
 from log_importer.model import Disk
-from log_importer.sources.decompress import BLOCK, LONGEST_MAGIC, Damage, decompress, may_be_compressed, sniff
+from log_importer.sources.decompress import BLOCK, LONGEST_MAGIC, Damage, Garbage, decompress, may_be_compressed, sniff
 from log_importer.sources.find import Source, unreadable
 from log_importer.sources.fingerprint import HEAD, TAIL, disk_of
 
@@ -26,6 +26,8 @@ class Stream:
         """Bytes read as they lie on disk."""
         self.damage = ""
         """How the source is incomplete, half a sentence; "" where it is whole, known at its end."""
+        self.remark = ""
+        """A sentence for people about what was left out behind it, known at its end."""
         self._idle = idle
         self._plain = False  # known once the first bytes were read
         self._blocks = self._decompressed()
@@ -96,7 +98,7 @@ class Stream:
     def rewind(self) -> None:
         """Goes back to the beginning. Not for pipes."""
         os.lseek(self._file, 0, os.SEEK_SET)
-        self.raw_position, self.damage = 0, ""
+        self.raw_position, self.damage, self.remark = 0, "", ""
         self._blocks, self._held, self._position, self.before = self._decompressed(), b"", 0, b""
 
     def end(self) -> tuple[int, bytes]:
@@ -140,6 +142,10 @@ class Stream:
             yield from decompress(_chain(head, raw), make)
         except Damage as damage:
             self.damage = str(damage)
+        except Garbage:
+            self.remark = f"{self.name}: what lies behind its compressed data is something else and was left out."
+            for _ in raw:  # it is read to its end, and need not be read again
+                pass
 
     def _raw(self) -> Iterator[bytes]:
         while True:

@@ -53,7 +53,7 @@ class Books:
 
     def settle(self, outcomes: Iterable[Outcome], batch: int | None = None) -> None:
         self.intents.pop(batch or 0, None)
-        for requests, bucket, reason, answer, _ in outcomes:
+        for requests, bucket, reason, answer, *_ in outcomes:
             doubted = {one.number for one in requests if one.doubts}
             self.settled = [entry for entry in self.settled if entry[0] not in doubted]
             self.settled += [(one.number, bucket, reason, one.doubts > 0) for one in requests]

@@ -66,13 +66,16 @@ def test_a_truncated_gz_gives_its_whole_lines_and_says_so(tmp_path: Path) -> Non
     assert found.endswith(b"\n"), "the line that is cut is no whole line"
 
 
-def test_a_flipped_bit_is_told_and_what_came_before_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", range(-8, 0))
+@pytest.mark.parametrize("count", [1, 5, 100, 5000])
+def test_a_flipped_bit_is_told_and_what_came_before_is_kept(place: int, count: int, tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
-    whole = bytearray(gzip.compress(LINES))
-    whole[-6] ^= 1  # in the checksum
+    lines = b"".join(LINES.splitlines(keepends=True)[:count])
+    whole = bytearray(gzip.compress(lines))
+    whole[place] ^= 1  # in the checksum or the length behind it
     path.write_bytes(whole)
     chunks, damage = read(path)
-    assert content(chunks) == LINES
+    assert content(chunks) == lines
     assert "damaged" in damage
 
 
