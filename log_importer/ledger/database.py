@@ -100,10 +100,10 @@ def proof(*values: object) -> int:
     return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
 
 
-def damaged(path: Path, how: str) -> StateError:
+def damaged(path: Path, how: str, so: str = "nothing was sent") -> StateError:
     """The error for a ledger that cannot be relied on."""
     return StateError(
-        f"{path}: the ledger is damaged: {how}; nothing was sent.",
+        f"{path}: the ledger is damaged: {how}; {so}.",
         f"Restore it from a backup; or, to begin anew and count again what was imported before: rm {path}",
     )
 
@@ -135,7 +135,10 @@ def read_database(path: Path) -> sqlite3.Connection:
     try:
         if path.stat().st_size == 0:
             raise damaged(path, "it is empty")
-        return _checked(path, sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None))
+        # Not read-only: what a killed run left has to be recovered before it can be read.
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        database.execute("PRAGMA query_only = ON")
+        return _checked(path, database)
     except sqlite3.DatabaseError as error:
         raise damaged(path, str(error)) from None
 
@@ -172,7 +175,19 @@ def _checked(path: Path, database: sqlite3.Connection) -> sqlite3.Connection:
         )  # fmt: skip
     if version != SCHEMA_VERSION:
         raise damaged(path, "it is no ledger")
+    if _schema(database) != _expected():
+        raise damaged(path, "its tables are not those of a ledger")
     found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise damaged(path, str(found))
     return database
+
+
+def _schema(database: sqlite3.Connection) -> list[tuple[str, str]]:
+    return database.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+
+
+def _expected() -> list[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(_SCHEMA)
+        return _schema(database)

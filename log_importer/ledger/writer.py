@@ -1,5 +1,6 @@
 """One thread that writes: all that waits is committed together, and then all who waited for it go on."""
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -7,10 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from log_importer.errors import StateError
+from log_importer.ledger.database import damaged
 
 Job = Callable[[sqlite3.Connection], object]
 
 _PAUSE = 1.0
+_OF_THE_DISK = tuple(f"SQLITE_{name}" for name in ("FULL", "IOERR", "BUSY", "LOCKED", "READONLY", "CANTOPEN", "PERM"))
+"""Errors that may go away by themselves, or with a file removed."""
 
 
 class Written:
@@ -90,12 +94,18 @@ class Writer:
                 for written in group:
                     written.job(self._database)
                 self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
+            except Exception as error:  # whatever it is, nobody must wait for ever
+                with contextlib.suppress(sqlite3.Error):
+                    self._database.rollback()
+                if not isinstance(error, sqlite3.Error):
+                    return StateError(
+                        f"This is a fault in log-importer: {error!r}; sending has stopped.", "Please report it."
+                    )
+                if not error.sqlite_errorname.startswith(_OF_THE_DISK):
+                    return damaged(self._path, str(error), "sending has stopped")
                 what = f"{self._path}: the ledger cannot be written: {error}"
                 # What was answered meanwhile would be in doubt if we ended here, so a disk gets time to be cleared.
-                if not isinstance(error, sqlite3.OperationalError) or time.monotonic() >= end or self._closing:
+                if time.monotonic() >= end or self._closing:
                     return StateError(f"{what}; sending has stopped.", "Make room on the disk, and run it again.")
                 self._say(f"{what}; sending waits until it can be.")
                 time.sleep(_PAUSE)

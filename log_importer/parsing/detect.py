@@ -11,6 +11,7 @@ from log_importer.model import Hit, Rejected
 from log_importer.parsing.lines import LineReader
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
+from log_importer.parsing.w3c_driver import is_header
 
 _FIRST_LOOK = 40
 """Lines that every format is tried on; only those that read one of them go on to the rest."""
@@ -50,7 +51,8 @@ def detect(lines: Sequence[str], specs: Iterable[FormatSpec], reading: Reading |
     looks = [try_format(lines[:_FIRST_LOOK], spec, reading) for spec in automatic]
     hopeful = [look.spec for look in looks if look.read] if len(lines) > _FIRST_LOOK else []
     trials = [try_format(lines, spec, reading) for spec in hopeful or automatic] if len(lines) > _FIRST_LOOK else looks
-    readers = sorted((trial for trial in trials if trial.read), key=lambda trial: (trial.score, trial.spec.name))
+    fitting = [trial for trial in trials if trial.read] or [trial for trial in trials if _only_header(trial, lines)]
+    readers = sorted(fitting, key=lambda trial: (trial.score, trial.spec.name))
     if readers:
         best = readers[-1]
         tied = tuple(trial.spec.name for trial in readers if trial.score == best.score)
@@ -85,8 +87,14 @@ def try_format(lines: Sequence[str], spec: FormatSpec, reading: Reading | None =
 def _header_fits(lines: Sequence[str], spec: FormatSpec) -> bool:
     if spec.options.get("columns"):
         return True
-    headers = [set(line.split()) for line in lines if line.startswith("#Fields:")]
+    headers = [set(line.split()) for line in lines if is_header(line)]
     return any(all(column in header for column in spec.detect) for header in headers)
+
+
+def _only_header(trial: Trial, lines: Sequence[str]) -> bool:
+    """Whether the source has begun with the header of a format that is told by it, and with nothing else yet."""
+    told = trial.spec.driver == "w3c" and not trial.spec.options.get("columns")
+    return told and trial.first_unread is None and any(map(is_header, lines))
 
 
 def _unfit(lines: Sequence[str], spec: FormatSpec) -> Trial:
