@@ -20,7 +20,11 @@ soak: .venv/.dev
 	SOAK=1 $(BIN)/pytest -n auto -m soak
 
 bench: .venv/.dev
-	$(BIN)/python bench/receiver.py
+	$(BIN)/python -m bench.receiver
+	$(BIN)/python -m bench.ledger
+	$(BIN)/python -m bench.server_cost
+	$(BIN)/python -m bench.memory
+	$(BIN)/python -m bench.faults
 
 FILE ?= tests/data/matomo-exchanges/exchanges.jsonl
 conformance: .venv/.dev

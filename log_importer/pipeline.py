@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from log_importer.account import Account
+from log_importer.elsewhere import say_elsewhere
 from log_importer.errors import LogImporterError, SourceError, worst
 from log_importer.format_files import find_format, load_formats
 from log_importer.interrupt import Interrupt
@@ -126,6 +127,7 @@ def run_import(
     report.server = server.url if settings.url else ""
     inputs = look(settings, say, ledger)
     report.errors.extend(inputs.errors)
+    say_elsewhere(ledger, inputs.files, say)
     if not inputs.probes:
         return report
     with Interrupt(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool:

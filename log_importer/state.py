@@ -12,12 +12,26 @@ from types import TracebackType
 
 from log_importer.errors import JobLocked, StateError
 
+_JOBS = "jobs"
+
 
 def open_state(folder: Path) -> Path:
     """Creates the state folder, or checks that nobody else can write to it; its whole path. Raises `StateError`."""
     folder = folder.absolute()
+    _own(folder, parents=True)
+    _own(folder / _JOBS)
+    kind = network_mount(folder.resolve(), _mounts())
+    if kind:
+        raise StateError(
+            f"{folder}: the state folder lies on a network file system ({kind}), whose locks cannot be relied on.",
+            "Name a folder on a local disk with --state-dir.",
+        )
+    return folder
+
+
+def _own(folder: Path, *, parents: bool = False) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=parents, exist_ok=True)
         status = folder.lstat()
     except OSError as error:
         reason = (error.strerror or "").lower()
@@ -28,13 +42,6 @@ def open_state(folder: Path) -> Path:
         raise StateError(f"{folder}: the state folder belongs to another user.", "Name another with --state-dir.")
     if status.st_mode & 0o022:
         raise StateError(f"{folder}: others may write to the state folder.", f"Run: chmod go-w {folder}")
-    kind = network_mount(folder.resolve(), _mounts())
-    if kind:
-        raise StateError(
-            f"{folder}: the state folder lies on a network file system ({kind}), whose locks cannot be relied on.",
-            "Name a folder on a local disk with --state-dir.",
-        )
-    return folder
 
 
 _NETWORK = frozenset(
@@ -70,12 +77,12 @@ def default_state_dir() -> Path:
 
 def job_ledger(state: Path, job: str) -> Path:
     """Where the ledger of a job lies; `job` is what the job is known by, and the file's name is its hash."""
-    return state / "jobs" / f"{hashlib.sha256(job.encode()).hexdigest()[:16]}.sqlite3"
+    return state / _JOBS / f"{hashlib.sha256(job.encode()).hexdigest()[:16]}.sqlite3"
 
 
 def ledgers(state: Path) -> list[Path]:
     """The ledgers of all jobs."""
-    return sorted((state / "jobs").glob("*.sqlite3"))
+    return sorted((state / _JOBS).glob("*.sqlite3"))
 
 
 class JobLock:
@@ -103,7 +110,6 @@ class JobLock:
 
     def __enter__(self) -> "JobLock":
         try:
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             reason = (error.strerror or "").lower()

@@ -136,7 +136,7 @@ def test_workers_that_keep_dying_end_the_run_clearly(tmp_path: Path) -> None:
     assert b'"exit_code": 1' in out
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_drains_what_was_read_and_the_numbers_add_up(
     number: signal.Signals, code: int, tmp_path: Path
 ) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from log_importer.errors import StateError
 
 SCHEMA_VERSION = 1
+POSTED, SETTLED = 0x55, 0xAA
+"""States of a batch: without a receipt yet, and with one; no flipped bit makes one of the other."""
 
 _SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, proof INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE run (
     id        INTEGER PRIMARY KEY,
     began     REAL NOT NULL,             -- seconds since 1970 UTC
@@ -59,17 +61,18 @@ CREATE TABLE batch (                     -- lines that were posted
     id      INTEGER NOT NULL,
     source  INTEGER NOT NULL,
     last    INTEGER NOT NULL,            -- the greatest of the offsets
-    done    INTEGER NOT NULL,            -- 0: no receipt yet; 1: settled
+    state   INTEGER NOT NULL,            -- POSTED or SETTLED
     offsets BLOB NOT NULL,
     numbers BLOB NOT NULL,               -- of the lines
+    proof   INTEGER NOT NULL,
     PRIMARY KEY (id, source)
 ) WITHOUT ROWID;
 CREATE INDEX batch_by_source ON batch (source, last);
 CREATE TABLE held (                      -- requests that wait for `retry`
     source  INTEGER NOT NULL,
+    bucket  TEXT NOT NULL,               -- in_doubt or set_aside
     offset  INTEGER NOT NULL,
     line    INTEGER NOT NULL,
-    bucket  TEXT NOT NULL,               -- in_doubt or set_aside
     reason  TEXT NOT NULL,
     answer  TEXT NOT NULL,               -- what the server said
     site    INTEGER NOT NULL,
@@ -78,6 +81,7 @@ CREATE TABLE held (                      -- requests that wait for `retry`
     agent   INTEGER NOT NULL,
     query   BLOB NOT NULL,               -- the tracking request, without the token
     doubts  INTEGER NOT NULL,            -- how often it was posted without a receipt
+    proof   INTEGER NOT NULL,
     PRIMARY KEY (source, offset)
 ) WITHOUT ROWID;
 CREATE TABLE count (
@@ -100,12 +104,32 @@ def proof(*values: object) -> int:
     return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
 
 
+def into_meta(database: sqlite3.Connection, about: Mapping[str, str]) -> None:
+    """Writes what else is worth knowing, by its name."""
+    rows = [(key, value, proof(key, value)) for key, value in about.items()]
+    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", rows)
+
+
 def damaged(path: Path, how: str, so: str = "nothing was sent") -> StateError:
     """The error for a ledger that cannot be relied on."""
     return StateError(
         f"{path}: the ledger is damaged: {how}; {so}.",
         f"Restore it from a backup; or, to begin anew and count again what was imported before: rm {path}",
     )
+
+
+_OF_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
+
+
+def unwritable(path: Path, error: Exception, so: str) -> StateError:
+    """The error for a ledger in which nothing can be written down."""
+    if not isinstance(error, sqlite3.Error | ValueError):
+        return StateError(f"This is a fault in log-importer: {error!r}; {so}.", "Please report it.")
+    # Python's own complaints, such as text that is no UTF-8, have no name.
+    if getattr(error, "sqlite_errorname", "SQLITE_ERROR").startswith(_OF_DAMAGE):
+        return damaged(path, str(error), so)
+    remedy = f"Make room on its disk and look at the rights of {path.parent}, and run it again."
+    return StateError(f"{path}: the ledger cannot be written: {error}; {so}.", remedy)
 
 
 def open_database(path: Path, about: Mapping[str, str]) -> sqlite3.Connection:
@@ -121,7 +145,7 @@ def open_database(path: Path, about: Mapping[str, str]) -> sqlite3.Connection:
         elif path.stat().st_size == 0:
             raise damaged(path, "it is empty")
         return _open(path)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, ValueError) as error:  # sqlite3 cannot tell of every fault in UTF-8
         raise damaged(path, str(error)) from None
     except OSError as error:
         reason = (error.strerror or "").lower()
@@ -139,7 +163,7 @@ def read_database(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
         database.execute("PRAGMA query_only = ON")
         return _checked(path, database)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, ValueError) as error:  # sqlite3 cannot tell of every fault in UTF-8
         raise damaged(path, str(error)) from None
 
 
@@ -150,7 +174,7 @@ def _make(path: Path, about: Mapping[str, str]) -> None:
     os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as database:
         database.executescript(f"PRAGMA synchronous = FULL; BEGIN; {_SCHEMA}; PRAGMA user_version = {SCHEMA_VERSION};")
-        database.executemany("INSERT INTO meta VALUES (?, ?)", about.items())
+        into_meta(database, about)
         database.execute("COMMIT")
     new.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)

@@ -11,15 +11,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from log_importer.ledger.database import open_database, proof
-from log_importer.ledger.load import Held, load, load_held
+from log_importer.ledger.database import POSTED, SETTLED, into_meta, open_database, proof, unwritable
+from log_importer.ledger.load import HELD, Held, load, load_about, load_held
 from log_importer.ledger.offsets import pack, unpack
 from log_importer.ledger.record import Record, Region
 from log_importer.ledger.writer import Job, Writer, Written
 from log_importer.model import BEGINNING, Boundary, Chunk, Disk, Outcome, Request
-
-HELD = ("in_doubt", "set_aside")
-"""The buckets of requests that are kept for `retry`."""
 
 
 class Ledger:
@@ -29,17 +26,22 @@ class Ledger:
         self, path: Path, about: Mapping[str, str], say: Callable[[str], None], patience: float = 900.0
     ) -> None:  # fmt: skip
         """`about` is written into a new ledger; a full disk is waited for `patience` seconds. Raises `StateError`."""
+        self.path = path
         database = open_database(path, about)
         try:
             self._records = load(database, path)
-            self.about = dict(database.execute("SELECT key, value FROM meta"))
+            self.about = load_about(database)
             self.days = set(database.execute("SELECT site, day FROM day"))
             rows = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
             self._finished = {Disk(*disk): source for *disk, source in rows}
             self._next_batch = 1 + (database.execute("SELECT max(id) FROM batch").fetchone()[0] or 0)
             self._run = 1 + (database.execute("SELECT max(id) FROM run").fetchone()[0] or 0)
+            database.execute("INSERT INTO run VALUES (?, ?, NULL, NULL)", (self._run, time.time()))
             self._held = load_held(database, self._records)
             kept = set(database.execute("SELECT source FROM batch UNION SELECT source FROM held"))
+        except (ValueError, sqlite3.Error) as error:
+            database.close()
+            raise unwritable(path, error, "nothing was sent") from None
         except BaseException:
             database.close()
             raise
@@ -51,13 +53,16 @@ class Ledger:
         self._open: dict[int, Record] = {}
         self._lock = threading.RLock()
         self._writer = Writer(database, path, say, patience)
-        run, began = self._run, time.time()
-        self._put(lambda rows: rows.execute("INSERT INTO run VALUES (?, ?, NULL, NULL)", (run, began)))
         for record in list(self._records.values()):
             if record.stream and (record.id,) not in kept:
                 self.forget(record)
 
     # Which source is it
+
+    @property
+    def names(self) -> set[str]:
+        """Where the sources lay when last seen."""
+        return {record.name for record in self._records.values()}
 
     def finished(self, disk: Disk) -> Record | None:
         """The source that the file holds no more of than is done, as it lay on disk then."""
@@ -165,7 +170,7 @@ class Ledger:
         with self._lock:
             batch = self._next_batch
             self._next_batch += 1
-            rows = [(batch, *row) for row in self._rows(requests, done=0)]
+            rows = self._rows(batch, requests, POSTED)
             written = self._put(lambda database: database.executemany(_INTO_BATCH, rows))
         written.wait()
         return batch
@@ -180,7 +185,7 @@ class Ledger:
         jobs: list[Job] = []
         with self._lock:
             if batch is not None:
-                jobs.append(lambda rows: rows.execute("UPDATE batch SET done = 1 WHERE id = ?", (batch,)))
+                jobs.append(lambda rows: rows.execute(_SETTLED, (batch,)))
             for outcome in outcomes:
                 jobs += self._settling(outcome, posted=batch is not None)
             written = self._put(*jobs)
@@ -207,7 +212,7 @@ class Ledger:
     def remember(self, **about: str) -> None:
         """Keeps what else is worth knowing at the next run, by its name."""
         self.about.update(about)
-        self._put(lambda rows: rows.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", about.items()))
+        self._put(lambda rows: into_meta(rows, about))
 
     # What is held
 
@@ -264,7 +269,7 @@ class Ledger:
         marks = ", ".join("?" * len(row))
         self._put(lambda rows: rows.execute(f"INSERT OR REPLACE INTO source VALUES ({marks})", row))  # noqa: S608
 
-    def _rows(self, requests: Sequence[Request], done: int) -> list[tuple[int, int, int, bytes, bytes]]:
+    def _rows(self, batch: int, requests: Sequence[Request], state: int) -> list[tuple[object, ...]]:
         by_source: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for request in requests:
             by_source[self._open[request.source].id].append((request.offset, request.number))
@@ -272,7 +277,7 @@ class Ledger:
         for source, places in by_source.items():
             places.sort()
             offsets, numbers = zip(*places, strict=True)
-            rows.append((source, offsets[-1], done, pack(offsets), pack(numbers)))
+            rows.append(_batch_row(batch, source, state, offsets, numbers))
         return rows
 
     def _settling(self, outcome: Outcome, *, posted: bool) -> list[Job]:
@@ -280,7 +285,7 @@ class Ledger:
         if not posted:
             batch = self._next_batch
             self._next_batch += 1
-            rows = [(batch, *row) for row in self._rows(outcome.requests, done=1)]
+            rows = self._rows(batch, outcome.requests, SETTLED)
             jobs.append(lambda database: database.executemany(_INTO_BATCH, rows))
         by_source: dict[int, list[Request]] = defaultdict(list)
         for request in outcome.requests:
@@ -305,7 +310,7 @@ class Ledger:
     def _done(self, record: Record, offsets: Sequence[int]) -> list[Job]:
         if not offsets:
             return []
-        row = (self._next_batch, record.id, offsets[-1], 1, pack(offsets), pack(()))
+        row = _batch_row(self._next_batch, record.id, SETTLED, offsets, ())
         self._next_batch += 1
         return [lambda rows: rows.execute(_INTO_BATCH, row)]
 
@@ -323,7 +328,8 @@ class Ledger:
         ]
 
 
-_INTO_BATCH = "INSERT INTO batch (id, source, last, done, offsets, numbers) VALUES (?, ?, ?, ?, ?, ?)"
+_INTO_BATCH = "INSERT OR REPLACE INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SETTLED = f"UPDATE batch SET state = {SETTLED} WHERE id = ?"  # noqa: S608 - our number
 
 
 def _dropping_held(place: tuple[int, int]) -> Job:
@@ -332,18 +338,24 @@ def _dropping_held(place: tuple[int, int]) -> Job:
 
 def _shorten_batches(rows: sqlite3.Connection, source: int, end: int) -> None:
     """Lines from offset `end` on were never posted, as far as the ledger knows."""
-    found = rows.execute("SELECT id, offsets, numbers FROM batch WHERE source = ? AND last >= ?", (source, end))
-    for batch, offsets, numbers in found.fetchall():
+    found = rows.execute("SELECT id, state, offsets, numbers FROM batch WHERE source = ? AND last >= ?", (source, end))
+    for batch, state, offsets, numbers in found.fetchall():
         kept = [offset for offset in unpack(offsets) if offset < end]
         if kept:
-            row = (kept[-1], pack(kept), pack(unpack(numbers)[: len(kept)]), batch, source)
-            rows.execute("UPDATE batch SET last = ?, offsets = ?, numbers = ? WHERE id = ? AND source = ?", row)
+            rows.execute(_INTO_BATCH, _batch_row(batch, source, state, kept, unpack(numbers)[: len(kept)]))
         else:
             rows.execute("DELETE FROM batch WHERE id = ? AND source = ?", (batch, source))
 
 
+def _batch_row(
+    batch: int, source: int, state: int, offsets: Sequence[int], numbers: Sequence[int]
+) -> tuple[object, ...]:  # fmt: skip
+    last = offsets[-1]
+    return (batch, source, last, state, pack(offsets), pack(numbers), proof(batch, source, last))
+
+
 def _proof(record: Record) -> int:
-    return proof(record.id, record.head, record.head_length, *record.mark)
+    return proof(record.id, int(record.stream), record.head, record.head_length, *record.mark)
 
 
 def _counting(source: int, counts: Iterable[tuple[str, str, int]]) -> Job:
@@ -354,14 +366,15 @@ def _counting(source: int, counts: Iterable[tuple[str, str, int]]) -> Job:
 
 
 def _dropping_done(source: int) -> Job:
-    return lambda rows: rows.execute("DELETE FROM batch WHERE source = ? AND done = 1", (source,))
+    return lambda rows: rows.execute("DELETE FROM batch WHERE source = ? AND state = ?", (source, SETTLED))
 
 
 def _held(source: int, request: Request, outcome: Outcome) -> tuple[object, ...]:
-    return (
-        source, request.offset, request.number, outcome.bucket, outcome.reason, outcome.answer, request.site,
-        request.time, f"{request.visitor:x}", request.agent, request.query, request.doubts + _unanswered(outcome),
+    row = (
+        request.offset, request.number, outcome.reason, outcome.answer, request.site, float(request.time),
+        f"{request.visitor:x}", request.agent, request.query, request.doubts + _unanswered(outcome),
     )  # fmt: skip
+    return (source, outcome.bucket, *row, proof(source, *row))
 
 
 def _unanswered(outcome: Outcome) -> bool:
@@ -370,5 +383,5 @@ def _unanswered(outcome: Outcome) -> bool:
 
 def _holding(held: Sequence[tuple[object, ...]]) -> Job:
     return lambda rows: rows.executemany(
-        "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", held
+        "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", held
     )  # fmt: skip

@@ -2,17 +2,18 @@
 
 import sqlite3
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from log_importer.ledger.database import damaged, proof
+from log_importer.ledger.database import POSTED, SETTLED, damaged, proof
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record, Region
 from log_importer.model import Boundary, Request
 
+HELD = ("in_doubt", "set_aside")
+"""The buckets of requests that are kept for `retry`."""
 MARK = "offset, line, header, tail"
 
 
@@ -26,60 +27,80 @@ class Held(NamedTuple):
     request: Request  # its `source` is the record's number
 
 
+def load_about(database: sqlite3.Connection) -> dict[str, str]:
+    """What the table `meta` holds. Raises `ValueError` where it is damaged."""
+    rows = database.execute("SELECT key, value, proof FROM meta").fetchall()
+    if any(checksum != proof(key, value) for key, value, checksum in rows):
+        raise ValueError("what it says of its job is not as it was written")
+    return {key: value for key, value, _ in rows}
+
+
 def load_held(database: sqlite3.Connection, records: Mapping[int, Record]) -> list[Held]:
-    """The requests that wait for a retry, in the order of their times."""
+    """The requests that wait for a retry, in the order of their times. Raises `ValueError` where one is damaged."""
     rows = database.execute(
-        "SELECT source, bucket, reason, answer, line, offset, time, visitor, agent, site, query, doubts "
+        "SELECT source, bucket, offset, line, reason, answer, site, time, visitor, agent, query, doubts, proof "
         "FROM held ORDER BY time"
     )
-    return [
-        Held(
-            records[source], bucket, reason, answer,
-            Request(source, line, offset, time, int(visitor, 16), agent, site, query, doubts),
-        )
-        for source, bucket, reason, answer, line, offset, time, visitor, agent, site, query, doubts in rows
-        if source in records
-    ]  # fmt: skip
+    found = []
+    for source, bucket, *row, checksum in rows:
+        if bucket not in HELD or source not in records or checksum != proof(source, *row):
+            raise ValueError("a held request is not as it was written")
+        offset, line, reason, answer, site, time, visitor, agent, query, doubts = row
+        request = Request(source, line, offset, time, int(visitor, 16), agent, site, query, doubts)
+        found.append(Held(records[source], bucket, reason, answer, request))
+    return found
 
 
 def load(database: sqlite3.Connection, path: Path) -> dict[int, Record]:
     """All sources by their number. Raises `StateError`."""
     try:
-        return {record.id: record for record in _records(database)}
-    except (ValueError, sqlite3.DatabaseError) as error:
+        records = {record.id: record for record in _records(database)}
+        requests = _regions(database, records)
+        _settled(database, records, requests)
+    except (ValueError, KeyError, sqlite3.DatabaseError) as error:
         raise damaged(path, str(error)) from None
+    return records
 
 
 def _records(database: sqlite3.Connection) -> Iterator[Record]:
     columns = f"id, name, format, stream, device, inode, head_length, head, incomplete, proof, {MARK}"
-    rows = database.execute(f"SELECT {columns} FROM source ORDER BY id").fetchall()  # noqa: S608 - our names
+    rows = database.execute(f"SELECT {columns} FROM source ORDER BY id")  # noqa: S608 - our names
     for number, name, form, stream, device, inode, length, head, incomplete, checksum, *mark in rows:
-        if checksum != proof(number, head, length, *mark):
+        if checksum != proof(number, stream, head, length, *mark):
             raise ValueError(f"the row of {name} is not as it was written")
-        record = Record(
-            number, name, form, bool(stream), device, inode, length, head, Boundary(*mark), incomplete
-        )  # fmt: skip
-        _regions(database, record)
-        yield record
+        yield Record(number, name, form, bool(stream), device, inode, length, head, Boundary(*mark), incomplete)
 
 
-def _regions(database: sqlite3.Connection, record: Record) -> None:
-    requests: list[array[int]] = []
-    rows = database.execute(
-        f"SELECT start, requests, proof, {MARK} FROM chunk WHERE source = ? ORDER BY start",  # noqa: S608 - our names
-        (record.id,),
-    )
-    for start, packed, checksum, *after in rows:
-        if checksum != proof(record.id, start, *after):
-            raise ValueError(f"a chunk of {record.name} is not as it was written")
-        record.regions.append(Region(start, Boundary(*after), 0))
-        requests.append(unpack(packed))
-    done, posted = set[int](), Counter[int]()
-    for settled, offsets in database.execute("SELECT done, offsets FROM batch WHERE source = ?", (record.id,)):
-        (done if settled else posted).update(unpack(offsets))
-    for region, offsets in zip(record.regions, requests, strict=True):
-        left = [offset for offset in offsets if offset not in done]
-        region.left = len(left)
-        record.undone.extend(left)
-    record.regions.sort(key=attrgetter("start"))
-    record.doubts = {offset: times for offset, times in posted.items() if offset not in done}
+def _regions(database: sqlite3.Connection, records: Mapping[int, Record]) -> dict[int, list["array[int]"]]:
+    """Fills in the regions; the requests of each, by source."""
+    requests: dict[int, list[array[int]]] = defaultdict(list)
+    rows = database.execute(f"SELECT source, start, requests, proof, {MARK} FROM chunk ORDER BY start")  # noqa: S608 - our names
+    for source, start, packed, checksum, *after in rows:
+        if source not in records or checksum != proof(source, start, *after):
+            raise ValueError("a chunk is not as it was written")
+        records[source].regions.append(Region(start, Boundary(*after), 0))
+        requests[source].append(unpack(packed))
+    return requests
+
+
+def _settled(
+    database: sqlite3.Connection, records: Mapping[int, Record], requests: Mapping[int, list["array[int]"]]
+) -> None:  # fmt: skip
+    """Fills in what is left to do, and what of it was posted."""
+    done: dict[int, set[int]] = defaultdict(set)
+    posted: dict[int, Counter[int]] = defaultdict(Counter)
+    for number, source, last, state, packed, checksum in database.execute(
+        "SELECT id, source, last, state, offsets, proof FROM batch"
+    ):  # fmt: skip
+        known = source in records and state in (POSTED, SETTLED)
+        if not known or checksum != proof(number, source, last):
+            raise ValueError("a batch is not as it was written")
+        (done if state == SETTLED else posted)[source].update(unpack(packed))
+    for record in records.values():
+        for region, offsets in zip(record.regions, requests.get(record.id, ()), strict=True):
+            left = [offset for offset in offsets if offset not in done[record.id]]
+            region.left = len(left)
+            record.undone.extend(left)
+        record.doubts = {
+            offset: times for offset, times in posted[record.id].items() if offset not in done[record.id]
+        }  # fmt: skip

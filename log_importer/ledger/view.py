@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from log_importer.ledger.database import damaged, read_database
-from log_importer.ledger.load import Held, load, load_held
+from log_importer.ledger.database import POSTED, damaged, read_database
+from log_importer.ledger.load import Held, load, load_about, load_held
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record
 
@@ -79,7 +79,7 @@ def view(path: Path) -> View:
                 database.execute("SELECT began, ended, exit_code FROM run ORDER BY id DESC LIMIT 1").fetchone()
                 or (None,) * 3
             )
-            about = dict(database.execute("SELECT key, value FROM meta"))
+            about = load_about(database)
     except (sqlite3.DatabaseError, ValueError) as error:
         raise damaged(path, str(error)) from None
     return View(path, about, began, ended, exit_code, list(sources.values()))
@@ -91,7 +91,9 @@ def _fill(database: sqlite3.Connection, sources: dict[int, SourceView], records:
             sources[source].counts[bucket][reason] += lines
     for held in load_held(database, records):
         sources[held.record.id].held.append(held)
-    for source, offsets, numbers in database.execute("SELECT source, offsets, numbers FROM batch WHERE done = 0"):
+    for source, offsets, numbers in database.execute(
+        "SELECT source, offsets, numbers FROM batch WHERE state = ?", (POSTED,)
+    ):
         if source in sources:
             doubts = sources[source].record.doubts
             places = zip(unpack(offsets), unpack(numbers), strict=True)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from log_importer.errors import StateError
-from log_importer.ledger.database import damaged
+from log_importer.ledger.database import unwritable
 
 Job = Callable[[sqlite3.Connection], object]
 
 _PAUSE = 1.0
-_OF_THE_DISK = tuple(f"SQLITE_{name}" for name in ("FULL", "IOERR", "BUSY", "LOCKED", "READONLY", "CANTOPEN", "PERM"))
+_OF_THE_DISK = tuple(f"SQLITE_{name}" for name in ("FULL", "IOERR", "BUSY", "LOCKED", "CANTOPEN"))
 """Errors that may go away by themselves, or with a file removed."""
 
 
@@ -97,17 +97,11 @@ class Writer:
             except Exception as error:  # whatever it is, nobody must wait for ever
                 with contextlib.suppress(sqlite3.Error):
                     self._database.rollback()
-                if not isinstance(error, sqlite3.Error):
-                    return StateError(
-                        f"This is a fault in log-importer: {error!r}; sending has stopped.", "Please report it."
-                    )
-                if not error.sqlite_errorname.startswith(_OF_THE_DISK):
-                    return damaged(self._path, str(error), "sending has stopped")
-                what = f"{self._path}: the ledger cannot be written: {error}"
                 # What was answered meanwhile would be in doubt if we ended here, so a disk gets time to be cleared.
-                if time.monotonic() >= end or self._closing:
-                    return StateError(f"{what}; sending has stopped.", "Make room on the disk, and run it again.")
-                self._say(f"{what}; sending waits until it can be.")
+                passing = getattr(error, "sqlite_errorname", "").startswith(_OF_THE_DISK)
+                if not passing or time.monotonic() >= end or self._closing:
+                    return unwritable(self._path, error, "sending has stopped")
+                self._say(f"{self._path}: the ledger cannot be written: {error}; sending waits until it can be.")
                 time.sleep(_PAUSE)
             else:
                 return None
