@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -20,6 +21,8 @@ from tests.oracle import Kill, Oracle, lines
 SOAK = bool(os.environ.get("SOAK"))
 LINES, KILLS, BATCH = (200_000, 300, 500) if SOAK else (12_000, 30, 200)
 VISITORS = 5000
+ORPHANED = re.compile(rb"Traceback [^\n]*\n(?: [^\n]*\n)*EOFError: Ran out of input\n")
+"""What Python itself says in a worker whose parent is killed before the worker has begun to run our code."""
 
 
 def start(folder: Path, server: FaultServer, *more: object) -> subprocess.Popen[bytes]:
@@ -69,7 +72,7 @@ def test_an_import_killed_many_times_stores_every_line_and_lists_what_may_be_the
             process.send_signal(signal.SIGKILL)
             _, error = process.communicate()
             oracle.kill = None
-            assert b"Traceback" not in error, error
+            assert b"Traceback" not in ORPHANED.sub(b"", error), error
             if process.returncode >= 0:
                 assert process.returncode in (0, 1), error
                 break

@@ -12,21 +12,28 @@ from tests.conftest import missing
 SOAK = bool(os.environ.get("SOAK"))
 
 
-LONG = (pytest.mark.soak, pytest.mark.skipif(not SOAK, reason="takes as long as our pauses"))
-
-
 @pytest.mark.parametrize(
     ("fault", "lost", "twice", "listed"),
     [
         ("none", 0, 0, {}),
         ("last 5 of a batch dropped", 30, 0, {"refused": 30}),
-        pytest.param("hang-up after storing", 0, 600, {"maybe_twice": 600}, marks=LONG),
-        pytest.param("200 with HTML, nothing stored", 0, 0, {"maybe_twice": 600}, marks=LONG),
     ],
 )
 def test_what_we_lose_or_double_is_listed(fault: str, lost: int, twice: int, listed: dict[str, int]) -> None:
     made = outcome(fault, TOOLS["log-importer"])
     assert (made.lost, made.twice, +made.listed, made.unlisted) == (lost, twice, listed, 0)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not SOAK, reason="takes as long as our pauses")
+@pytest.mark.parametrize(
+    ("fault", "stored"), [("hang-up after storing", True), ("200 with HTML, nothing stored", False)]
+)
+def test_what_was_not_answered_is_listed_to_the_line(fault: str, stored: bool) -> None:
+    made = outcome(fault, TOOLS["log-importer"])
+    assert made.lost == made.unlisted == 0
+    assert set(+made.listed) == {"maybe_twice"}
+    assert made.twice == (made.listed["maybe_twice"] if stored else 0)
 
 
 @pytest.mark.soak
