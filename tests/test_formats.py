@@ -77,7 +77,12 @@ GOOD = (packaged_formats() / "common.toml").read_text()
         (('path       = "/apache_pb.gif"', 'path = "/other"'), "path is '/apache_pb.gif', expected '/other'"),
         (("rejected = 1", "rejected = 2"), "1 lines are rejected, and 2 should be"),
         (('"bytes_sent"', '"bytes"'), "names the column 'bytes', which no pattern has"),
-        ((r"(?P<client_ip>[^\ ]++)", r"(?P<client_ip>.*)"), "longer than linear time"),
+        (("{{word client_ip}}", "(?P<client_ip>.*)"), "longer than linear time"),
+        (("{{word client_ip}}", "{{words client_ip}}"), "uses the piece {{words client_ip}}; there are request,"),
+        (
+            ("[fields]", "[detect]\nfields = ['host']\n[fields]"),
+            "detect.fields names 'host', which [fields] does not map",
+        ),
         (('layout = "%d/%b/%Y:%H:%M:%S %z"', 'layout = ""'), "layout is missing"),
         (("[fields]", "[fields]\nduration = 'bytes_sent'"), "duration.unit is missing"),
     ],

@@ -25,6 +25,7 @@ class Trial:
     lines: int  # lines that should be hits
     read: int  # lines that are
     filled: int  # fields filled over all of them
+    told: bool  # whether every field that tells the format had a value
     first_time: float | None  # of the first hit, seconds since 1970 UTC
     first_unread: int | None  # index of the first line that it could not read
     stopped_at: int  # character of that line where it stopped
@@ -51,7 +52,9 @@ def detect(lines: Sequence[str], specs: Iterable[FormatSpec], reading: Reading |
     looks = [try_format(lines[:_FIRST_LOOK], spec, reading) for spec in automatic]
     hopeful = [look.spec for look in looks if look.read] if len(lines) > _FIRST_LOOK else []
     trials = [try_format(lines, spec, reading) for spec in hopeful or automatic] if len(lines) > _FIRST_LOOK else looks
-    fitting = [trial for trial in trials if trial.read] or [trial for trial in trials if _only_header(trial, lines)]
+    fitting = [trial for trial in trials if trial.read and trial.told] or [
+        trial for trial in trials if _only_header(trial, lines)
+    ]
     readers = sorted(fitting, key=lambda trial: (trial.score, trial.spec.name))
     if readers:
         best = readers[-1]
@@ -67,6 +70,7 @@ def try_format(lines: Sequence[str], spec: FormatSpec, reading: Reading | None =
         return _unfit(lines, spec)
     reader = LineReader(spec, reading)
     should = read = filled = 0
+    telling = set(map(Hit._fields.index, spec.telling))
     first_time: float | None = None
     first_unread: int | None = None
     stopped_at, reason = 0, ""
@@ -75,13 +79,15 @@ def try_format(lines: Sequence[str], spec: FormatSpec, reading: Reading | None =
         if type(outcome) is Hit:
             read += 1
             filled += len(outcome) - outcome.count(None)
+            if telling:
+                telling = {index for index in telling if outcome[index] is None}
             if first_time is None:
                 first_time = outcome.time
         elif type(outcome) is Rejected and first_unread is None:
             first_unread, reason = index, outcome.reason
             stopped_at = reader.parser.stopped_at(line)
         should += not isinstance(outcome, str)
-    return Trial(spec, should, read, filled, first_time, first_unread, stopped_at, reason)
+    return Trial(spec, should, read, filled, not telling, first_time, first_unread, stopped_at, reason)
 
 
 def _header_fits(lines: Sequence[str], spec: FormatSpec) -> bool:
@@ -99,4 +105,4 @@ def _only_header(trial: Trial, lines: Sequence[str]) -> bool:
 
 def _unfit(lines: Sequence[str], spec: FormatSpec) -> Trial:
     first = next((index for index, line in enumerate(lines) if line.strip()), None)
-    return Trial(spec, len(lines), 0, 0, None, first, 0, "unreadable")
+    return Trial(spec, len(lines), 0, 0, False, None, first, 0, "unreadable")

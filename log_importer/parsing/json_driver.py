@@ -22,14 +22,14 @@ class JsonDriver:
 
     def __init__(self, spec: FormatSpec, columns: Sequence[str]) -> None:
         self.columns = tuple(columns)
-        self._keys = spec.detect
+        self._keys = [key.split("/") for key in spec.detect]
         self._repair: bool = spec.options.get("repair", False)
         self._paths = [column.split("/") for column in self.columns]
 
     def read(self, line: str) -> Sequence[str | None] | None:
         """The values in the order of `columns`, or `None` where the line is no such object."""
         document = self._load(line)
-        if not isinstance(document, dict) or not all(key in document for key in self._keys):
+        if not isinstance(document, dict) or not all(_has(document, key) for key in self._keys):
             return None
         return [_text(_reach(document, path)) for path in self._paths]
 
@@ -72,6 +72,11 @@ def _reach(value: Any, path: Sequence[str]) -> Any:
         else:
             return None
     return value
+
+
+def _has(document: Any, path: Sequence[str]) -> bool:
+    parent = _reach(document, path[:-1])
+    return isinstance(parent, dict) and path[-1] in parent
 
 
 def _text(value: Any) -> str | None:

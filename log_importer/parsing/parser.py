@@ -10,10 +10,10 @@ from log_importer.errors import FormatError
 from log_importer.model import Hit, Rejected
 from log_importer.parsing.addresses import client_address
 from log_importer.parsing.extract import Extracting
-from log_importer.parsing.fields import compile_field
+from log_importer.parsing.fields import Maker, Row, compile_field
 from log_importer.parsing.json_driver import JsonDriver
 from log_importer.parsing.regex_driver import RegexDriver
-from log_importer.parsing.spec import FormatSpec
+from log_importer.parsing.spec import FieldSpec, FormatSpec
 from log_importer.parsing.w3c_driver import W3cDriver
 
 _ABSOLUTE = frozenset({"http", "HTTP", "Http"})
@@ -51,16 +51,12 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
     places = {column: index for index, column in enumerate(driver.columns)}
     if spec.driver == "regex":
         _check_columns(spec, places)
-    makers = [
-        (_FIELDS[name], compile_field(name, field, places, spec.absent, _zone(spec, name, reading)))
-        for name, field in spec.fields.items()
-    ]
+    makers = [(_FIELDS[name], _maker(name, field, places, spec, reading)) for name, field in spec.fields.items()]
     required = tuple(
         _FIELDS[name]
         for name, field in spec.fields.items()
         if field.required and name not in ("time", "client_ip", "path")
     )
-    split_query = "query" not in spec.fields
     read = driver.read
     blank: list[object] = [None] * len(_FIELDS)
     unreadable, bad_client, bad_time = Rejected("unreadable"), Rejected("client-address"), Rejected("time")
@@ -91,7 +87,7 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
             values[_PATH] = path = _ORIGIN.sub("", path)
             if not path.startswith("/"):
                 values[_PATH] = path = f"/{path}"
-        if split_query and "?" in path:
+        if "?" in path and values[_QUERY] is None:
             values[_PATH], _, values[_QUERY] = path.partition("?")
         return Hit(*values)  # type: ignore[arg-type]
 
@@ -105,21 +101,30 @@ def _driver(spec: FormatSpec, header: str) -> RegexDriver | W3cDriver | JsonDriv
     elif spec.driver == "w3c":
         driver = W3cDriver(spec, header)
     else:
-        wanted = dict.fromkeys(column for field in spec.fields.values() for column in field.columns)
+        wanted = dict.fromkeys(column for field in spec.fields.values() for column in field.all_columns)
         driver = JsonDriver(spec, tuple(dict.fromkeys([*wanted, *spec.extract])))
     return Extracting(driver, spec) if spec.extract else driver
 
 
 def _check_columns(spec: FormatSpec, places: dict[str, int]) -> None:
     for name, field in spec.fields.items():
-        for column in field.columns:
+        for column in field.all_columns:
             if column not in places:
                 raise FormatError(f"{spec.origin}: fields.{name} names the column {column!r}, which no pattern has.")
 
 
-def _zone(spec: FormatSpec, name: str, reading: Reading) -> tzinfo:
-    zone = spec.fields[name].zone
-    return reading.zone if zone is None else named_zone(zone, spec.origin)
+def _maker(name: str, field: FieldSpec, places: dict[str, int], spec: FormatSpec, reading: Reading) -> Maker:
+    zone = reading.zone if field.zone is None else named_zone(field.zone, spec.origin)
+    make = compile_field(name, field, places, spec.absent, zone)
+    if field.otherwise is None:
+        return make
+    other = _maker(name, field.otherwise, places, spec, reading)
+
+    def first(row: Row) -> object:
+        value = make(row)
+        return other(row) if value is None else value
+
+    return first
 
 
 @lru_cache(maxsize=64)

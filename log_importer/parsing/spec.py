@@ -5,12 +5,13 @@ What is not in the closed sets below is an error that names file and key, so a m
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from log_importer.errors import FormatError
 from log_importer.model import Hit
+from log_importer.parsing.pieces import expand
 
 SCHEMA = 1
 DRIVERS = ("regex", "w3c", "json")
@@ -24,7 +25,7 @@ _TOP_KEYS = {
     "detect", "fields", "sample", "extract", *DRIVERS,
 }  # fmt: skip
 _DRIVER_KEYS = {"regex": {"pattern"}, "w3c": {"delimiter", "columns"}, "json": {"repair"}}
-_DETECT_KEYS = {"regex": set[str](), "w3c": {"columns"}, "json": {"keys"}}
+_DETECT_KEYS = {"regex": {"fields"}, "w3c": {"fields", "columns"}, "json": {"fields", "keys"}}
 _FIELD_KEYS = {"from", "join", "value", "default", "required", "decode", "unit", "layout", "zone"}
 _SAMPLE_KEYS = {"note", "log", "hit", "rejected"}
 
@@ -40,8 +41,14 @@ class FieldSpec:
     required: bool = False
     decode: tuple[str, ...] = ()
     unit: str | None = None  # of a duration
-    layout: str | None = None  # of a time: strptime layout, "iso8601" or "epoch"
+    layout: str | None = None  # of a time: strptime layout, "iso8601", "epoch" or "any"
     zone: str | None = None  # of a time without an offset; None: the user's --timezone
+    otherwise: "FieldSpec | None" = None  # where this has no value
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """Those of `otherwise` too."""
+        return self.columns + (self.otherwise.all_columns if self.otherwise else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class FormatSpec:
     absent: frozenset[str] = frozenset({"-", ""})
     detect_automatically: bool = True
     detect: tuple[str, ...] = ()  # w3c: columns, json: keys that must be there
+    telling: tuple[str, ...] = ()  # fields of which each must have a value on some line
     options: Mapping[str, Any] = field(default_factory=dict)  # the driver's own table
     extract: Mapping[str, str] = field(default_factory=dict)  # column -> pattern whose groups are columns
     samples: tuple[Sample, ...] = ()
@@ -104,7 +112,8 @@ class _Reader:
         options = self.table(document, driver)
         self.known(options, _DRIVER_KEYS[driver], f"{driver}.")
         if driver == "regex":
-            self.text(options, "pattern", required=True, prefix="regex.")
+            pattern = self.text(options, "pattern", required=True, prefix="regex.")
+            options = options | {"pattern": expand(pattern, self.origin)}
         detect = self.table(document, "detect")
         self.known(detect, _DETECT_KEYS[driver], "detect.")
         return FormatSpec(
@@ -117,6 +126,7 @@ class _Reader:
             absent=frozenset(self.texts(document, "absent", default=("-", ""))),
             detect_automatically=self.flag(document, "detect_automatically", default=True),
             detect=self.texts(detect, "columns" if driver == "w3c" else "keys", prefix="detect."),
+            telling=self.telling(detect, document),
             options=options,
             extract=self.extracts(document),
             fields=self.fields(document),
@@ -140,12 +150,21 @@ class _Reader:
             raise self.error(f"fields.{missing[0]}", "is missing; every format maps time, client_ip and path")
         return {name: self.field(name, value) for name, value in table.items()}
 
+    def telling(self, detect: dict[str, Any], document: dict[str, Any]) -> tuple[str, ...]:
+        names = self.texts(detect, "fields", prefix="detect.")
+        if unknown := [name for name in names if name not in self.table(document, "fields")]:
+            raise self.error("detect.fields", f"names {unknown[0]!r}, which [fields] does not map")
+        return names
+
     def field(self, name: str, value: Any) -> FieldSpec:
         key = f"fields.{name}"
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            first = self.field(name, value[0])
+            return replace(first, otherwise=self.field(name, value[1:])) if value[1:] else first
         if isinstance(value, str):
             value = {"from": value}
         if not isinstance(value, dict):
-            raise self.error(key, "must be a column's name or a table")
+            raise self.error(key, "must be a column's name, a table, or a list of tables")
         self.known(value, _FIELD_KEYS, f"{key}.")
         if sum(k in value for k in ("from", "join", "value")) != 1:
             raise self.error(key, "needs exactly one of from, join and value")
@@ -165,7 +184,7 @@ class _Reader:
         if unknown := [d for d in spec.decode if d not in DECODERS]:
             raise self.error(f"{key}.decode", f"knows {', '.join(DECODERS)}, not {unknown[0]!r}")
         if name == "time" and spec.layout is None:
-            raise self.error(f"{key}.layout", "is missing; give a strptime layout, iso8601 or epoch")
+            raise self.error(f"{key}.layout", "is missing; give a strptime layout, iso8601, epoch or any")
         if name != "time" and (spec.layout or spec.zone):
             raise self.error(key, "takes no layout or zone; only time does")
         if name == "duration" and spec.unit is None:

@@ -7,6 +7,7 @@ the two digits of the second is parsed once and remembered.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 
 from log_importer.parsing.spec import UNITS
 
@@ -19,9 +20,11 @@ _CACHE_SIZE = 4096
 
 
 def compile_time(layout: str, zone: tzinfo, unit: str | None = None) -> Time:
-    """The parser for `layout` (strptime, "iso8601" or "epoch"); `zone` is for texts without an offset."""
+    """The parser for `layout` (strptime, "iso8601", "epoch" or "any"); `zone` is for texts without an offset."""
     if layout == "epoch":
         return _epoch(UNITS[unit or "s"])
+    if layout == "any":
+        return _any(zone)
     if layout == "iso8601":
         # Only the extended form with seconds has them at a fixed place.
         return _by_minute(datetime.fromisoformat, zone, slot=17, behind=":")
@@ -42,6 +45,47 @@ def _epoch(scale: float) -> Time:
         return value if -6.3e10 < value < 2.6e11 else None  # years 1 to 9999; also drops nan and inf
 
     return parse
+
+
+def _any(zone: tzinfo) -> Time:
+    """ISO 8601, the common log format's way, an epoch in the unit that its size tells, or what dateutil makes of it."""
+    iso, common = compile_time("iso8601", zone), compile_time("%d/%b/%Y:%H:%M:%S %z", zone)
+
+    def parse(text: str) -> float | None:
+        if _NUMBER.fullmatch(text):
+            value = float(text)
+            return value * next((scale for least, scale in _MAGNITUDES if value >= least), 1.0)
+        moment = iso(text)
+        if moment is None:
+            moment = common(text)
+        return _by_dateutil(text, zone) if moment is None else moment
+
+    return parse
+
+
+_NUMBER = re.compile(r"[0-9]{9,20}(\.[0-9]{1,9})?")
+_MAGNITUDES = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))  # ns, us, ms from the year 1973 on
+_FIRST, _SECOND = datetime(2001, 1, 1), datetime(2002, 2, 2)  # what dateutil fills in where a text says nothing
+
+
+def _named_offset(_name: str, offset: int | None) -> int:
+    if offset is None:
+        raise ValueError("a zone's name that may mean several")
+    return offset
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _by_dateutil(text: str, zone: tzinfo) -> float | None:
+    from dateutil import parser  # only who has odd times pays for it
+
+    try:
+        moment, other = (parser.parse(text[:64], default=day, tzinfos=_named_offset) for day in (_FIRST, _SECOND))
+        if moment != other:
+            return None  # it lacks day, month or year
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        return (moment - _EPOCH).total_seconds()
+    except (ValueError, OverflowError, TypeError):
+        return None
 
 
 def _second_slot(layout: str) -> int | None:

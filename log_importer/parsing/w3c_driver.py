@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from log_importer.parsing.spec import FormatSpec
 
 FIELDS = "#Fields:"
+_WRAPPED = re.compile(r'"[^"]*+"').fullmatch
 _QUOTED_OR_BARE = re.compile(r'"((?:[^"]|"")*+)"|([^ ]++)')
 
 
@@ -33,6 +34,8 @@ class W3cDriver:
             # The W3C draft quotes strings that hold spaces; some servers pad with several blanks.
             pairs = _QUOTED_OR_BARE.findall(line) if self._delimiter == " " else []
             values = [quoted.replace('""', '"') or bare for quoted, bare in pairs]
+        elif '"' in line:
+            values = [value[1:-1] if _WRAPPED(value) else value for value in values]
         return values if self.columns and len(values) == len(self.columns) else None
 
     def stopped_at(self, line: str) -> int:
