@@ -40,7 +40,9 @@ def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImpo
         translator = translators[context.format]
         translator.use(context.columns)
         offset = context.offset
-        for number, raw in enumerate(chunk.data.removesuffix(b"\n").split(b"\n"), context.first_line):
+        lines = chunk.data.removesuffix(b"\n").split(b"\n")
+        translator.turn(lines)
+        for number, raw in enumerate(lines, context.first_line):
             outcome = translator.line(raw, context.now)
             place = {
                 "source": tally.sources[chunk.source].source,

@@ -40,7 +40,7 @@ class Hit(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """Why a line gave no hit: `unreadable`, `oversize`, `client-address` or `time`."""
+    """Why a line gave no hit: `unreadable`, `oversize`, `client-address`, `time` or `pattern-time`."""
 
     reason: str
     at: int = 0  # the character of the line where reading stopped

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from log_importer.account import Account
 from log_importer.elsewhere import say_elsewhere
 from log_importer.errors import LogImporterError, SourceError, worst
-from log_importer.format_files import find_format, load_formats
+from log_importer.format_choice import formats_of
 from log_importer.interrupt import Interrupt
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
@@ -25,6 +25,7 @@ from log_importer.server import Server
 from log_importer.settings import Settings, processors
 from log_importer.sites import PATIENCE, check, main_url
 from log_importer.sources.find import find_sources
+from log_importer.sources.unicode import text_codec
 from log_importer.tally import Tally
 from log_importer.tracking.requests import Tracking
 from log_importer.translate import Plan
@@ -57,9 +58,8 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
 
     Raises `UsageError` for what the user asked for.
     """
-    formats = load_formats(settings.format_files)
-    chosen = find_format(settings.log_format_name, formats) if settings.log_format_name else None
-    sources, errors = find_sources(settings.sources)
+    formats, chosen = formats_of(settings)
+    sources, errors = find_sources(settings.sources, settings.encoding)
     reading = reading_of(settings)
     probes = []
     for source in sources:
@@ -68,7 +68,9 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
             probes.append(Probe(source, record.format, False, None, "", finished=record))
             continue
         try:
-            probes.append(probe(source, formats, chosen, reading, settings.max_line_bytes))
+            probes.append(
+                probe(source, formats, chosen, reading, settings.max_line_bytes, text_codec(settings.encoding))
+            )
         except SourceError as error:
             errors.append(error)
     for one in probes:
@@ -77,7 +79,11 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     # A visit goes on over log rotation, so what is older is read first; a pipe may never end.
     probes.sort(key=lambda one: (one.source.size is None, one.first_time is None, one.first_time or 0.0))
     used = {one.format: formats[one.format] for one in probes if one.format in formats}
-    return Inputs(probes, used, errors)
+    # A log may turn to another format in its middle, when the server's configuration was changed.
+    others = (
+        () if chosen else tuple(one for one in formats.values() if one.detect_automatically and one.driver != "w3c")
+    )
+    return Inputs(probes, used, errors, others)
 
 
 def reading_of(settings: Settings) -> Reading:
@@ -90,6 +96,8 @@ def plan_of(settings: Settings, inputs: Inputs, site: Site) -> Plan:
     return Plan(
         site=site,
         formats=inputs.formats,
+        fallbacks=inputs.fallbacks,
+        encoding=text_codec(settings.encoding),
         reading=reading_of(settings),
         selection=Selection(
             static=settings.enable_static,

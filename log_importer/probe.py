@@ -31,14 +31,14 @@ class Probe:
 
 def probe(
     source: Source, formats: Mapping[str, FormatSpec], chosen: FormatSpec | None, reading: Reading,
-    max_line_bytes: int,
+    max_line_bytes: int, encoding: str = "utf-8",
 ) -> Probe:  # fmt: skip
     """Opens `source` and detects its format, unless one is `chosen`. Raises `SourceError`."""
     stream = Stream(source)
     keep = source.size is None
     try:
         chunker = Chunker(stream, max_line_bytes)
-        lines = [raw.decode("utf-8", "surrogateescape").removesuffix("\r") for raw in chunker.head()]
+        lines = [raw.decode(encoding, "surrogateescape").removesuffix("\r").lstrip("\0") for raw in chunker.head()]
         if lines:
             lines[0] = lines[0].removeprefix(BOM)
         spec, first_time, remark = _judge(source.name, lines, formats, chosen, reading)

@@ -8,6 +8,7 @@ from enum import Enum
 from log_importer.errors import LogImporterError, SourceError
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Chunk
+from log_importer.parsing.regex_driver import TIMEOUTS
 from log_importer.parsing.spec import FormatSpec
 from log_importer.probe import Probe
 from log_importer.progress import Progress
@@ -25,6 +26,7 @@ class Inputs:
     probes: Sequence[Probe]
     formats: dict[str, FormatSpec]
     errors: Sequence[LogImporterError]
+    fallbacks: Sequence[FormatSpec] = ()  # that a source may turn to in its middle
 
     @property
     def files(self) -> Sequence[Source]:
@@ -108,6 +110,11 @@ class Reader:
                 yield unknown
             if self._halt():
                 return
+            if (slow := counts.rejected["pattern-time"]) >= TIMEOUTS:
+                raise SourceError(
+                    f"{one.source.name}: the pattern took too long on {slow} lines, so reading stopped.",
+                    "Make it simpler, with [^ ]* for .*?, or use --log-format.",
+                )
         counts.incomplete = stream.damage
         if stream.remark:
             self._say(stream.remark)

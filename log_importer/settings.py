@@ -1,5 +1,6 @@
 """Flags and environment -> one frozen `Settings`, checked before anything is sent."""
 
+import codecs
 import os
 import re
 import stat
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from log_importer.errors import UsageError
+from log_importer.model import Hit
 from log_importer.parsing.parser import named_zone
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS
 from log_importer.server.address import read_address
@@ -30,6 +32,16 @@ class Settings:
     state_dir: Path = Path()
     log_format_name: str = ""  # "" is detection
     format_files: tuple[Path, ...] = ()
+    log_format: str = ""  # the server's own definition
+    log_format_regex: str = ""
+    log_date_format: str = ""
+    json_fields: tuple[tuple[str, str], ...] = ()  # field, its keys
+    w3c_fields: str = ""
+    w3c_map_field: tuple[tuple[str, str], ...] = ()  # a column's name in the log, the usual one
+    w3c_field_regex: tuple[tuple[str, str], ...] = ()
+    w3c_time_taken_millisecs: bool = False
+    w3c_time_taken_secs: bool = False
+    encoding: str = "utf-8"
     log_hostname: str = ""
     timezone: str = "UTC"
     enable_static: bool = False
@@ -117,6 +129,13 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     state_dir = Path(values.pop("state_dir", None) or default_state_dir())
     _check_host(values.get("log_hostname", ""))
     named_zone(values.get("timezone", "UTC"), "--timezone")
+    for name in ("json_fields", "w3c_map_field", "w3c_field_regex"):
+        if name in values:
+            values[name] = tuple(_pair(name, text) for text in values[name])
+    if unknown := [name for name, _ in values.get("json_fields", ()) if name not in Hit._fields]:
+        raise UsageError(f"--json-field: there is no field {unknown[0]!r}.", f"There are: {', '.join(Hit._fields)}.")
+    if "encoding" in values:
+        values["encoding"] = text_encoding(values["encoding"])
     known = {field.name for field in fields(Settings)}
     return Settings(
         **{name: value for name, value in values.items() if name in known},
@@ -124,6 +143,24 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         token_in_arguments=in_arguments,
         state_dir=state_dir,
     )
+
+
+def _pair(name: str, text: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not left.strip() or not equals or not right.strip():
+        option = "--" + name.replace("_", "-").removesuffix("s")
+        raise UsageError(f"{option}: {text!r} is no pair.", "Write NAME=VALUE.")
+    return left.strip(), right.strip()
+
+
+def text_encoding(name: str) -> str:
+    """The codec called `name`. Raises `UsageError` where there is none for text."""
+    try:
+        found = codecs.lookup(name).name
+        "".encode(found)
+    except (LookupError, ValueError, TypeError):
+        raise UsageError(f"--encoding: {name!r} is no encoding.", "Write utf-8, latin-1, cp1252 or big5.") from None
+    return found
 
 
 def _check_host(text: str) -> None:

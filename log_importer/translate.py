@@ -7,13 +7,14 @@ touched. It must not know who calls it: this process, a worker process, or a mac
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
 from log_importer.model import ChunkResult, Context, Hit, Rejected, RejectedLine, Site
+from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
@@ -22,6 +23,9 @@ from log_importer.tracking.requests import Tracking, compile_encoder
 
 MAX_LINE_BYTES = 65536
 """Longer lines are rejected as `oversize`."""
+
+_TURNED = 20
+"""So many lines of a chunk that its format cannot read, and they are looked at for another."""
 
 _SAMPLES_PER_CHUNK = 3
 """Rejected lines kept with their text where nobody asked for all of them."""
@@ -36,6 +40,8 @@ class Plan:
     reading: Reading = field(default_factory=Reading)
     selection: Selection = field(default_factory=Selection)
     tracking: Tracking = field(default_factory=Tracking)
+    fallbacks: Sequence[FormatSpec] = ()  # that a source may turn to in its middle
+    encoding: str = "utf-8"
     max_line_bytes: int = MAX_LINE_BYTES
     keep_rejected: bool = False  # all rejected lines with their text, not only the first few
 
@@ -64,7 +70,11 @@ class Translator:
 
     def __init__(self, plan: Plan, judges: Judges, format_name: str) -> None:
         spec = plan.formats.get(format_name)
+        self._reading = plan.reading
         self._reader = LineReader(spec, plan.reading) if spec else None
+        self._fallbacks = plan.fallbacks
+        self._second: LineReader | None = None
+        self._encoding = plan.encoding
         self._rules = compile_exclusions(plan.selection, judges.is_bot, judges.search_engine)
         self._encode = compile_encoder(plan.tracking)
         self.site = plan.site
@@ -73,10 +83,10 @@ class Translator:
     def line(self, raw: bytes, now: float) -> Outcome:
         """The outcome of a line, given without its newline; `now` in seconds since 1970 UTC."""
         if len(raw) > self._max:
-            return Outcome(None, None, "oversize", rejected=True)
-        text = raw.decode("utf-8", "surrogateescape")
-        text = text.removesuffix("\r")
-        hit = self._read(text)
+            raw = raw.lstrip(b"\0")  # a hole that copytruncate left may stand before a line
+            if not 0 < len(raw) <= self._max:
+                return Outcome(None, None, "oversize", rejected=True)
+        hit = self._read(self._text(raw))
         if isinstance(hit, str):
             return Outcome(None, None, hit)
         if isinstance(hit, Rejected):
@@ -89,17 +99,43 @@ class Translator:
         return Outcome(hit, query, "", False, download, cut)
 
     def use(self, header: str) -> None:
-        """Puts the `#Fields:` line `header` in force; "" for none."""
+        """Puts the `#Fields:` line `header` in force; "" for none. Begins a chunk."""
+        self._second = None
         if self._reader is not None:
             self._reader.use(header)
 
+    def turn(self, lines: Sequence[bytes]) -> bool:
+        """Whether many of `lines`, those of a chunk, are in another format; `line` reads them too from here on.
+
+        A line or two never are: a line cut short in one format may be whole in a poorer one.
+        """
+        if not self._fallbacks:
+            return False
+        texts = [self._text(raw) for raw in lines if len(raw) <= self._max]
+        unread = [text for text in texts if self._read(text) == _UNREADABLE]
+        found = detect(unread[:_LOOK], self._fallbacks, self._reading).best if len(unread) >= _TURNED else None
+        if found is None or found.read < _TURNED or found.read * 2 < found.lines:
+            return False
+        self._second = LineReader(found.spec, self._reading)
+        return True
+
+    def _text(self, raw: bytes) -> str:
+        text = raw.decode(self._encoding, "surrogateescape").removesuffix("\r")
+        return text.lstrip("\0") if text.startswith("\0") else text
+
     def _read(self, text: str) -> Hit | Rejected | str:
         if self._reader is None:  # nothing reads this source, but every line of it is accounted for
-            return "blank" if not text or text.isspace() else _UNREADABLE
-        return self._reader.read(text.removeprefix(BOM))
+            found: Hit | Rejected | str = "blank" if not text or text.isspace() else _UNREADABLE
+        else:
+            found = self._reader.read(text.removeprefix(BOM))
+        if self._second is not None and found == _UNREADABLE:
+            return self._second.read(text)
+        return found
 
 
 _UNREADABLE = Rejected("unreadable")
+_LOOK = 1000
+"""Lines that are enough to tell a format."""
 
 
 def compile_translation(plan: Plan, judges: Judges) -> Callable[[bytes, Context], ChunkResult]:
@@ -111,7 +147,10 @@ def compile_translation(plan: Plan, judges: Judges) -> Callable[[bytes, Context]
         if translator is None:
             translator = translators[context.format] = Translator(plan, judges, context.format)
         translator.use(context.columns)
-        return _chunk(data, context, translator, plan.keep_rejected)
+        result = _chunk(data, context, translator, plan.keep_rejected)
+        if result.rejected.get(_UNREADABLE.reason, 0) >= _TURNED and translator.turn(data.split(b"\n")):
+            return _chunk(data, context, translator, plan.keep_rejected)
+        return result
 
     return translate
 

@@ -30,13 +30,22 @@ def list_formats(format_files: tuple[Path, ...] | None) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", required=False)
+@option("--log-format", metavar="STRING", help="A server's own LogFormat, log_format, log-format or #Fields: line.")
 @_FORMAT_FILES
-def show(name: str, format_files: tuple[Path, ...] | None) -> None:
-    """The format file of NAME, to read or to copy and change."""
+def show(name: str | None, log_format: str | None, format_files: tuple[Path, ...] | None) -> None:
+    """The format file of NAME or for a format STRING, to read or to copy and change."""
+    from log_importer.errors import UsageError
+    from log_importer.format_choice import document_for
     from log_importer.format_files import find_format, load_formats
 
-    click.echo(Path(find_format(name, load_formats(format_files or ())).origin).read_text("utf-8"), nl=False)
+    formats = load_formats(format_files or ())
+    if (name is None) == (log_format is None):
+        raise UsageError("Name a format, or give --log-format, and not both.")
+    if log_format is not None:
+        click.echo(document_for(log_format, formats), nl=False)
+    elif name is not None:
+        click.echo(Path(find_format(name, formats).origin).read_text("utf-8"), nl=False)
 
 
 @command.command("check")

@@ -42,9 +42,10 @@ def _patterns(spec: FormatSpec) -> Iterator[str]:
     patterns = {f"extract.{column}.pattern": pattern for column, pattern in spec.extract.items()}
     if spec.driver == "regex":
         patterns["regex.pattern"] = spec.options["pattern"]
+    flags = re.VERBOSE | re.ASCII if spec.options.get("verbose", True) else re.ASCII
     for key, pattern in patterns.items():
         try:
-            problem = ambiguity(pattern)
+            problem = ambiguity(pattern, flags)
         except re.error as error:
             problem = f"it is not a pattern: {error}"
         if problem:

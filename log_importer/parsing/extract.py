@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from log_importer.errors import FormatError
+from log_importer.parsing.regex_driver import LimitedPattern, compile_pattern
 from log_importer.parsing.spec import FormatSpec
 
 
@@ -24,13 +24,10 @@ class Extracting:
 
     def __init__(self, driver: Driver, spec: FormatSpec) -> None:
         self._driver = driver
-        self._patterns: list[tuple[int | None, re.Pattern[str], list[int]]] = []
+        self._patterns: list[tuple[int | None, re.Pattern[str] | LimitedPattern, list[int]]] = []
         columns = list(driver.columns)
         for column, source in spec.extract.items():
-            try:
-                pattern = re.compile(source, re.VERBOSE | re.ASCII)
-            except re.error as error:
-                raise FormatError(f"{spec.origin}: extract.{column}.pattern is not a pattern: {error}.") from None
+            pattern = compile_pattern(source, f"{spec.origin}: extract.{column}.pattern")
             place = columns.index(column) if column in columns else None
             places = [columns.index(name) if name in columns else -1 for name in pattern.groupindex]
             for position, name in enumerate(pattern.groupindex):

@@ -7,10 +7,12 @@ import re
 
 from log_importer.model import Hit, Rejected
 from log_importer.parsing.parser import Parser, Reading, compile_parser
+from log_importer.parsing.prefixes import PREFIXES, Strip
 from log_importer.parsing.spec import FormatSpec
 from log_importer.parsing.w3c_driver import is_header
 
 BOM = "\ufeff"
+_UNREADABLE = "unreadable"
 _DIRECTIVE = re.compile(r"#[A-Za-z-]+:")
 
 
@@ -22,6 +24,7 @@ class LineReader:
         self._reading = reading
         self._directives = spec.driver == "w3c"
         self._parsers: dict[str, Parser] = {}
+        self._prefix: Strip | None = None  # of the line before
         self.use("")
 
     def use(self, header: str) -> None:
@@ -35,13 +38,37 @@ class LineReader:
         """A hit, a rejection, or the reason why the line is no hit by nature: blank, comment, directive."""
         if self._directives and line.startswith("#"):
             return self._directive(line)
+        if self._prefix is not None and (behind := self._prefix(line)) is not None:
+            outcome = self.parser.parse(behind)
+            if type(outcome) is Hit:
+                return outcome
         outcome = self.parser.parse(line)
-        if type(outcome) is Rejected:
-            if not line or line.isspace():
-                return "blank"
-            if line.startswith("#"):
-                return "comment"
-        return outcome
+        if type(outcome) is Hit:
+            return outcome
+        if not line or line.isspace():
+            return "blank"
+        if line.startswith("#"):
+            return "comment"
+        return self._behind_prefix(line) or outcome
+
+    def _behind_prefix(self, line: str) -> Hit | Rejected | None:
+        """The hit behind a prefix, or behind two; else why what is behind one is none; `None` where there is none."""
+        why: Rejected | None = None
+        for prefix in PREFIXES:
+            behind = prefix(line)
+            if behind is None:
+                continue
+            outcome = self.parser.parse(behind)
+            if not isinstance(outcome, Rejected):
+                self._prefix = prefix
+                return outcome
+            for second in PREFIXES:
+                inner = second(behind)
+                if inner is not None and type(deeper := self.parser.parse(inner)) is Hit:
+                    return deeper
+            if outcome.reason != _UNREADABLE:
+                why = why or outcome
+        return why
 
     def _directive(self, line: str) -> str:
         if is_header(line):

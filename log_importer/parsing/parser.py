@@ -60,10 +60,14 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
     read = driver.read
     blank: list[object] = [None] * len(_FIELDS)
     unreadable, bad_client, bad_time = Rejected("unreadable"), Rejected("client-address"), Rejected("time")
+    too_slow = Rejected("pattern-time")
     anyone = "0.0.0.0" if reading.accept_any_client else None  # noqa: S104 - an address to send, none to bind
 
     def parse(line: str) -> Hit | Rejected:
-        row = read(line)
+        try:
+            row = read(line)
+        except TimeoutError:
+            return too_slow
         if row is None:
             return unreadable
         values = blank.copy()

@@ -16,6 +16,50 @@ from log_importer.parsing.spec import FormatSpec
 
 TIME_LIMIT = 0.1
 """Seconds that a pattern that is not proved linear may take for one line."""
+TIMEOUTS = 100
+"""So many lines on which it took longer, and it is not tried any more."""
+
+
+class LimitedPattern:
+    """A pattern under the time limit; raises `TimeoutError` where it takes longer, always after too many."""
+
+    def __init__(self, source: str, flags: Any) -> None:
+        self._pattern = regex.compile(source, flags)
+        self.groupindex, self.groups = self._pattern.groupindex, self._pattern.groups
+        self._left = TIMEOUTS
+
+    def fullmatch(self, text: str) -> Any:
+        """Like `re.Pattern.fullmatch`."""
+        return self._run(self._pattern.fullmatch, text)
+
+    def search(self, text: str) -> Any:
+        """Like `re.Pattern.search`."""
+        return self._run(self._pattern.search, text)
+
+    def _run(self, function: Any, text: str) -> Any:
+        if not self._left:
+            raise TimeoutError
+        try:
+            return function(text, timeout=TIME_LIMIT)
+        except TimeoutError:
+            self._left -= 1
+            raise
+
+
+def compile_pattern(source: str, where: str, *, verbose: bool = True) -> "re.Pattern[str] | LimitedPattern":
+    """`source` compiled, under a time limit unless it is proved linear; `where` names it.
+
+    Raises `FormatError`.
+    """
+    try:
+        if ambiguity(source, re.VERBOSE | re.ASCII if verbose else re.ASCII) is None:
+            return re.compile(source, re.VERBOSE | re.ASCII if verbose else re.ASCII)
+    except (re.error, OverflowError):
+        pass  # it may still be one that only the regex package knows
+    try:
+        return LimitedPattern(source, regex.VERBOSE | regex.ASCII if verbose else regex.ASCII)
+    except regex.error as error:
+        raise FormatError(f"{where} is not a pattern: {error}.") from None
 
 
 class RegexDriver:
@@ -23,41 +67,23 @@ class RegexDriver:
 
     def __init__(self, spec: FormatSpec) -> None:
         self._source: str = spec.options["pattern"]
-        try:
-            proved = ambiguity(self._source) is None
-        except (re.error, OverflowError):
-            proved = False  # it may still be one that only the regex package knows
-        self._pattern: Any
-        if proved:
-            self._pattern = re.compile(self._source, re.VERBOSE | re.ASCII)
-            self.read = self._read_linear
-        else:
-            try:
-                self._pattern = regex.compile(self._source, regex.VERBOSE | regex.ASCII)
-            except regex.error as error:
-                raise FormatError(f"{spec.origin}: regex.pattern is not a pattern: {error}.") from None
-            self.read = self._read_limited
+        self._verbose: bool = spec.options.get("verbose", True)
+        self._pattern = compile_pattern(self._source, f"{spec.origin}: regex.pattern", verbose=self._verbose)
         self.columns: tuple[str, ...] = tuple(self._pattern.groupindex)
         self._places = tuple(self._pattern.groupindex.values())
         self._all_named = self._places == tuple(range(1, self._pattern.groups + 1))
 
-    def _read_linear(self, line: str) -> Sequence[str | None] | None:
+    def read(self, line: str) -> Sequence[str | None] | None:
+        """The groups' values, `None` where the pattern does not match. Raises `TimeoutError`."""
         match = self._pattern.fullmatch(line)
         if match is None:
             return None
         groups: tuple[str | None, ...] = match.groups()
         return groups if self._all_named else [groups[place - 1] for place in self._places]
 
-    def _read_limited(self, line: str) -> Sequence[str | None] | None:
-        try:
-            match = self._pattern.fullmatch(line, timeout=TIME_LIMIT)
-        except TimeoutError:
-            return None
-        return None if match is None else [match.group(place) for place in self._places]
-
     def stopped_at(self, line: str) -> int:
         """How far into `line` the pattern can read: the length of the longest beginning that it could still match."""
-        pattern = regex.compile(self._source, regex.VERBOSE | regex.ASCII)
+        pattern = regex.compile(self._source, regex.VERBOSE | regex.ASCII if self._verbose else regex.ASCII)
         low, high = 0, len(line)
         while low < high:
             middle = (low + high + 1) // 2

@@ -24,7 +24,7 @@ _TOP_KEYS = {
     "schema", "name", "aliases", "title", "reference", "driver", "absent", "detect_automatically",
     "detect", "fields", "sample", "extract", *DRIVERS,
 }  # fmt: skip
-_DRIVER_KEYS = {"regex": {"pattern"}, "w3c": {"delimiter", "columns"}, "json": {"repair"}}
+_DRIVER_KEYS = {"regex": {"pattern", "verbose"}, "w3c": {"delimiter", "columns"}, "json": {"repair"}}
 _DETECT_KEYS = {"regex": {"fields"}, "w3c": {"fields", "columns"}, "json": {"fields", "keys"}}
 _FIELD_KEYS = {"from", "join", "value", "default", "required", "decode", "unit", "layout", "zone"}
 _SAMPLE_KEYS = {"note", "log", "hit", "rejected"}
@@ -77,6 +77,7 @@ class FormatSpec:
     detect: tuple[str, ...] = ()  # w3c: columns, json: keys that must be there
     telling: tuple[str, ...] = ()  # fields of which each must have a value on some line
     options: Mapping[str, Any] = field(default_factory=dict)  # the driver's own table
+    renamed: Mapping[str, str] = field(default_factory=dict)  # w3c: a column's name in the log -> the usual one
     extract: Mapping[str, str] = field(default_factory=dict)  # column -> pattern whose groups are columns
     samples: tuple[Sample, ...] = ()
 
@@ -113,6 +114,7 @@ class _Reader:
         self.known(options, _DRIVER_KEYS[driver], f"{driver}.")
         if driver == "regex":
             pattern = self.text(options, "pattern", required=True, prefix="regex.")
+            self.flag(options, "verbose", default=True)
             options = options | {"pattern": expand(pattern, self.origin)}
         detect = self.table(document, "detect")
         self.known(detect, _DETECT_KEYS[driver], "detect.")

@@ -49,16 +49,16 @@ def _epoch(scale: float) -> Time:
 
 def _any(zone: tzinfo) -> Time:
     """ISO 8601, the common log format's way, an epoch in the unit that its size tells, or what dateutil makes of it."""
-    iso, common = compile_time("iso8601", zone), compile_time("%d/%b/%Y:%H:%M:%S %z", zone)
+    ways = [compile_time(layout, zone) for layout in ("iso8601", "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S")]
 
     def parse(text: str) -> float | None:
         if _NUMBER.fullmatch(text):
             value = float(text)
             return value * next((scale for least, scale in _MAGNITUDES if value >= least), 1.0)
-        moment = iso(text)
-        if moment is None:
-            moment = common(text)
-        return _by_dateutil(text, zone) if moment is None else moment
+        for way in ways:
+            if (moment := way(text)) is not None:
+                return moment
+        return _by_dateutil(text, zone)
 
     return parse
 

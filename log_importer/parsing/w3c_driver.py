@@ -18,12 +18,17 @@ def is_header(line: str) -> bool:
     return line.startswith(FIELDS)
 
 
+def columns_of(header: str) -> list[str]:
+    """The names in a `#Fields:` line."""
+    return header[len(FIELDS) :].split()
+
+
 class W3cDriver:
     """Reads the columns of a line; `header` is the `#Fields:` line in force, "" for none."""
 
     def __init__(self, spec: FormatSpec, header: str) -> None:
-        named = header[len(FIELDS) :].split() if is_header(header) else spec.options.get("columns", [])
-        self.columns: tuple[str, ...] = tuple(named)
+        named = columns_of(header) if is_header(header) else spec.options.get("columns", [])
+        self.columns: tuple[str, ...] = tuple(spec.renamed.get(name, name) for name in named)
         tabs = "\t" in header[len(FIELDS) :].strip()
         self._delimiter: str = spec.options.get("delimiter") or ("\t" if tabs else " ")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from log_importer.errors import SourceError
+from log_importer.sources.unicode import wide_encoding
 
 STDIN = "-"
 
@@ -19,17 +20,22 @@ class Source:
     name: str  # as messages show it
     path: Path | None
     size: int | None = None  # bytes as it lies on disk; `None` for streams
+    encoding: str = ""  # where a newline is not one byte: UTF-16 or UTF-32 without a byte order mark
 
 
-def find_sources(arguments: Iterable[str]) -> tuple[list[Source], list[SourceError]]:
-    """The sources that `arguments` name, each once, and an error for each argument that names none."""
+def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Source], list[SourceError]]:
+    """The sources that `arguments` name, each once, and an error for each argument that names none.
+
+    `encoding` is that of their text.
+    """
     sources: list[Source] = []
     errors: list[SourceError] = []
     seen = set[tuple[int, int]]()
+    wide = wide_encoding(encoding)
     for argument in arguments:
         if argument == STDIN:
             if not any(source.path is None for source in sources):
-                sources.append(Source("standard input", None))
+                sources.append(Source("standard input", None, encoding=wide))
             continue
         try:
             paths = list(_paths(argument))
@@ -48,7 +54,7 @@ def find_sources(arguments: Iterable[str]) -> tuple[list[Source], list[SourceErr
             if (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
                 size = status.st_size if stat.S_ISREG(status.st_mode) else None
-                sources.append(Source(str(path), path, size))
+                sources.append(Source(str(path), path, size, wide))
     return sources, errors
 
 

@@ -11,6 +11,7 @@ from log_importer.model import Disk
 from log_importer.sources.decompress import BLOCK, LONGEST_MAGIC, Damage, Garbage, decompress, may_be_compressed, sniff
 from log_importer.sources.find import Source, unreadable
 from log_importer.sources.fingerprint import HEAD, TAIL, disk_of
+from log_importer.sources.unicode import as_utf8, marked
 
 IDLE = b""
 """A block that says: nothing came within the time given; there may be more."""
@@ -30,7 +31,8 @@ class Stream:
         """A sentence for people about what was left out behind it, known at its end."""
         self._idle = idle
         self._plain = False  # known once the first bytes were read
-        self._blocks = self._decompressed()
+        self._encoding = source.encoding
+        self._blocks = self._text()
         self._held = b""  # decompressed and not given yet
         self._position = 0  # of the first of them
         self.before = b""
@@ -99,7 +101,7 @@ class Stream:
         """Goes back to the beginning. Not for pipes."""
         os.lseek(self._file, 0, os.SEEK_SET)
         self.raw_position, self.damage, self.remark = 0, "", ""
-        self._blocks, self._held, self._position, self.before = self._decompressed(), b"", 0, b""
+        self._blocks, self._held, self._position, self.before = self._text(), b"", 0, b""
 
     def end(self) -> tuple[int, bytes]:
         """Goes on to the end: the offset there, and up to 256 bytes before it. Not for pipes."""
@@ -121,6 +123,22 @@ class Stream:
             held, self._held = self._held, b""
             yield held
         yield from self._blocks
+
+    def _text(self) -> Iterator[bytes]:
+        blocks = self._decompressed()
+        head = b""
+        for head in blocks:
+            if head != IDLE:
+                break
+            yield IDLE
+        encoding = marked(head) or self._encoding
+        if not encoding:
+            if head:
+                yield head
+            yield from blocks
+            return
+        self._plain = False  # offsets are those of the text as UTF-8
+        yield from as_utf8(_chain(head, blocks), encoding)
 
     def _decompressed(self) -> Iterator[bytes]:
         raw = self._raw()

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from log_importer.model import Chunk
@@ -100,6 +100,7 @@ def test_a_bomb_without_a_newline_is_one_oversize_line_in_bounded_memory(tmp_pat
 def test_chunks_are_the_source_with_right_offsets_and_line_numbers(pieces, size, headers) -> None:  # type: ignore[no-untyped-def]
     path = Path(os.environ["PYTEST_TMP"]) / f"{os.getpid()}.log"
     data = b"".join(pieces)
+    assume(not data.startswith(b"\xff\xfe"))  # that is UTF-16
     path.write_bytes(data)
     chunks, _ = read(path, size, headers, maximum=10_000)
     assert content(chunks) == data
