@@ -7,7 +7,9 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -23,7 +25,8 @@ class Stopped(KeyboardInterrupt):
 class Interrupt:
     """While held as a context manager, `halt` is set by the first signal and `stop` by a second.
 
-    Before `begin` a signal raises `Stopped`; later that could strike anywhere, and be lost in a finalizer.
+    Before `begin` a signal raises `Stopped`, but only in `wait_for` and in `begin` itself: anywhere else it could
+    strike where a library holds a lock that the way out wants too, or be lost in a finalizer.
     """
 
     def __init__(self, say: Callable[[str], None], grace: float) -> None:
@@ -33,12 +36,39 @@ class Interrupt:
         """128 and the signal's number; 0 where none came."""
         self._say = say
         self._grace = grace
-        self._begun = False
+        self._begun = self._waiting = False
         self._before: dict[int, Any] = {}
 
     def begin(self) -> None:
-        """From now on lines are read and sent."""
+        """From now on lines are read and sent. Raises `Stopped` where a signal came before."""
         self._begun = True
+        if self.halt.is_set():
+            raise Stopped(self.exit_code - 128)
+
+    def wait_for(self, function: Callable[[], T]) -> T:
+        """What `function` gives, run in a thread of its own, so that a signal strikes only the waiting for it."""
+        done = threading.Event()
+        outcome: list[T] = []
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                outcome.append(function())
+            except BaseException as error:
+                failure.append(error)
+            done.set()
+
+        threading.Thread(target=run, name="check", daemon=True).start()
+        self._waiting = True
+        try:
+            if self.halt.is_set():
+                raise Stopped(self.exit_code - 128)
+            done.wait()
+        finally:
+            self._waiting = False
+        if failure:
+            raise failure[0]
+        return outcome[0]
 
     def __enter__(self) -> "Interrupt":
         for number in _SIGNALS:
@@ -54,12 +84,12 @@ class Interrupt:
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.halt.is_set():
             self.stop.set()
-            if not self._begun:
-                raise Stopped(number)
             return
         self.exit_code = 128 + number
         self.halt.set()
-        if not self._begun:
+        if self._waiting:
             raise Stopped(number)
+        if not self._begun:
+            return
         name = signal.Signals(number).name
         self._say(f"{name}: no more is read; what was read is sent for up to {self._grace:g} s. Again to stop at once.")

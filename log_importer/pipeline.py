@@ -150,8 +150,7 @@ def run_import(
                         pass
                 else:
                     patience = min(PATIENCE, settings.give_up_after)
-                    site = main_url(server, settings.idsite, patience)
-                    check(server, [settings.idsite], time.time(), patience)
+                    site = interrupt.wait_for(lambda: _checked(server, settings.idsite, patience))
                     pool.use(plan_of(settings, inputs, site))
                     progress.start(inputs.size)
                     interrupt.begin()
@@ -165,6 +164,12 @@ def run_import(
         report.interrupted = interrupt.exit_code
     report.seconds = time.monotonic() - began
     return report
+
+
+def _checked(server: Server, idsite: int, patience: float) -> Site:
+    site = main_url(server, idsite, patience)
+    check(server, [idsite], time.time(), patience)
+    return site
 
 
 class _Run:

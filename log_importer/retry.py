@@ -75,8 +75,7 @@ def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
             with contextlib.closing(server):
                 sites = sorted({request.site for request in requests})
                 patience = min(PATIENCE, settings.give_up_after)
-                zones = {idsite: main_url(server, idsite, patience).timezone for idsite in sites}
-                check(server, sites, time.time(), patience)
+                zones = interrupt.wait_for(lambda: _checked(server, sites, patience))
                 interrupt.begin()
                 journal = _Retrial(job.ledger, report.tally)
                 sender = start_sender(settings, server, job.token, journal, job.ledger, zones, interrupt, say)
@@ -92,6 +91,12 @@ def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
         report.interrupted = interrupt.exit_code
     report.seconds = time.monotonic() - began
     return report
+
+
+def _checked(server: Server, sites: Sequence[int], patience: float) -> dict[int, str]:
+    zones = {idsite: main_url(server, idsite, patience).timezone for idsite in sites}
+    check(server, sites, time.time(), patience)
+    return zones
 
 
 def _requests(ledger: Ledger, tally: Tally) -> list[Request]:
