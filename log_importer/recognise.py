@@ -106,7 +106,7 @@ def _matching(stream: Stream, ledger: Ledger, head: bytes) -> list[Recognised]:
     candidates = ledger.candidates(head, fingerprint)
     places: dict[int, list[tuple[Record, Boundary]]] = {}
     for record in candidates:
-        if record.active and record.end.offset < min(HEAD, len(head)):
+        if record.active and record.end.offset < min(HEAD, len(head)) and record.head != fingerprint(head):
             continue  # both are there at once, and all that they share is a few lines
         for boundary in record.boundaries:
             places.setdefault(boundary.offset, []).append((record, boundary))

@@ -215,3 +215,15 @@ def test_a_large_log_and_its_copies_in_one_run_are_sent_once(run: Run, tmp_path:
     (tmp_path / "b.log").write_bytes(data[: data.rfind(b"\n", 0, len(data) // 2) + 1])
     done = local(run, "--workers", "2", "a.log", "a.log.gz", "b.log")
     accounted(done, rows(tmp_path / "state" / "receiver.sqlite3"), marks(range(40_000)), 0, tracked=40_000)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_line_that_was_whole_but_for_its_newline_is_sent_once_when_its_log_is_there_twice(
+    pack: Callable[[bytes], bytes], run: Run, tmp_path: Path
+) -> None:
+    one = Job(run, tmp_path)
+    one.append(log([0])[:-1])
+    one.imports(1, total=1)
+    one.append(b"\n")
+    one.path(".1").write_bytes(pack(log([0])))
+    one.imports(0, total=1)
