@@ -33,6 +33,13 @@ def test_a_format_file_passes_all_checks(path: Path) -> None:
         ("apache-combined.log", "combined"),
         ("apache-vhost_combined.log", "combined_vhost"),
         ("iis-w3c.log", "iis"),
+        ("lighttpd.log", "lighttpd"),
+        ("haproxy.log", "haproxy"),
+        ("caddy.json.log", "caddy_json"),
+        ("varnishncsa.log", "varnish"),
+        ("squid.log", "squid"),
+        ("icecast.log", "icecast2"),
+        ("tomcat.log", "common"),
     ],
 )
 def test_a_log_that_a_server_wrote_is_detected_and_read_to_the_last_line(log: str, expected: str) -> None:

@@ -24,7 +24,7 @@ _REQUEST_LINE = {"method": "method", "path": "path", "protocol": "protocol", "re
 
 def text_document(tokens: Sequence[Token], escapes: Sequence[str]) -> str:
     """The file for lines of text; `escapes` are the decoders that undo what the server does to values."""
-    pattern = Pattern(tokens)
+    pattern = Pattern(tokens, quotes=bool(escapes))
     columns = list(pattern.groups.items())
     body = f"[regex]\npattern = '''\n{pattern.source}\n'''\n"
     return _document("regex", body, columns, escapes)

@@ -4,7 +4,6 @@ Reference: https://docs.haproxy.org/2.8/configuration.html#8.2.6
 """
 
 import re
-from collections.abc import Sequence
 
 from log_importer.errors import FormatError
 from log_importer.format_strings.columns import Column, Token, header, quoted
@@ -35,8 +34,8 @@ _ALIASES = {
     "Tl": Column("time", "time", "time", layout="%d/%b/%Y:%H:%M:%S %z"),
     "Ts": Column("time", "time", "time", 2, layout="epoch", unit="s"),
     "ts": Column("termination state"),
-    "hr": Column("captured request headers", "free"),
-    "hs": Column("captured response headers", "free"),
+    "hr": Column("captured request headers", "captured"),
+    "hs": Column("captured response headers", "captured"),
     "sslv": Column("tls version"),
     "sslc": Column("tls cipher"),
 }
@@ -51,6 +50,14 @@ _SAMPLES = {
 }
 _NUMERIC = re.compile(r"T[a-zA-Z]|[abfsr]c|[sb]q|cp|fp|sp|bp|si_port|ms|rt|pid|lc|Tu")
 _HEADER = re.compile(r"(?:\w++\.)*+f?hdr\(([A-Za-z0-9_-]++)(?:,-?[0-9]++)?\).*+")
+_SET = re.compile(r"var\((?:[a-z]++\.)*+([A-Za-z0-9_-]++)\).*+")
+_SHORT = {
+    "ua": "user-agent",
+    "useragent": "user-agent",
+    "ref": "referer",
+    "referrer": "referer",
+    "xff": "x-forwarded-for",
+}
 _VARIABLE = re.compile(r"%(?:(%)|(?:\{([^}]*+)\})?(?:\[((?:[^\[\]]|\[[^\]]*+\])*+)\]|([A-Za-z]++)))")
 
 
@@ -63,7 +70,7 @@ def read_haproxy(text: str) -> str:
     tokens = tokenise(body)
     if body.lstrip().startswith("{") and '"' in body[:20] and not body.lstrip().startswith("{%"):
         return json_document(tokens, repair=False)
-    return text_document(tokens, ("quoted",))
+    return text_document(tokens, ())
 
 
 def tokenise(body: str) -> list[Token]:
@@ -81,22 +88,20 @@ def tokenise(body: str) -> list[Token]:
         else:
             column = _column(match[3], match[4])
             is_quoted = "+Q" in flags or (always_quoted and "-Q" not in flags)
-            tokens += _braced(match[4], column, is_quoted)
+            tokens += quoted(column) if is_quoted else [column]
+            if column.kind == "captured" and body[end : end + 1] == " ":
+                end += 1  # where nothing is captured, there is no blank behind it either
     if (rest := body[end:]).count("%"):
         raise FormatError(f"{ORIGIN}: '{rest[rest.index('%') :][:10]}' is no column of HAProxy's.")
     return [*tokens, rest]
-
-
-def _braced(alias: str | None, column: Column, is_quoted: bool) -> Sequence[Token]:
-    if is_quoted:
-        return quoted(column)
-    return ["{", column, "}"] if alias in ("hr", "hs") else [column]
 
 
 def _column(sample: str | None, alias: str | None) -> Column:
     if sample is not None:
         if found := _HEADER.fullmatch(sample):
             return header(found[1])
+        if found := _SET.fullmatch(sample):  # as people call what they keep of a request
+            return header(_SHORT.get(found[1].lower(), found[1]))
         name = sample.split(",", 1)[0]
         return _SAMPLES.get(name, Column(name))
     assert alias is not None

@@ -29,7 +29,7 @@ class Pattern:
     """The pattern and which of its groups holds which column."""
 
     def __init__(self, tokens: Sequence[Token], *, quotes: bool = True) -> None:
-        """`quotes`: quotes inside values are escaped; not so where the text comes out of JSON."""
+        """`quotes`: quotes inside values are escaped; not so by HAProxy, or where the text comes out of JSON."""
         self._quotes = quotes
         self.groups: dict[str, Column] = {}
         """Group -> its column; those of a request line are `method`, `path`, `protocol` and `request`."""
@@ -47,10 +47,10 @@ class Pattern:
 
     def _column(self, column: Column, before: Token, after: Token, beyond: Token) -> str:
         inside = isinstance(before, str) and before.endswith('"') and isinstance(after, str) and after.startswith('"')
+        if inside and column.kind == "request" and "request" not in self.groups:
+            self._add_request(column)
+            return PIECES["request"]
         if inside and self._quotes and column.kind not in ("time", "number"):
-            if column.kind == "request" and "request" not in self.groups:
-                self._add_request(column)
-                return PIECES["request"]
             if column.kind == "query":
                 return rf"\??{NAMED_PIECES['quoted'].replace('NAME', self._group(column))}"
             return NAMED_PIECES["quoted"].replace("NAME", self._group(column))
@@ -61,7 +61,7 @@ class Pattern:
             )
         if column.kind == "request":
             return self._bare_request(column, after)
-        stop = after if isinstance(after, str) else ""
+        stop = after if isinstance(after, str) else beyond if isinstance(beyond, str) else ""
         if column.kind == "free" and stop == " ":
             raise FormatError(
                 f"{ORIGIN}: {column.name} may hold blanks, and nothing but a blank tells where it ends.",
@@ -171,6 +171,10 @@ def _user(group: str, stop: str, *_: object) -> str:
     return rf"(?P<{group}>[^\ ]*+(?:\ [^\ \[][^\ ]*+)*+)" if stop.startswith(" [") else _word(group, stop)
 
 
+def _captured(group: str, *_: object) -> str:
+    return rf"(?:\{{(?P<{group}>[^}}]*+(?:\}}(?!\ )[^}}]*+)*+)\}}\ ?+)?+"
+
+
 def _time(group: str, _stop: str, column: Column, *_: object) -> str:
     known = _LAYOUTS.get(column.layout)
     return rf"(?P<{group}>{known or layout_pattern(column.layout)})"
@@ -192,6 +196,6 @@ def layout_pattern(layout: str) -> str:
 KINDS: dict[str, Callable[..., str]] = {
     "word": _word, "url": _word, "free": _text, "number": _number, "numbers": _numbers, "list": _list,
     "address": _address, "host": _host, "path": _path, "query": _query, "mark": _mark, "user": _user, "time": _time,
-    "request": _text,
+    "request": _text, "captured": _captured,
 }  # fmt: skip
-_ENDS_ITSELF = frozenset({"number", "numbers", "time", "host", "path", "mark"})
+_ENDS_ITSELF = frozenset({"captured", "number", "numbers", "time", "host", "path", "mark"})

@@ -1,11 +1,8 @@
 """Lines -> hits, in what real and hostile logs hold."""
 
-import re
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from log_importer.format_files import load_formats
 from log_importer.model import Hit, Rejected
@@ -13,7 +10,6 @@ from log_importer.parsing.linear import ambiguity
 from log_importer.parsing.lines import LineReader
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec, load
-from tests.conftest import SAMPLES
 
 FORMATS = load_formats()
 COMBINED = FORMATS["combined"]
@@ -175,24 +171,3 @@ def test_a_pattern_of_a_user_that_takes_for_ever_is_stopped() -> None:
     began = time.monotonic()
     assert reader.read("x" * 5000) == Rejected("pattern-time")
     assert time.monotonic() - began < 20  # without a limit it would be longer than anyone lives
-
-
-MUTATIONS = st.lists(
-    st.tuples(st.integers(0, 400), st.sampled_from([*'"\\ []-#{}\x00é\udcff\t;%', "9" * 30])), max_size=6
-)
-
-
-@given(st.sampled_from(sorted(SAMPLES.glob("*.log"))), st.integers(0, 140), MUTATIONS)
-def test_a_mutated_line_is_a_hit_with_valid_fields_or_rejected(path, number, mutations) -> None:  # type: ignore[no-untyped-def]
-    line = path.read_text("utf-8", "surrogateescape").splitlines()[number]
-    for place, text in mutations:
-        line = line[:place] + text + line[place + 1 :]
-    for spec in FORMATS.values():
-        outcome = LineReader(spec).read(line)
-        if isinstance(outcome, Hit):
-            assert isinstance(outcome.time, float)
-            assert re.fullmatch(r"[0-9a-fA-F:.]+", outcome.client_ip)
-            assert isinstance(outcome.path, str)
-            assert outcome.status is None or isinstance(outcome.status, int)
-        else:
-            assert isinstance(outcome, Rejected) or outcome in {"blank", "comment", "directive"}

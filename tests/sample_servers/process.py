@@ -22,7 +22,7 @@ def running(command: list[str], port: int, environment: dict[str, str]) -> Itera
     child = subprocess.Popen(command, env={"PATH": os.environ["PATH"], **environment})
     try:
         end = time.monotonic() + START
-        while not _listens(port):
+        while not listens(port):
             if child.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{command[0]} did not start")
             time.sleep(0.05)
@@ -32,6 +32,6 @@ def running(command: list[str], port: int, environment: dict[str, str]) -> Itera
         child.wait(START)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from tests.sample_servers.process import free_port
 
+MODULES = ("mpm_event", "authz_core", "dir")
+"""Of Apache."""
+
 
 @dataclass(frozen=True)
 class Server:
     """A server, ready to be started."""
 
-    commands: list[list[str]]  # started one after the other; the first one listens
+    commands: list[list[str]]
     port: int
     log: str  # a pattern within the folder; "" for standard output
     environment: Mapping[str, str] = field(default_factory=dict)
-    absolute: bool = False  # whether requests name the host in their URL, as those to a proxy do
 
 
 def nginx(folder: Path) -> Server:
@@ -35,13 +37,10 @@ def apache(folder: Path) -> Server:
     definition = next(
         line for line in Path("/etc/apache2/apache2.conf").read_text().splitlines() if line.endswith(" combined")
     )
-    modules = "\n".join(
-        f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"
-        for name in ("mpm_event", "authz_core", "dir")
-    )
+    modules = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in MODULES)
     (folder / "apache.conf").write_text(f"""
 {modules}
-ServerName localhost
+ServerName www.example.org
 Listen 127.0.0.1:{port}
 User www-data
 Group www-data
@@ -152,7 +151,7 @@ pid_filename {folder}/squid.pid
 pinger_enable off
 shutdown_lifetime 0 seconds
 """)
-    return Server([["squid", "-N", "-f", str(folder / "squid.conf")], *origin.commands], port, "squid.log")
+    return Server([*origin.commands, ["squid", "-N", "-f", str(folder / "squid.conf")]], port, "squid.log")
 
 
 def icecast(folder: Path) -> Server:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.sample_servers.process import START, _listens
+from tests.sample_servers.process import START, listens
 from tests.web_servers.servers import Server
 
 HOST = "www.example.org"
@@ -77,18 +77,18 @@ def started(server: Server, folder: Path) -> Iterator[None]:
     out = (folder / "stdout").open("wb")
     errors = (folder / "stderr").open("wb")
     try:
-        for command in server.commands:
-            children.append(
-                subprocess.Popen(
-                    command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
-                    start_new_session=True,
-                )
-            )  # fmt: skip
-            end = time.monotonic() + 4 * START
-            while not _listens(server.port):
-                if children[0].poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"{command[0]} did not start: {(folder / 'stderr').read_text()[-2000:]}")
-                time.sleep(0.05)
+        children += [
+            subprocess.Popen(
+                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
+                start_new_session=True,
+            )
+            for command in server.commands
+        ]  # fmt: skip
+        end = time.monotonic() + 6 * START
+        while not listens(server.port):
+            if any(child.poll() is not None for child in children) or time.monotonic() > end:
+                raise RuntimeError(f"{server.commands[-1][0]} did not start: {(folder / 'stderr').read_text()[-2000:]}")
+            time.sleep(0.05)
         time.sleep(0.3)  # whoever writes the log of another process has to find it
         yield
         time.sleep(0.5)
