@@ -58,18 +58,19 @@ def _any(zone: tzinfo) -> Time:
         for way in ways:
             if (moment := way(text)) is not None:
                 return moment
-        return _by_dateutil(text, zone)
+        return None if text.isdigit() else _by_dateutil(text, zone)
 
     return parse
 
 
 _NUMBER = re.compile(r"[0-9]{9,20}(\.[0-9]{1,9})?")
 _MAGNITUDES = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))  # ns, us, ms from the year 1973 on
+_NOT_A_TIME = (ValueError, ArithmeticError, TypeError, LookupError, AttributeError)  # dateutil lets some through
 _FIRST, _SECOND = datetime(2001, 1, 1), datetime(2002, 2, 2)  # what dateutil fills in where a text says nothing
 
 
-def _named_offset(_name: str, offset: int | None) -> int:
-    if offset is None:
+def _named_offset(name: str | None, offset: int | None) -> int | None:
+    if name is not None and offset is None:
         raise ValueError("a zone's name that may mean several")
     return offset
 
@@ -84,7 +85,7 @@ def _by_dateutil(text: str, zone: tzinfo) -> float | None:
             return None  # it lacks day, month or year
         moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
         return (moment - _EPOCH).total_seconds()
-    except (ValueError, OverflowError, TypeError):
+    except _NOT_A_TIME:
         return None
 
 

@@ -39,7 +39,7 @@ def parse_time(text: str, now: datetime) -> datetime | None:
         if log := _LOG(text):
             text = f"{log[1].replace('/', ' ')} {log[2]}{log[3]}"
         return _relative(text.lower(), now) or _in_words(text)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, ArithmeticError, TypeError, LookupError, AttributeError, OSError):  # as dateutil raises
         return None
 
 
