@@ -32,6 +32,8 @@ class LineReader:
         parser = self._parsers.get(header)
         if parser is None:
             parser = self._parsers[header] = compile_parser(self._spec, header, self._reading)
+        if parser.renew is not None:
+            parser.renew()
         self.parser = parser
 
     def read(self, line: str) -> Hit | Rejected | str:

@@ -39,6 +39,8 @@ class Parser:
     parse: Callable[[str], Hit | Rejected]
     stopped_at: Callable[[str], int]
     """Where on a rejected line reading stopped, as a character index; slow, for messages."""
+    renew: Callable[[], None] | None = None
+    """What begins anew with each chunk: the patience with a pattern of a user's."""
 
 
 def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None = None) -> Parser:
@@ -95,7 +97,7 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
             values[_PATH], _, values[_QUERY] = path.partition("?")
         return Hit(*values)  # type: ignore[arg-type]
 
-    return Parser(spec.name, driver.columns, parse, driver.stopped_at)
+    return Parser(spec.name, driver.columns, parse, driver.stopped_at, getattr(driver, "renew", None))
 
 
 def _driver(spec: FormatSpec, header: str) -> RegexDriver | W3cDriver | JsonDriver | Extracting:

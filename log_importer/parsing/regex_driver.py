@@ -36,6 +36,10 @@ class LimitedPattern:
         """Like `re.Pattern.search`."""
         return self._run(self._pattern.search, text)
 
+    def renew(self) -> None:
+        """It is tried again, as it would be if it had never taken too long."""
+        self._left = TIMEOUTS
+
     def _run(self, function: Any, text: str) -> Any:
         if not self._left:
             raise TimeoutError
@@ -80,6 +84,11 @@ class RegexDriver:
             return None
         groups: tuple[str | None, ...] = match.groups()
         return groups if self._all_named else [groups[place - 1] for place in self._places]
+
+    def renew(self) -> None:
+        """A pattern that is not tried any more is tried again."""
+        if isinstance(self._pattern, LimitedPattern):
+            self._pattern.renew()
 
     def stopped_at(self, line: str) -> int:
         """How far into `line` the pattern can read: the length of the longest beginning that it could still match."""

@@ -13,7 +13,7 @@ FORMATS = load_formats()
 BEHIND = {
     "combined": '192.0.2.17 - - [10/Oct/2025:13:55:36 +0200] "GET /a?b=1 HTTP/1.1" 200 12 "-" "Mozilla/5.0"',
     "haproxy": '192.0.2.17:33 [06/Feb/2025:12:14:17.2] f b/s 0/0/0/1/1 200 1 - - ---- 1/1/0/0/0 0/0 "GET /a HTTP/2.0"',
-    "traefik_json": '{"ClientHost":"192.0.2.17","DownstreamStatus":200,"RequestPath":"/","time":"2025-10-10T11:55:36Z"}',
+    "traefik_json": '{"ClientHost":"192.0.2.17","DownstreamStatus":200,"RequestPath":"/","time":"2025-10-10T11:55:36"}',
 }
 PREFIXES = [
     "Oct 10 13:55:36 web1 nginx: ",
