@@ -14,6 +14,9 @@ from log_importer.sources.find import Source
 from log_importer.sources.stream import Stream
 from log_importer.visible import visible
 
+_NEAR = 8
+"""Characters of a line that a format has to read to be told as the nearest: an address is as many."""
+
 
 @dataclass(slots=True)
 class Probe:
@@ -73,6 +76,9 @@ def describe_failure(name: str, lines: list[str], found: Detection) -> str:
     if nearest is None or nearest.first_unread is None:
         return f"{name}: no format reads its lines."
     line = lines[nearest.first_unread]
+    cure = "Name a format with --log-format-name, or give the server's own definition with --log-format."
+    if nearest.stopped_at < _NEAR:
+        return f"{name}: no format comes near its lines, such as '{visible(line, 60)}'. {cure}"
     number, stop = nearest.first_unread + 1, nearest.stopped_at
     if stop < len(line):
         where = f"line {number} stops making sense at character {stop + 1}, where it says '{visible(line[stop:], 40)}'"
@@ -80,5 +86,5 @@ def describe_failure(name: str, lines: list[str], found: Detection) -> str:
         where = f"line {number} ends too soon, '{visible(line, 40)}'"
     return (
         f"{name}: no format reads any of its first {len(lines)} lines. The nearest is {nearest.spec.name}: "
-        f"{where}. Name a format with --log-format-name, or describe it in a file for --format-file."
+        f"{where}. {cure}"
     )

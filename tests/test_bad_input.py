@@ -32,7 +32,7 @@ def local(run: Run, *sources: object, **more: bytes) -> Done:
 def test_a_file_of_garbage(run: Run, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("Dear all,\nthe server is down.\n\nYours, Ben\n")
     done = local(run, "notes.txt")
-    says(done, 1, "notes.txt: no format reads any of its first 4 lines. The nearest is", "'Dear all,'", "--format-file")
+    says(done, 1, "notes.txt: no format comes near its lines, such as 'Dear all,'.", "--log-format-name")
     assert (done.summary["lines"], done.summary["rejected"], done.summary["skipped"]) == (4, 3, {"blank": 1})
 
 
@@ -69,7 +69,7 @@ def test_a_directory_is_its_files_and_an_empty_one_is_told(run: Run, tmp_path: P
 def test_a_binary_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 2000)
     done = local(run, "binary")
-    says(done, 1, "binary: no format reads any of its first")
+    says(done, 1, "binary: no format comes near its lines")
     assert "'\\x01\\x02" in done.err
     assert done.summary["rejected"] == done.summary["lines"] == 2001
 

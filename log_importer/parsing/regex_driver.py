@@ -11,6 +11,7 @@ from typing import Any
 import regex
 
 from log_importer.errors import FormatError
+from log_importer.parsing.addresses import client_address
 from log_importer.parsing.linear import ambiguity
 from log_importer.parsing.spec import FormatSpec
 
@@ -101,4 +102,8 @@ class RegexDriver:
             except TimeoutError:
                 fits = False
             low, high = (middle, high) if fits else (low, middle - 1)
-        return low
+        # A word can be anything; only the client or the time tells whether the line comes near the format at all.
+        groups = found.groupdict() if low and (found := pattern.fullmatch(line[:low], partial=True)) else {}
+        client = groups.get("client_ip")
+        near = client_address(client) is not None if client else bool(groups.get("time"))
+        return low if near or "client_ip" not in pattern.groupindex else 0
