@@ -43,7 +43,7 @@ def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImpo
         lines = chunk.data.removesuffix(b"\n").split(b"\n")
         translator.turn(lines)
         for number, raw in enumerate(lines, context.first_line):
-            outcome = translator.line(raw, context.now)
+            outcome = translator.line(raw, context.now, number)
             place = {
                 "source": tally.sources[chunk.source].source,
                 "line": number,

@@ -19,7 +19,6 @@ from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
 from log_importer.recognise import finished
 from log_importer.rejects import Rejects
-from log_importer.rules.exclusions import Selection
 from log_importer.rules.ranges import Ranges
 from log_importer.server import Server
 from log_importer.settings import Settings, processors
@@ -99,19 +98,15 @@ def plan_of(settings: Settings, inputs: Inputs, site: Site) -> Plan:
         fallbacks=inputs.fallbacks,
         encoding=text_codec(settings.encoding),
         reading=reading_of(settings),
-        selection=Selection(
-            static=settings.enable_static,
-            bots=settings.enable_bots,
-            http_errors=settings.enable_http_errors,
-            http_redirects=settings.enable_http_redirects,
-            downloads=settings.download_extensions,
-        ),
+        selection=settings.selection,
+        changes=settings.changes,
         tracking=Tracking(
-            bots=settings.enable_bots,
-            static=settings.enable_static,
+            bots=settings.selection.bots,
+            static=settings.selection.static,
             reverse_dns=settings.enable_reverse_dns,
             log_hostname=settings.log_hostname,
-            downloads=settings.download_extensions,
+            downloads=settings.selection.downloads,
+            title_delimiter=settings.title_category_delimiter,
         ),
         max_line_bytes=settings.max_line_bytes,
         keep_rejected=settings.rejects is not None,

@@ -5,14 +5,16 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from log_importer.choices import CHOOSING, changes_of, selection_of
 from log_importer.errors import UsageError
 from log_importer.model import Hit
 from log_importer.parsing.parser import named_zone
-from log_importer.rules.files import DOWNLOAD_EXTENSIONS
+from log_importer.rules.changes import Changes
+from log_importer.rules.selection import Selection
 from log_importer.server.address import read_address
 from log_importer.state import default_state_dir
 from log_importer.translate import MAX_LINE_BYTES
@@ -44,13 +46,12 @@ class Settings:
     encoding: str = "utf-8"
     log_hostname: str = ""
     timezone: str = "UTC"
-    enable_static: bool = False
-    enable_bots: bool = False
-    enable_http_errors: bool = False
-    enable_http_redirects: bool = False
+    selection: Selection = field(default_factory=Selection)
+    changes: Changes = field(default_factory=Changes)
+    chosen_flags: tuple[str, ...] = ()  # those that made them
+    title_category_delimiter: str = "/"
     enable_reverse_dns: bool = False
     accept_any_client: bool = False
-    download_extensions: frozenset[str] = DOWNLOAD_EXTENSIONS
     max_line_bytes: int = MAX_LINE_BYTES
     again: bool = False  # send what earlier runs did once more
     in_doubt: str = "resend"  # or "hold": what becomes of lines that were in flight when a run died
@@ -76,9 +77,12 @@ class Settings:
         """What progress is kept for: server, site and selection together, or the name that the user gave."""
         if self.job:
             return f"job {self.job}"
-        parts: list[object] = [self.url.rstrip("/"), self.idsite, self.log_hostname, self.timezone, self.enable_static]
-        parts += [self.enable_bots, self.enable_http_errors, self.enable_http_redirects]
-        parts += [sorted(self.download_extensions)]
+        parts: list[object] = [self.url.rstrip("/"), self.idsite, self.timezone]
+        for chosen, usual in ((self.selection, Selection()), (self.changes, Changes())):
+            for one in fields(chosen):
+                value = getattr(chosen, one.name)
+                if value != getattr(usual, one.name):
+                    parts.append((one.name, sorted(value) if isinstance(value, frozenset) else value))
         return repr(parts)
 
     @property
@@ -86,9 +90,8 @@ class Settings:
         """The job, for people."""
         if self.job:
             return self.job
-        shown = ("log_hostname", "enable_static", "enable_bots", "enable_http_errors", "enable_http_redirects")
-        flags = [f"--{name.replace('_', '-')}" for name in shown if getattr(self, name)]
-        return f"{self.address or 'the embedded receiver'}, site {self.idsite}{''.join(f', {flag}' for flag in flags)}"
+        flags = "".join(f", {flag}" for flag in self.chosen_flags)
+        return f"{self.address or 'the embedded receiver'}, site {self.idsite}{flags}"
 
     @property
     def address(self) -> str:
@@ -128,7 +131,6 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     in_arguments = bool(values.pop("token_auth_argument", None))
     state_dir = Path(values.pop("state_dir", None) or default_state_dir())
     _check_host(values.get("log_hostname", ""))
-    named_zone(values.get("timezone", "UTC"), "--timezone")
     for name in ("json_fields", "w3c_map_field", "w3c_field_regex"):
         if name in values:
             values[name] = tuple(_pair(name, text) for text in values[name])
@@ -136,7 +138,12 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         raise UsageError(f"--json-field: there is no field {unknown[0]!r}.", f"There are: {', '.join(Hit._fields)}.")
     if "encoding" in values:
         values["encoding"] = text_encoding(values["encoding"])
-    known = {field.name for field in fields(Settings)}
+    values["selection"] = selection_of(values, named_zone(values.get("timezone", "UTC"), "--timezone"))
+    values["changes"] = changes_of(values)
+    values["chosen_flags"] = tuple(
+        f"--{name.replace('_', '-')}" for name, value in values.items() if name in CHOOSING and value not in (False, 0)
+    )
+    known = {one.name for one in fields(Settings)}
     return Settings(
         **{name: value for name, value in values.items() if name in known},
         token=token,

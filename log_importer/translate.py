@@ -18,7 +18,9 @@ from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
-from log_importer.rules.exclusions import Selection, compile_exclusions
+from log_importer.rules.changes import Changes, changes_after, changes_before
+from log_importer.rules.exclusions import compile_exclusions
+from log_importer.rules.selection import Selection
 from log_importer.tracking.requests import Tracking, compile_encoder
 
 MAX_LINE_BYTES = 65536
@@ -39,6 +41,7 @@ class Plan:
     formats: Mapping[str, FormatSpec] = field(default_factory=dict)  # by name, those that sources are in
     reading: Reading = field(default_factory=Reading)
     selection: Selection = field(default_factory=Selection)
+    changes: Changes = field(default_factory=Changes)
     tracking: Tracking = field(default_factory=Tracking)
     fallbacks: Sequence[FormatSpec] = ()  # that a source may turn to in its middle
     encoding: str = "utf-8"
@@ -76,12 +79,21 @@ class Translator:
         self._second: LineReader | None = None
         self._encoding = plan.encoding
         self._rules = compile_exclusions(plan.selection, judges.is_bot, judges.search_engine)
+        self._before, self._after = changes_before(plan.changes), changes_after(plan.changes)
         self._encode = compile_encoder(plan.tracking)
         self.site = plan.site
         self._max = plan.max_line_bytes
+        self._leave_out = plan.selection.lines
 
-    def line(self, raw: bytes, now: float) -> Outcome:
-        """The outcome of a line, given without its newline; `now` in seconds since 1970 UTC."""
+    def line(self, raw: bytes, now: float, number: int) -> Outcome:
+        """The outcome of the source's line `number`, given without its newline; `now` in seconds since 1970 UTC."""
+        if number <= self._leave_out:
+            outcome = self._line(raw, now)  # a directive among them still takes effect
+            told = not outcome.rejected and outcome.hit is None
+            return outcome if told else Outcome(None, None, "skip")
+        return self._line(raw, now)
+
+    def _line(self, raw: bytes, now: float) -> Outcome:
         if len(raw) > self._max:
             raw = raw.lstrip(b"\0")  # a hole that copytruncate left may stand before a line
             if not 0 < len(raw) <= self._max:
@@ -91,10 +103,15 @@ class Translator:
             return Outcome(None, None, hit)
         if isinstance(hit, Rejected):
             return Outcome(None, None, hit.reason, rejected=True)
+        if self._before is not None:
+            hit = self._before(hit)
+        after = self._after
         for rule in self._rules:
             reason = rule(hit, now)
             if reason is not None:
-                return Outcome(hit, None, reason)
+                return Outcome(after(hit) if after else hit, None, reason)
+        if after is not None:
+            hit = after(hit)
         query, download, cut = self._encode(hit, self.site)
         return Outcome(hit, query, "", False, download, cut)
 
@@ -176,7 +193,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
         if wanted is not None and offset not in wanted:
             offset += len(raw) + 1
             continue
-        hit, query, reason, bad, download, cut = one(raw, now)
+        hit, query, reason, bad, download, cut = one(raw, now, number)
         if query is not None:
             assert hit is not None
             encoded = query.encode("ascii")

@@ -65,7 +65,7 @@ def reasons() -> set[str]:
         )
         troubled = r'"(?:refused|set_aside|in_doubt)", "([a-z-]+)"|_set_aside\([a-z.]+, "([a-z-]+)"'
         found |= set(re.findall(troubled, source))
-        if path.name in ("exclusions.py", "lines.py"):
+        if path.name in ("exclusions.py", "selection.py", "lines.py"):
             found |= {(text,) for text in re.findall(r'"([a-z]+(?:-[a-z]+)*)"', source)}
     return {text for texts in found for text in texts if text} - {"refused", "pending", "_time"}
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import READING, SELECTING, say
+from log_importer.cli.options import CHANGING, READING, SELECTING, say
 
 
 @click.command("explain")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @SELECTING
+@CHANGING
 @READING
 def command(**given: Any) -> int:
     """Say what becomes of each log line and why, one JSON object a line; nothing is sent.

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import POSTING, READING, SELECTING, SERVER, STATE, flag, option
+from log_importer.cli.options import CHANGING, POSTING, READING, SELECTING, SERVER, STATE, flag, option
 
 
 @click.command("import")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @SERVER
 @SELECTING
+@CHANGING
 @READING
 @STATE
 @POSTING

@@ -34,6 +34,18 @@ def options(*decorators: Decorator) -> Decorator:
 
 _FILE = click.Path(path_type=Path)
 
+
+def _several(name: str, metavar: str, text: str) -> Decorator:
+    """An option that may be given again, and one for a file with a value a line."""
+    variable = name.lstrip("-").replace("-", "_")
+    return options(
+        option(name, variable, multiple=True, metavar=metavar, help=text),
+        option(
+            f"{name}-from", f"{variable}_from", type=_FILE, metavar="FILE", help="The same, a line each in this file."
+        ),
+    )
+
+
 READING = options(
     option("--log-format-name", metavar="NAME", help="The format of all sources, instead of detecting it."),
     option(
@@ -61,12 +73,39 @@ READING = options(
 
 SELECTING = options(
     option("--idsite", type=click.IntRange(1), metavar="ID", help="The site to import into."),
+    _several("--hostname", "HOST", "Only hits on hosts like this (*.example.org)."),
+    _several("--include-host", "HOST", "Only hits on this host."),
+    _several("--exclude-host", "HOST", "No hits on this host."),
+    _several("--include-path", "PATH", "Only hits on paths like this (/docs/*)."),
+    _several("--exclude-path", "PATH", "No hits on paths like this."),
+    _several("--useragent-exclude", "TEXT", "No user agents with this text in them."),
+    _several("--exclude-ip", "ADDRESS", "No clients of this address or network (192.0.2.0/24)."),
+    option("--exclude-older-than", metavar="DATE", help="No hits before this date ('2026-03-01 00:00:00 +0000')."),
+    option("--exclude-newer-than", metavar="DATE", help="No hits after this date."),
+    option("--skip", type=click.IntRange(0), metavar="N", help="Leave out the first N lines of each source."),
     flag("--enable-static", "Track static files too (images, scripts, fonts), as downloads."),
     flag("--enable-bots", "Track bots too."),
     flag("--enable-http-errors", "Track errors (status 4xx and 5xx), with a title that says so."),
     flag("--enable-http-redirects", "Track redirects (status 3xx, but 304, which is a view anyway)."),
+    option("--download-extensions", metavar="EXT,...", help="What counts as a download, instead of the usual list."),
+    option("--add-download-extensions", metavar="EXT,...", help="What counts as a download too."),
     flag("--enable-reverse-dns", "Let the server look up the visitors' host names."),
 )
+
+CHANGING = options(
+    flag("--strip-query-string", "Send URLs without their query."),
+    option("--query-string-delimiter", metavar="C", help="What stands between path and query. [?]"),
+    option(
+        "--drop-query-parameter", "drop_query_parameters", multiple=True, metavar="NAME",
+        help="Send URLs without this parameter; may be given again.",
+    ),
+    option("--request-suffix", metavar="QUERY", help="Put this behind the query of every URL."),
+    flag("--force-lowercase-path", "Send paths and queries in lower case."),
+    option("--title-category-delimiter", metavar="C", help="Between the parts of an error's title. [/]"),
+    option("--add-to-date", type=float, metavar="S", help="Add so many seconds to every date; may be negative."),
+    option("--anonymize-ip", type=click.IntRange(0, 4), metavar="N", help="Mask so many bytes of addresses. [0]"),
+    flag("--no-user-id", "Do not send the names of users that are logged in."),
+)  # fmt: skip
 
 SERVER = options(
     option("--url", metavar="URL", help="The Matomo server, such as https://matomo.example.org/."),

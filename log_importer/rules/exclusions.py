@@ -5,12 +5,10 @@ of the list that `compile_exclusions` makes, and the first reason wins.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from log_importer.model import Hit
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS, extension, is_static
-
-Rule = Callable[[Hit, float], str | None]
+from log_importer.rules.selection import Rule, Selection, chosen_after, chosen_before
 
 FUTURE = 60.0
 """Seconds a hit may lie ahead of our clock; the sender waits for it."""
@@ -20,22 +18,11 @@ TOO_OLD = 7300 * 86400.0
 _METHODS = frozenset({"GET", "POST"})
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What the user asked to have in or out."""
-
-    static: bool = False
-    bots: bool = False
-    http_errors: bool = False
-    http_redirects: bool = False
-    downloads: frozenset[str] = DOWNLOAD_EXTENSIONS
-
-
 def compile_exclusions(
     selection: Selection, is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
 ) -> list[Rule]:
     """The rules in force, in the order in which their reasons win."""
-    rules: list[Rule] = [_time, _method]
+    rules: list[Rule] = [*chosen_before(selection), _time, _method]
     if not selection.http_errors:
         rules.append(_status_error)
     if not selection.http_redirects:
@@ -45,7 +32,7 @@ def compile_exclusions(
     rules.append(_download(selection.downloads))
     if not selection.bots:
         rules.append(_bot(is_bot, search_engine))
-    return rules
+    return [*rules, *chosen_after(selection)]
 
 
 def _time(hit: Hit, now: float) -> str | None:

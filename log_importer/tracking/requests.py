@@ -23,6 +23,7 @@ class Tracking:
     reverse_dns: bool = False
     log_hostname: str = ""  # for hits whose log names no host
     downloads: frozenset[str] = DOWNLOAD_EXTENSIONS
+    title_delimiter: str = "/"  # between the categories of a page title
 
 
 Encode = Callable[[Hit, Site], tuple[str, bool, bool]]
@@ -57,7 +58,7 @@ def compile_encoder(tracking: Tracking) -> Encode:
         status = hit.status or 200
         download = False
         if status >= 400 or (300 <= status < 400 and status != 304):
-            parts.append(f"&action_name={percent(_title(status, url, hit.referrer))}")
+            parts.append(f"&action_name={percent(_title(status, url, hit.referrer, tracking.title_delimiter))}")
         elif is_download(hit.path):
             download = True
             parts.append(f"&download={page}")
@@ -99,9 +100,9 @@ def _target(hit: Hit) -> str:
     return path if hit.query is None else f"{path}?{hit.query}"
 
 
-def _title(status: int, url: str, referrer: str | None) -> str:
-    title = f"{status}/URL = {_quoted(url)}"
-    return f"{title}/From = {_quoted(referrer)}" if referrer else title
+def _title(status: int, url: str, referrer: str | None, between: str) -> str:
+    title = f"{status}{between}URL = {_quoted(url)}"
+    return f"{title}{between}From = {_quoted(referrer)}" if referrer else title
 
 
 def _quoted(text: str) -> str:

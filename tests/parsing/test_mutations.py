@@ -93,7 +93,7 @@ def test_a_broken_line_is_a_hit_with_valid_fields_or_rejected(shard: int) -> Non
         reader = name if chance.random() < 0.8 else chance.choice(list(FORMATS))
         translator = translators[reader]
         translator.use(header if FORMATS[reader].driver == "w3c" else "")
-        outcome = translator.line(broken, 1_800_000_000.0)
+        outcome = translator.line(broken, 1_800_000_000.0, 1)
         if outcome.hit is not None:
             hits += 1
             assert valid(outcome.hit), (reader, broken, outcome.hit)

@@ -3,8 +3,9 @@
 import pytest
 
 from log_importer.model import Hit
-from log_importer.rules.exclusions import Selection, compile_exclusions
+from log_importer.rules.exclusions import compile_exclusions
 from log_importer.rules.ranges import Ranges
+from log_importer.rules.selection import Selection
 
 NOW = 1_772_000_000.0
 PAGE = Hit(NOW - 100, "192.0.2.1", "/page", method="GET", status=200, user_agent="Browser")

@@ -1,0 +1,103 @@
+"""Flags about what is tracked and what is changed -> `Selection` and `Changes`, checked."""
+
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from log_importer.errors import UsageError
+from log_importer.parsing.times import compile_time
+from log_importer.rules.changes import Changes
+from log_importer.rules.files import DOWNLOAD_EXTENSIONS
+from log_importer.rules.selection import Selection
+
+_LISTS = ("hostname", "include_host", "exclude_host", "include_path", "exclude_path", "useragent_exclude", "exclude_ip")
+
+CHOOSING = frozenset({
+    *_LISTS, *(f"{name}_from" for name in _LISTS), "enable_static", "enable_bots", "enable_http_errors",
+    "enable_http_redirects", "download_extensions", "add_download_extensions", "exclude_older_than",
+    "exclude_newer_than", "skip", "log_hostname", "add_to_date", "query_string_delimiter", "force_lowercase_path",
+    "strip_query_string", "drop_query_parameters", "request_suffix", "anonymize_ip", "no_user_id",
+})  # fmt: skip
+"""The options that these are made of."""
+
+
+def selection_of(values: Mapping[str, Any], zone: tzinfo = UTC) -> Selection:
+    """What is tracked; dates without an offset are in `zone`. Raises `UsageError`."""
+    lists = {name: _list(name, values) for name in _LISTS}
+    for network in lists["exclude_ip"]:
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            raise UsageError(
+                f"--exclude-ip: {network!r} is no address or network.", "Write 192.0.2.1 or 192.0.2.0/24."
+            ) from None
+    return Selection(
+        static=values.get("enable_static", False),
+        bots=values.get("enable_bots", False),
+        http_errors=values.get("enable_http_errors", False),
+        http_redirects=values.get("enable_http_redirects", False),
+        downloads=_downloads(values),
+        not_before=_date("--exclude-older-than", values.get("exclude_older_than"), zone),
+        not_after=_date("--exclude-newer-than", values.get("exclude_newer_than"), zone),
+        hosts=tuple(host.lower() for host in (*lists["hostname"], *lists["include_host"])),
+        exclude_hosts=tuple(host.lower() for host in lists["exclude_host"]),
+        paths=lists["include_path"],
+        exclude_paths=lists["exclude_path"],
+        exclude_agents=lists["useragent_exclude"],
+        exclude_addresses=lists["exclude_ip"],
+        log_hostname=values.get("log_hostname", ""),
+        lines=values.get("skip", 0),
+    )
+
+
+def changes_of(values: Mapping[str, Any]) -> Changes:
+    """What is changed in hits. Raises `UsageError`."""
+    delimiter = values.get("query_string_delimiter", "?")
+    if not delimiter:
+        raise UsageError("--query-string-delimiter is empty.", "Write what stands between path and query, such as ;.")
+    return Changes(
+        add_to_date=values.get("add_to_date", 0.0),
+        query_delimiter=delimiter,
+        lowercase_path=values.get("force_lowercase_path", False),
+        strip_query=values.get("strip_query_string", False),
+        drop_parameters=frozenset(values.get("drop_query_parameters", ())),
+        request_suffix=values.get("request_suffix", "").lstrip("?&"),
+        mask_bytes=values.get("anonymize_ip", 0),
+        no_user_id=values.get("no_user_id", False),
+    )
+
+
+def _list(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    given: tuple[str, ...] = tuple(values.get(name, ()))
+    file: Path | None = values.get(f"{name}_from")
+    if file is None:
+        return given
+    option = f"--{name.replace('_', '-')}-from"
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"{option}: {file} cannot be read: {(error.strerror or '').lower()}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{option}: {file} is no text in UTF-8.") from None
+    # "#" begins a comment only at the beginning of a line: it may stand in a path.
+    return (*given, *(line.strip() for line in lines if line.strip() and not line.startswith("#")))
+
+
+def _date(option: str, text: str | None, zone: tzinfo) -> float | None:
+    if text is None:
+        return None
+    moment = compile_time("any", zone)(text.strip())
+    if moment is None:
+        raise UsageError(f"{option}: {text!r} is no date.", "Write '2026-03-01 00:00:00 +0000'.")
+    return moment
+
+
+def _downloads(values: Mapping[str, Any]) -> frozenset[str]:
+    named = _extensions(values.get("download_extensions", ""))
+    return (named or DOWNLOAD_EXTENSIONS) | _extensions(values.get("add_download_extensions", ""))
+
+
+def _extensions(text: str) -> frozenset[str]:
+    return frozenset(filter(None, (one.strip().lstrip(".").lower() for one in text.split(","))))
