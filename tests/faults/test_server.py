@@ -473,7 +473,7 @@ def test_a_server_half_of_whose_answers_are_refusals_gets_all_exactly_once(run: 
 
 
 def test_a_connection_that_is_reset_before_its_post_is_read_costs_nothing(run: Run, write: Write) -> None:
-    """To us it is in doubt, so that it is posted again; and stored once."""
+    """To us it is in doubt where all of it was on its way, so that it is posted again; and stored once."""
     written = marks(write(40))
     count = itertools.count()
     with keeping() as keeper:
@@ -487,7 +487,6 @@ def test_a_connection_that_is_reset_before_its_post_is_read_costs_nothing(run: R
         done = send(run, keeper.url, *ONE, "--recorder-max-payload-size", 10, "a.log")
     accounted(done, keeper.stored, written, 0, tracked=40)
     assert keeper.stored == Counter(dict.fromkeys(written, 1))
-    assert done.summary["maybe_twice"] >= 10
 
 
 def test_a_server_that_gets_slower_is_spared_and_used_again_when_it_is_not(run: Run, write: Write) -> None:

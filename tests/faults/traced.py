@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.conftest import TOKENS, Done, command, environment, missing
@@ -28,10 +29,24 @@ def traced(folder: Path, inject: str, *given: object, timeout: float = 60) -> Do
     return result
 
 
+def calls(folder: Path) -> Iterator[str]:
+    """The calls of the trace, each whole and where it ended, also when another thread came between."""
+    begun: dict[str, str] = {}
+    for line in (folder / "trace").read_text().splitlines():
+        thread, _, call = line.partition(" ")
+        call = call.strip()
+        if call.endswith("<unfinished ...>"):
+            begun[thread] = call.removesuffix("<unfinished ...>").rstrip()
+        elif resumed := re.match(r"<\.\.\. \w+ resumed>(.*)", call):
+            yield begun.pop(thread, "") + resumed[1]
+        else:
+            yield call
+
+
 def lose_power(folder: Path) -> int:
     """Cuts off the ledger's log of changes what was written to it after it was last synced; bytes cut off."""
     first: dict[Path, int] = {}
-    for call in (folder / "trace").read_text().splitlines():
+    for call in calls(folder):
         written = re.search(r"pwrite64\(\d+<(.+-wal)>, .*, (\d+)\) += \d+$", call)
         synced = re.search(r"fdatasync\(\d+<(.+-wal)>\) += 0$", call)
         if written:
