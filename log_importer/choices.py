@@ -1,16 +1,18 @@
 """Flags about what is tracked and what is changed -> `Selection` and `Changes`, checked."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, tzinfo
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from log_importer.errors import UsageError
+from log_importer.model import Hit
 from log_importer.parsing.times import compile_time
 from log_importer.rules.changes import Changes
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS
-from log_importer.rules.selection import Selection
+from log_importer.rules.selection import METHODS, Selection
 
 _LISTS = ("hostname", "include_host", "exclude_host", "include_path", "exclude_path", "useragent_exclude", "exclude_ip")
 
@@ -19,6 +21,7 @@ CHOOSING = frozenset({
     "enable_http_redirects", "download_extensions", "add_download_extensions", "exclude_older_than",
     "exclude_newer_than", "skip", "log_hostname", "add_to_date", "query_string_delimiter", "force_lowercase_path",
     "strip_query_string", "drop_query_parameters", "request_suffix", "anonymize_ip", "no_user_id",
+    "method", "status",
 })  # fmt: skip
 """The options that these are made of."""
 
@@ -48,6 +51,8 @@ def selection_of(values: Mapping[str, Any], zone: tzinfo = UTC) -> Selection:
         exclude_agents=lists["useragent_exclude"],
         exclude_addresses=lists["exclude_ip"],
         log_hostname=values.get("log_hostname", ""),
+        methods=frozenset(one.upper() for one in _commas("method", values)) or METHODS,
+        statuses=tuple(_checked_status(one) for one in _commas("status", values)),
         lines=values.get("skip", 0),
     )
 
@@ -92,6 +97,27 @@ def _date(option: str, text: str | None, zone: tzinfo) -> float | None:
     if moment is None:
         raise UsageError(f"{option}: {text!r} is no date.", "Write '2026-03-01 00:00:00 +0000'.")
     return moment
+
+
+def _commas(name: str, values: Mapping[str, Any]) -> list[str]:
+    return [one.strip() for text in values.get(name, ()) for one in text.split(",") if one.strip()]
+
+
+def _checked_status(text: str) -> str:
+    if not re.fullmatch(r"[1-5]([0-9]{2}|xx)", text, re.IGNORECASE):
+        raise UsageError(f"--status: {text!r} is no status.", "Write 404 or 2xx.")
+    return text
+
+
+def dimensions_of(given: Iterable[str]) -> tuple[tuple[int, str], ...]:
+    """Custom dimensions, `NUMBER=FIELD` each. Raises `UsageError`."""
+    found = []
+    for text in given:
+        number, _, field = text.partition("=")
+        if not re.fullmatch(r"[1-9][0-9]{0,2}", number) or field not in Hit._fields:
+            raise UsageError(f"--dimension: {text!r} is no NUMBER=FIELD.", f"The fields are {', '.join(Hit._fields)}.")
+        found.append((int(number), field))
+    return tuple(found)
 
 
 def _downloads(values: Mapping[str, Any]) -> frozenset[str]:

@@ -106,6 +106,8 @@ def plan_of(settings: Settings, inputs: Inputs, site: Site) -> Plan:
             reverse_dns=settings.enable_reverse_dns,
             log_hostname=settings.log_hostname,
             downloads=settings.selection.downloads,
+            dimensions=settings.dimensions,
+            visitor_ids=settings.visitor_id,
             title_delimiter=settings.title_category_delimiter,
         ),
         max_line_bytes=settings.max_line_bytes,

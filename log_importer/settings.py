@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from log_importer.choices import CHOOSING, changes_of, selection_of
+from log_importer.choices import CHOOSING, changes_of, dimensions_of, selection_of
 from log_importer.errors import UsageError
 from log_importer.model import Hit
 from log_importer.parsing.parser import named_zone
@@ -50,6 +50,8 @@ class Settings:
     changes: Changes = field(default_factory=Changes)
     chosen_flags: tuple[str, ...] = ()  # those that made them
     title_category_delimiter: str = "/"
+    dimensions: tuple[tuple[int, str], ...] = ()  # number, field
+    visitor_id: str = ""
     enable_reverse_dns: bool = False
     accept_any_client: bool = False
     max_line_bytes: int = MAX_LINE_BYTES
@@ -138,6 +140,7 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         raise UsageError(f"--json-field: there is no field {unknown[0]!r}.", f"There are: {', '.join(Hit._fields)}.")
     if "encoding" in values:
         values["encoding"] = text_encoding(values["encoding"])
+    values["dimensions"] = dimensions_of(values.get("dimensions", ()))
     values["selection"] = selection_of(values, named_zone(values.get("timezone", "UTC"), "--timezone"))
     values["changes"] = changes_of(values)
     values["chosen_flags"] = tuple(

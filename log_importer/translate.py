@@ -22,6 +22,7 @@ from log_importer.rules.changes import Changes, changes_after, changes_before
 from log_importer.rules.exclusions import compile_exclusions
 from log_importer.rules.selection import Selection
 from log_importer.tracking.requests import Tracking, compile_encoder
+from log_importer.tracking.visitors import visitor_id
 
 MAX_LINE_BYTES = 65536
 """Longer lines are rejected as `oversize`."""
@@ -66,6 +67,7 @@ class Outcome(NamedTuple):
     rejected: bool = False
     download: bool = False
     cut: bool = False
+    identity: str = ""  # of a visitor who is known by more than address and browser
 
 
 class Translator:
@@ -82,6 +84,7 @@ class Translator:
         self._before, self._after = changes_before(plan.changes), changes_after(plan.changes)
         self._encode = compile_encoder(plan.tracking)
         self.site = plan.site
+        self._visitor_ids = plan.tracking.visitor_ids
         self._max = plan.max_line_bytes
         self._leave_out = plan.selection.lines
 
@@ -112,8 +115,9 @@ class Translator:
                 return Outcome(after(hit) if after else hit, None, reason)
         if after is not None:
             hit = after(hit)
-        query, download, cut = self._encode(hit, self.site)
-        return Outcome(hit, query, "", False, download, cut)
+        known = visitor_id(hit, self._visitor_ids)
+        query, download, cut = self._encode(hit, self.site, known)
+        return Outcome(hit, query, "", False, download, cut, hit.user_id or known)
 
     def use(self, header: str) -> None:
         """Puts the `#Fields:` line `header` in force; "" for none. Begins a chunk."""
@@ -193,11 +197,11 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
         if wanted is not None and offset not in wanted:
             offset += len(raw) + 1
             continue
-        hit, query, reason, bad, download, cut = one(raw, now, number)
+        hit, query, reason, bad, download, cut, identity = one(raw, now, number)
         if query is not None:
             assert hit is not None
             encoded = query.encode("ascii")
-            visitor, agent, lane = visitor_keys(hit.client_ip, hit.user_agent or "")
+            visitor, agent, lane = visitor_keys(hit.client_ip, hit.user_agent or "", identity)
             blob.append(encoded)
             lengths.append(len(encoded))
             numbers.append(number)
@@ -225,13 +229,17 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
 
 
 @lru_cache(maxsize=65536)
-def visitor_keys(address: str, agent: str) -> tuple[int, int, int]:
+def visitor_keys(address: str, agent: str, identity: str = "") -> tuple[int, int, int]:
     """Keys that are the same in every process: the visitor (64 bit), the user agent (32), the lane (16).
 
-    A visitor, to Matomo, is an address and a browser. The lane is that of the user agent without its digits and two
-    bits of the address: few distinct user agents meet in a batch, and one busy browser does not fill a lane.
+    A visitor, to Matomo, is a user or a visitor id, `identity`, and only without one an address and a browser. The lane
+    is that of the user agent without its digits and two bits of the address: few distinct user agents meet in a batch,
+    and one busy browser does not fill a lane. Who has an identity may come from anywhere.
     """
     raw_agent = agent.encode("utf-8", "surrogatepass")
+    if identity:
+        known = identity.encode("utf-8", "surrogatepass")
+        return crc32(known) << 32 | crc32(known[::-1]), crc32(raw_agent), crc32(known) & 0xFFFF
     raw_address = crc32(address.encode("utf-8", "surrogatepass"))
     agent_key = crc32(raw_agent)
     lane = crc32(_DIGITS.sub(b"", raw_agent) + bytes([raw_address & 3])) & 0xFFFF

@@ -1,6 +1,9 @@
 """What users want in, out and changed: each option with the meaning that they expect, seen in `explain`."""
 
+import contextlib
 import json
+import sqlite3
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,10 @@ def explained(run: Run, folder: Path, *arguments: str) -> list[dict[str, Any]]:
         (["--exclude-older-than", "2025-10-11 11:55:36 +0000"], ["date", None, "status-error", None]),
         (["--exclude-newer-than", "2025-10-11 11:55:36 +0000"], [None, None, "date", "date"]),
         (["--exclude-newer-than", "2025-10-12", "--timezone", "Europe/Paris"], [None, None, "date", "date"]),
+        (["--method", "post"], ["method"] * 4),
+        (["--method", "get,head", "--method", "POST"], TRACKED),
+        (["--status", "200,3xx"], [None, None, "status-error", None]),
+        (["--status", "4XX", "--enable-http-errors"], ["status", "status", None, "status"]),
         (["--skip", "2"], ["skip", "skip", "status-error", None]),
         (["--skip", "99"], ["skip"] * 4),
         (["--add-to-date", "-86400", "--exclude-older-than", "2025-10-10"], ["date", None, "status-error", None]),
@@ -73,6 +80,9 @@ def test_what_is_left_out_is_counted_under_its_name(
         (["--anonymize-ip", "1"], 0, "cip", "192.0.2.0"),
         (["--anonymize-ip", "2", "--enable-http-errors"], 2, "cip", "2001:db8:1::"),
         (["--no-user-id"], 0, "uid", None),
+        (["--dimension", "3=status", "--dimension", "12=time"], 0, "dimension3", "200"),
+        (["--dimension", "3=host"], 3, "dimension3", None),
+        (["--visitor-id", "ip+ua"], 0, "cid", "IP_AND_AGENT"),
         (["--add-download-extensions", "DAT,.foo"], 3, "download", "http://localhost/file.dat"),
         (["--download-extensions", "dat", "--enable-http-errors"], 3, "download", "http://localhost/file.dat"),
     ],
@@ -80,7 +90,8 @@ def test_what_is_left_out_is_counted_under_its_name(
 def test_what_is_changed_is_what_is_sent(
     arguments: list[str], row: int, parameter: str, value: str | None, run: Run, tmp_path: Path
 ) -> None:
-    assert explained(run, tmp_path, *arguments)[row]["request"].get(parameter) == value
+    found = explained(run, tmp_path, *arguments)[row]["request"].get(parameter)
+    assert found == (value if value != "IP_AND_AGENT" else sha256(f"192.0.2.1\n{AGENT}".encode()).hexdigest()[:16])
 
 
 def test_an_extension_that_is_not_wanted_is_no_download(run: Run, tmp_path: Path) -> None:
@@ -110,7 +121,47 @@ def test_another_choice_is_another_job(run: Run, tmp_path: Path) -> None:
     assert (first["tracked"], second["tracked"], third["tracked"], third["known_lines"]) == (1, 2, 0, 4)
 
 
+def test_who_has_an_identity_is_one_visitor_wherever_he_is(run: Run, tmp_path: Path) -> None:
+    """A user, or a visitor with Matomo's cookie, who changes address and browser between his hits."""
+    fields = (
+        "#Fields: date time c-ip cs-username cs-method cs-uri-stem sc-status sc-win32-status cs(User-Agent) cs(Cookie)"
+    )
+    rows = [fields]
+    for number in range(400):
+        minute, second = divmod(number, 60)
+        agent = f"Mozilla/5.0+(X11;+Linux+x86_64;+rv:{120 + number % 9}.0)+Gecko/20100101+Firefox/{120 + number % 9}.0"
+        user = "anna" if number % 2 else "-"
+        cookie = "-" if number % 2 else "a=b;+_pk_id.1.1fff=aF344a398df83874.1760104536.;+c=d"
+        rows.append(
+            f"2025-10-10 10:{minute:02}:{second:02} 192.0.2.{number % 13} {user} GET /{number} 200 0 {agent} {cookie}"
+        )
+    (tmp_path / "a.log").write_text("\n".join(rows) + "\n")
+    done = run("import", "--local", "--state-dir", "state", "--json", "--recorder-max-payload-size", 20, "a.log")
+    assert done.summary["tracked"] == 400
+    with contextlib.closing(sqlite3.connect(tmp_path / "state" / "receiver.sqlite3")) as store:
+        visits = store.execute("SELECT user_id, actions FROM visit ORDER BY user_id").fetchall()
+        order = store.execute("SELECT idvisit, url FROM action ORDER BY idaction").fetchall()
+    assert visits == [(None, 200), ("anna", 200)]
+    for visit in {row[0] for row in order}:
+        numbers = [int(url.rsplit("/", 1)[1]) for of, url in order if of == visit]
+        assert numbers == sorted(numbers), "nobody overtakes himself"
+
+
+def test_a_made_visitor_id_is_the_same_everywhere_and_masked_with_the_address(run: Run, tmp_path: Path) -> None:
+    made = [
+        {row["request"]["cid"] for row in explained(run, tmp_path, "--visitor-id", "ip+ua", *more) if "request" in row}
+        for more in ([], [], ["--anonymize-ip", "4"])
+    ]
+    assert made[0] == made[1]
+    assert len(made[0]) == 3
+    assert made[0].isdisjoint(made[2])
+    assert len(made[2]) == 2, "two have the same browser"
+
+
 WRONG = {
+    "--dimension x=host": "--dimension: 'x=host' is no NUMBER=FIELD.",
+    "--dimension 1=hosts": "--dimension: '1=hosts' is no NUMBER=FIELD.",
+    "--status 6xx": "--status: '6xx' is no status.",
     "--exclude-ip foo": "--exclude-ip: 'foo' is no address or network.",
     "--exclude-older-than foo": "--exclude-older-than: 'foo' is no date.",
     "--exclude-path-from /nope": "--exclude-path-from: /nope cannot be read: no such file or directory.",

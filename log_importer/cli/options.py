@@ -80,6 +80,8 @@ SELECTING = options(
     _several("--exclude-path", "PATH", "No hits on paths like this."),
     _several("--useragent-exclude", "TEXT", "No user agents with this text in them."),
     _several("--exclude-ip", "ADDRESS", "No clients of this address or network (192.0.2.0/24)."),
+    option("--method", multiple=True, metavar="METHOD,...", help="Only requests of these methods. [GET,POST]"),
+    option("--status", multiple=True, metavar="STATUS,...", help="Only answers of these statuses (404, 2xx)."),
     option("--exclude-older-than", metavar="DATE", help="No hits before this date ('2026-03-01 00:00:00 +0000')."),
     option("--exclude-newer-than", metavar="DATE", help="No hits after this date."),
     option("--skip", type=click.IntRange(0), metavar="N", help="Leave out the first N lines of each source."),
@@ -104,6 +106,14 @@ CHANGING = options(
     option("--title-category-delimiter", metavar="C", help="Between the parts of an error's title. [/]"),
     option("--add-to-date", type=float, metavar="S", help="Add so many seconds to every date; may be negative."),
     option("--anonymize-ip", type=click.IntRange(0, 4), metavar="N", help="Mask so many bytes of addresses. [0]"),
+    option(
+        "--dimension", "dimensions", multiple=True, metavar="N=FIELD",
+        help="Send a field as the custom dimension N; may be given again.",
+    ),
+    option(
+        "--visitor-id", type=click.Choice(["ip+ua"]),
+        help="Make visitor ids of address and user agent, where no cookie of Matomo's was logged.",
+    ),
     flag("--no-user-id", "Do not send the names of users that are logged in."),
 )  # fmt: skip
 

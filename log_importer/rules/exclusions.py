@@ -15,14 +15,12 @@ FUTURE = 60.0
 TOO_OLD = 7300 * 86400.0
 """Seconds; a real Matomo stores a hit older than 7,300 days, or one in the future, with the time of its arrival."""
 
-_METHODS = frozenset({"GET", "POST"})
-
 
 def compile_exclusions(
     selection: Selection, is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
 ) -> list[Rule]:
     """The rules in force, in the order in which their reasons win."""
-    rules: list[Rule] = [*chosen_before(selection), _time, _method]
+    rules: list[Rule] = [*chosen_before(selection), _time, _method(selection.methods)]
     if not selection.http_errors:
         rules.append(_status_error)
     if not selection.http_redirects:
@@ -41,10 +39,13 @@ def _time(hit: Hit, now: float) -> str | None:
     return "time-too-old" if hit.time < now - TOO_OLD else None
 
 
-def _method(hit: Hit, _now: float) -> str | None:
-    if hit.method is None:  # some logs have none; where a request line held none, it asked for nothing
-        return None if hit.path.startswith("/") else "method"
-    return None if hit.method in _METHODS else "method"
+def _method(wanted: frozenset[str]) -> Rule:
+    def method(hit: Hit, _now: float) -> str | None:
+        if hit.method is None:  # some logs have none; where a request line held none, it asked for nothing
+            return None if hit.path.startswith("/") else "method"
+        return None if hit.method in wanted else "method"
+
+    return method
 
 
 def _status_error(hit: Hit, _now: float) -> str | None:

@@ -15,6 +15,8 @@ from log_importer.model import Hit
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS
 
 Rule = Callable[[Hit, float], str | None]
+METHODS = frozenset({"GET", "POST"})
+"""What people's browsers do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Selection:
     exclude_agents: tuple[str, ...] = ()  # parts of user agents, in any case
     exclude_addresses: tuple[str, ...] = ()  # addresses and networks
     log_hostname: str = ""  # the host of hits whose log names none
+    methods: frozenset[str] = METHODS
+    statuses: tuple[str, ...] = ()  # 404, 2xx; () is every status
     lines: int = 0  # so many at the beginning of each source are left out
 
 
@@ -53,6 +57,8 @@ def chosen_before(selection: Selection) -> list[Rule]:
 def chosen_after(selection: Selection) -> list[Rule]:
     """The user's rules that come after all others."""
     rules: list[Rule] = []
+    if selection.statuses:
+        rules.append(_status(selection.statuses))
     if selection.exclude_agents:
         rules.append(_agent(selection.exclude_agents))
     if selection.exclude_addresses:
@@ -86,6 +92,12 @@ def _path(wanted: Callable[[str], object] | None, excluded: Callable[[str], obje
         return "path" if (wanted and not wanted(hit.path)) or (excluded and excluded(hit.path)) else None
 
     return path
+
+
+def _status(wanted: Iterable[str]) -> Rule:
+    patterns = [re.sub("[xX]", "[0-9]", status) for status in wanted]
+    fits = lru_cache(maxsize=1024)(re.compile("|".join(patterns)).fullmatch)
+    return lambda hit, _: None if hit.status is not None and fits(str(hit.status)) else "status"
 
 
 def _agent(parts: Iterable[str]) -> Rule:

@@ -23,11 +23,14 @@ class Tracking:
     reverse_dns: bool = False
     log_hostname: str = ""  # for hits whose log names no host
     downloads: frozenset[str] = DOWNLOAD_EXTENSIONS
+    dimensions: tuple[tuple[int, str], ...] = ()  # number of a custom dimension, field
+    visitor_ids: str = ""  # how those are made that no cookie tells
     title_delimiter: str = "/"  # between the categories of a page title
 
 
-Encode = Callable[[Hit, Site], tuple[str, bool, bool]]
-"""The query string with its leading "?", whether it is a download, whether its url was cut."""
+Encode = Callable[[Hit, Site, str], tuple[str, bool, bool]]
+"""Of a hit, its site and its visitor's id ("" for none): the query string with its leading "?", whether it is a
+download, whether its url was cut."""
 
 
 def compile_encoder(tracking: Tracking) -> Encode:
@@ -42,7 +45,9 @@ def compile_encoder(tracking: Tracking) -> Encode:
             return tracking.static
         return extension(path) in tracking.downloads
 
-    def encode(hit: Hit, site: Site) -> tuple[str, bool, bool]:
+    dimensions = [(f"&dimension{number}=", Hit._fields.index(field)) for number, field in tracking.dimensions]
+
+    def encode(hit: Hit, site: Site, visitor: str = "") -> tuple[str, bool, bool]:
         url = origin(hit.scheme, hit.host, tracking.log_hostname, site.main_url) + _target(hit)
         cut = len(url) > MAX_URL
         if cut:
@@ -64,6 +69,12 @@ def compile_encoder(tracking: Tracking) -> Encode:
             parts.append(f"&download={page}")
         if hit.user_id:
             parts.append(f"&uid={percent(hit.user_id)}")
+        if visitor:
+            parts.append(f"&cid={visitor}&_id={visitor}")
+        for name, index in dimensions:
+            value = hit[index]
+            if value is not None:
+                parts.append(name + percent(_as_text(value)))
         if hit.duration is not None:
             milliseconds = round(hit.duration * 1000)
             parts.append(f"&gt_ms={milliseconds}&pf_srv={milliseconds}")
@@ -76,6 +87,10 @@ def compile_encoder(tracking: Tracking) -> Encode:
         return "".join(parts), download, cut
 
     return encode
+
+
+def _as_text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _origin(scheme: str | None, host: str | None, log_hostname: str, main_url: str) -> str:
