@@ -13,7 +13,7 @@ from log_importer.interrupt import Interrupt
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
 from log_importer.parsing.parser import Reading, named_zone
-from log_importer.posting import end_sender, start_sender
+from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.probe import Probe, probe
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
@@ -128,7 +128,7 @@ def run_import(
     """Imports all sources into the server at `url`. What went wrong is in the report; only usage errors are raised."""
     began = time.monotonic()
     report = Report(Tally())
-    server = Server(url, token, endpoint=settings.endpoint, request_timeout=settings.request_timeout)
+    server = server_of(settings, url, token)
     report.server = server.url if settings.url else ""
     inputs = look(settings, say, ledger)
     report.errors.extend(inputs.errors)

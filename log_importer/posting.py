@@ -16,6 +16,15 @@ from log_importer.settings import Settings
 from log_importer.tracking.bulk import MAX_BODY, body
 
 
+def server_of(settings: Settings, url: str, token: str) -> Server:
+    """The server at `url`, as the settings say to talk to it. Raises `UsageError`."""
+    auth = (settings.auth_user, settings.auth_password) if settings.auth_user else None
+    return Server(
+        url, token, endpoint=settings.endpoint, api_url=settings.api_url, auth=auth, ca_file=settings.ca_file,
+        verify=not settings.accept_invalid_ssl_certificate, request_timeout=settings.request_timeout,
+    )  # fmt: skip
+
+
 def start_sender(
     settings: Settings, server: Server, token: str, journal: Journal, ledger: Ledger, zones: Mapping[int, str],
     interrupt: Interrupt, say: Callable[[str], None],

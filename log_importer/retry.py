@@ -14,7 +14,7 @@ from log_importer.ledger.load import Held
 from log_importer.ledger.view import View, view
 from log_importer.model import Outcome, Request
 from log_importer.pipeline import Report
-from log_importer.posting import end_sender, start_sender
+from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
 from log_importer.server import Server
@@ -67,7 +67,7 @@ def _retry_job(settings: Settings, waiting: View, state: Path, say: Callable[[st
 def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
     began = time.monotonic()
     report = Report(Tally())
-    server = Server(job.url, job.token, endpoint=settings.endpoint, request_timeout=settings.request_timeout)
+    server = server_of(settings, job.url, job.token)
     report.server = server.url if settings.url else ""
     requests = _requests(job.ledger, report.tally)
     with Interrupt(say, settings.grace) as interrupt:

@@ -27,6 +27,11 @@ class Settings:
     sources: tuple[str, ...] = ()
     url: str = ""  # "" is the embedded receiver
     endpoint: str = ""  # path of the tracker under the URL; "" is the usual one
+    api_url: str = ""  # where it is not the server's own
+    auth_user: str = ""  # of the web server, not of Matomo
+    auth_password: str = ""
+    ca_file: str = ""
+    accept_invalid_ssl_certificate: bool = False
     token: str = ""
     token_in_arguments: bool = False
     idsite: int = 1
@@ -101,7 +106,10 @@ class Settings:
         return read_address(self.url).base if self.url else ""
 
 
-SERVER_OPTIONS = ("url", "endpoint", "token_auth", "token_auth_file", "idsite")
+SERVER_OPTIONS = (
+    "url", "endpoint", "api_url", "token_auth", "token_auth_file", "auth_user", "auth_password", "ca_file",
+    "accept_invalid_ssl_certificate", "idsite",
+)  # fmt: skip
 """With one of these a server is meant, so that a lost --url is noticed."""
 
 
@@ -130,6 +138,10 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
             raise UsageError("There is no token.", "Set LOG_IMPORTER_TOKEN_AUTH, or name a file: --token-auth-file.")
         if "idsite" not in values:
             raise UsageError("There is no site to import into.", "Name it with --idsite.")
+    if bool(values.get("auth_user")) != bool(values.get("auth_password")):
+        raise UsageError("--auth-user and --auth-password belong together.", "Give both or none.")
+    if values.pop("disable_bulk_tracking", False):
+        values["recorder_max_payload_size"] = 1
     in_arguments = bool(values.pop("token_auth_argument", None))
     state_dir = Path(values.pop("state_dir", None) or default_state_dir())
     _check_host(values.get("log_hostname", ""))

@@ -1,0 +1,78 @@
+"""The options about the server, from the command line to what it sees: logins, authorities, the API, single posts."""
+
+import base64
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.conftest import TOKENS, Done, Run
+from tests.fault_server import FaultServer, Posted, Told, good, serve
+from tests.oracle import lines
+
+
+def imported(run: Run, folder: Path, url: str, *more: object) -> Done:
+    (folder / "a.log").write_bytes(lines(range(20)))
+    options = ("--url", url, "--idsite", 1, "--state-dir", "state", "--json", "--give-up-after", 2)
+    return run("import", *options, *more, "a.log", LOG_IMPORTER_TOKEN_AUTH=TOKENS.admin)
+
+
+def guarded(posted: Posted) -> Told:
+    """A web server that wants a login of its own."""
+    wanted = "Basic " + base64.b64encode(b"web:p:w\xc3\xb6rd").decode()
+    return good(posted) if posted.headers.get("Authorization") == wanted else Told(401, b"login")
+
+
+def test_a_web_server_that_wants_a_login_gets_it_with_every_request(run: Run, tmp_path: Path) -> None:
+    with serve() as server:
+        server.script = guarded
+        done = imported(run, tmp_path, server.url, "--auth-user", "web", "--auth-password", "p:w\u00f6rd")
+        assert (done.code, done.summary["tracked"]) == (0, 20)
+        refused = imported(run, tmp_path, server.url, "--again")
+    assert refused.code == 4
+    assert "401" in refused.err
+    assert "p:w" not in done.err + refused.err
+
+
+@pytest.mark.parametrize("option", [("--auth-user", "web"), ("--auth-password", "x")])
+def test_half_a_login_is_a_sentence(option: tuple[str, str], run: Run, tmp_path: Path) -> None:
+    done = imported(run, tmp_path, "http://127.0.0.1:9", *option)
+    assert (done.code, done.err) == (
+        2,
+        "log-importer: --auth-user and --auth-password belong together. Give both or none.\n",
+    )
+
+
+def test_the_api_may_be_elsewhere(run: Run, tmp_path: Path) -> None:
+    with serve() as tracker, serve() as api:
+        done = imported(run, tmp_path, tracker.url, "--api-url", f"{api.url}/matomo/")
+        assert (done.code, done.summary["tracked"]) == (0, 20)
+        assert paths(api) == {"/matomo/index.php"}
+        assert "/index.php" not in "".join(paths(tracker))
+
+
+def test_one_request_a_post_where_bulk_is_switched_off(run: Run, tmp_path: Path) -> None:
+    with serve() as server:
+        done = imported(run, tmp_path, server.url, "--disable-bulk-tracking")
+        posts = server.bulk
+    assert (done.code, done.summary["tracked"]) == (0, 20)
+    assert [len(posted.queries) for posted in posts] == [1] * 20
+
+
+def test_a_certificate_counts_by_its_authority_or_not_at_all(run: Run, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with serve(tls=context) as server:
+        refused = imported(run, tmp_path, server.url)
+        assert refused.code == 4
+        assert "certificate" in refused.err
+        assert imported(run, tmp_path, server.url, "--ca-file", "ca.pem").summary["tracked"] == 20
+        again = imported(run, tmp_path, server.url, "--accept-invalid-ssl-certificate", "--again")
+        assert (again.code, again.summary["tracked"], again.err) == (0, 20, "")
+
+
+def paths(server: FaultServer) -> set[str]:
+    return {posted.path.partition("?")[0] for posted in server.posted}
