@@ -17,7 +17,7 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
     """Imports what the options `given` say and prints the summary; the exit code. Raises `LogImporterError`."""
     settings = make_settings(given, terminal=terminal)
     state = open_state(settings.state_dir)
-    progress = Progress(bar=settings.progress)
+    progress = Progress(settings.progress, settings.show_progress_delay)
     say = speaker(progress)
     if token_in_arguments:
         say(

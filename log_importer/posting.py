@@ -43,7 +43,7 @@ def start_sender(
     lanes = Lanes(lambda: pace.size, MAX_BODY)
     delivery = Delivery(
         journal, Dates(ledger.days, zones, ledger.begin_days), pace, say, settings.give_up_after,
-        settings.retry_delay, lanes.shrink,
+        settings.retry_max_attempts, settings.retry_delay, lanes.shrink,
         transactions=not settings.server_without_transactions,
     )  # fmt: skip
     return Sender(lanes, delivery, connect, interrupt.halt, interrupt.stop)

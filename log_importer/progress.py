@@ -21,15 +21,12 @@ def speaker(progress: "Progress") -> Callable[[str], None]:
     return say
 
 
-_EVERY = 30.0
-"""Seconds between two plain lines."""
-
-
 class Progress:
     """Shows bytes read of the total, lines and tracked requests a second, requests in flight."""
 
-    def __init__(self, bar: bool | None = None) -> None:
-        """`bar` `None`: on a terminal."""
+    def __init__(self, bar: bool | None = None, every: float = 30.0) -> None:
+        """`bar` `None`: on a terminal; without one, a plain line comes `every` so many seconds."""
+        self._every = every
         self._wanted = sys.stderr.isatty() if bar is None else bar
         self._bar: Any = None
         self._raw: dict[int, int] = {}
@@ -57,7 +54,7 @@ class Progress:
             rates = f"{lines / seconds:,.0f} lines/s, {tracked / seconds:,.0f} tracked/s, {in_flight:,} in flight"
             self._bar.set_postfix_str(rates, refresh=False)
             self._bar.update(sum(self._raw.values()) - self._bar.n)
-        elif now - self._said >= _EVERY:
+        elif now - self._said >= self._every:
             self._said = now
             self.say(f"log-importer: {lines:,} lines read, {tracked:,} tracked, {in_flight:,} in flight.")
 

@@ -67,8 +67,10 @@ class Settings:
     recorder_max_payload_size: int = 2000
     request_timeout: float = 300.0
     give_up_after: float = 900.0
+    retry_max_attempts: int = 0
     retry_delay: float = 1.0  # seconds before a post is repeated for the first time
     grace: float = 30.0
+    show_progress_delay: float = 30.0  # seconds between two lines, where there is no bar
     workers: int | None = None  # None: as many as there are processors, none for small inputs
     rejects: Path | None = None
     json: bool = False

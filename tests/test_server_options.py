@@ -74,5 +74,42 @@ def test_a_certificate_counts_by_its_authority_or_not_at_all(run: Run, tmp_path:
         assert (again.code, again.summary["tracked"], again.err) == (0, 20, "")
 
 
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_batch_is_tried_as_often_as_is_allowed(most: int, run: Run, tmp_path: Path) -> None:
+    def busy(posted: Posted) -> Told:
+        return good(posted) if "/index.php" in posted.path or b"ping=1" in posted.body else Told(503, b"busy")
+
+    with serve() as server:
+        server.script = busy
+        options = ("--retry-max-attempts", most, "--retry-delay", 0.01, "--give-up-after", 60, "--recorders", 1)
+        done = imported(run, tmp_path, server.url, *options)
+        assert len(server.bulk) == most
+    assert done.code == 5
+    assert "as often as --retry-max-attempts allows" in done.err
+    assert (done.summary["tracked"], done.summary["pending"]) == (0, 20)
+
+
+def test_all_that_is_printed_may_go_to_a_file_to_the_last_word(run: Run, tmp_path: Path) -> None:
+    with serve() as server:
+        done = imported(run, tmp_path, server.url, "--output", "out.txt", "missing.log")
+    assert (done.code, done.out, done.err) == (3, "", "")
+    text = (tmp_path / "out.txt").read_text()
+    assert "missing.log: cannot be read" in text
+    assert '"tracked": 20' in text
+    before = len(text)
+    with serve() as server:
+        imported(run, tmp_path, server.url, "--output", "out.txt")
+    assert len((tmp_path / "out.txt").read_text()) > before, "it is added to"
+
+
+@pytest.mark.parametrize(
+    "option", [("--php-binary", "/usr/bin/php"), ("--enable-testmode",), ("--output", "/no/where")]
+)
+def test_what_is_not_for_us_is_a_sentence(option: tuple[str, ...], run: Run, tmp_path: Path) -> None:
+    done = imported(run, tmp_path, "http://127.0.0.1:9", *option)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert option[0] in done.err
+
+
 def paths(server: FaultServer) -> set[str]:
     return {posted.path.partition("?")[0] for posted in server.posted}

@@ -1,5 +1,6 @@
 """`log-importer import`: the main job."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ from log_importer.cli.options import CHANGING, POSTING, READING, SELECTING, SERV
 @option("--workers", type=click.IntRange(0, 256), metavar="N", help="Worker processes; 0 for none. [as processors]")
 @option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="Keep every rejected line in this file.")
 @option("--show-progress/--no-show-progress", "progress", help="The progress bar. [on a terminal]")
+@option(
+    "--show-progress-delay", type=click.FloatRange(0), metavar="S", help="Without a bar, a line each S seconds. [30]"
+)
+@option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Put all that is printed at the end of FILE.")
+@option("--php-binary", hidden=True)
+@option("--enable-testmode", is_flag=True, flag_value=True, hidden=True)
 @flag("--json", "Print the summary as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
@@ -37,8 +44,31 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     log-importer import --url https://matomo.example.org --idsite 1 /var/log/nginx/access.log*
     zcat old.log.gz | log-importer import --local -
     """
+    from log_importer.errors import UsageError
     from log_importer.main_job import main_job
 
+    for name in ("php_binary", "enable_testmode"):
+        if given.pop(name):
+            option_name = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{option_name} needs Matomo's own folder and PHP, and log-importer neither.", "Leave it out."
+            )
+    _print_into(given.pop("output"))
     in_arguments = ctx.get_parameter_source("token_auth") is click.core.ParameterSource.COMMANDLINE
     terminal = any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr) if stream is not None)
     return main_job(given, token_in_arguments=in_arguments, terminal=terminal)
+
+
+def _print_into(file: Path | None) -> None:
+    """Whatever is printed from now on, by whom it may be, stands at the end of `file`."""
+    from log_importer.errors import UsageError
+
+    if file is None:
+        return
+    try:
+        number = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(f"--output: {file} cannot be written: {(error.strerror or '').lower()}.") from None
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(number, stream.fileno())

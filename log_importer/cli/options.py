@@ -63,7 +63,10 @@ READING = options(
     option("--w3c-map-field", multiple=True, metavar="NEW=OLD", help="A W3C column's name in the log, the usual one."),
     option("--w3c-field-regex", multiple=True, metavar="COLUMN=RE", help="Fields out of a W3C column."),
     flag("--w3c-time-taken-millisecs", "time-taken is in milliseconds in W3C logs."),
-    flag("--w3c-time-taken-secs", "time-taken is in seconds in W3C logs."),
+    option(
+        "--w3c-time-taken-secs", "--iis-time-taken-secs", is_flag=True, flag_value=True, type=bool,
+        help="time-taken is in seconds in W3C logs.",
+    ),
     option("--encoding", metavar="NAME", help="Of the logs' text. [utf-8; UTF-16 tells itself]"),
     option("--log-hostname", metavar="HOST", help="The host of hits whose log names none."),
     option("--timezone", metavar="ZONE", help="Of logs that write local time without an offset: Europe/Paris. [UTC]"),
@@ -144,6 +147,10 @@ POSTING = options(
     flag("--disable-bulk-tracking", "One tracking request in each post."),
     option("--request-timeout", type=_SECONDS, metavar="S", help="Seconds to wait for the server's answer. [300]"),
     option("--retry-delay", type=_SECONDS, metavar="S", help="Seconds before a post is repeated; then doubled. [1]"),
+    option(
+        "--retry-max-attempts", type=click.IntRange(0), metavar="N",
+        help="How often a batch is tried that is not stored. [0: until --give-up-after]",
+    ),
     option("--give-up-after", type=_SECONDS, metavar="S", help="Seconds without an answer after which to stop. [900]"),
     option("--grace", type=_SECONDS, metavar="S", help="Seconds to send what was read, after a signal. [30]"),
     flag("--server-without-transactions", "The server stores parts of a batch (bulk_requests_use_transaction=0)."),

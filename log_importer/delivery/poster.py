@@ -60,6 +60,7 @@ class Delivery:
     pace: Pace
     say: Callable[[str], None]  # one sentence for people, once each
     give_up_after: float = 900.0  # seconds without an answer that settles anything
+    most_attempts: int = 0  # of a batch that is not stored; 0: as many as there is time for
     first_pause: float = 1.0  # seconds, doubled each time
     shrink: Callable[[int], None] = lambda _: None  # a body of that many bytes was too large
     transactions: bool = True  # the server stores a batch whole or not at all
@@ -106,7 +107,7 @@ class Poster:
 
         Raises `ServerRefused`, `ServerUnreachable`, or `Aborted` with some of them pending.
         """
-        began, attempt, failures = time.monotonic(), 0, 0
+        began, attempt, attempts, failures = time.monotonic(), 0, 0, 0
         while True:
             posted = posted or self._attempt(requests)
             receipt = posted.receipt
@@ -130,6 +131,9 @@ class Poster:
                     return self._search(requests)
                 if posted.answer.status == 400:
                     raise ServerRefused(receipt.reason)
+            attempts += 1
+            if attempts == self._delivery.most_attempts:
+                raise ServerUnreachable(receipt.reason, "It was tried as often as --retry-max-attempts allows.")
             self._delivery.say(f"{receipt.reason} Trying again.")
             failed = time.monotonic()
             self._pause(attempt, receipt, began)
