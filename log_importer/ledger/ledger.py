@@ -9,6 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from log_importer.ledger.database import POSTED, SETTLED, into_meta, open_database, proof, unwritable
@@ -17,6 +18,8 @@ from log_importer.ledger.offsets import pack, unpack
 from log_importer.ledger.record import Record, Region
 from log_importer.ledger.writer import Job, Writer, Written
 from log_importer.model import BEGINNING, Boundary, Chunk, Disk, Outcome, Request
+
+_SOURCE, _OFFSET, _NUMBER = map(attrgetter, ("source", "offset", "number"))
 
 
 class Ledger:
@@ -270,14 +273,12 @@ class Ledger:
         self._put(lambda rows: rows.execute(f"INSERT OR REPLACE INTO source VALUES ({marks})", row))  # noqa: S608
 
     def _rows(self, batch: int, requests: Sequence[Request], state: int) -> list[tuple[object, ...]]:
-        by_source: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for request in requests:
-            by_source[self._open[request.source].id].append((request.offset, request.number))
         rows = []
-        for source, places in by_source.items():
-            places.sort()
-            offsets, numbers = zip(*places, strict=True)
-            rows.append(_batch_row(batch, source, state, offsets, numbers))
+        for index in set(map(_SOURCE, requests)):
+            # In a source the lines' numbers rise with their offsets, so that each may be sorted alone.
+            mine = [one for one in requests if one.source == index]
+            offsets, numbers = sorted(map(_OFFSET, mine)), sorted(map(_NUMBER, mine))
+            rows.append(_batch_row(batch, self._open[index].id, state, offsets, numbers))
         return rows
 
     def _settling(self, outcome: Outcome, *, posted: bool) -> list[Job]:
@@ -287,12 +288,10 @@ class Ledger:
             self._next_batch += 1
             rows = self._rows(batch, outcome.requests, SETTLED)
             jobs.append(lambda database: database.executemany(_INTO_BATCH, rows))
-        by_source: dict[int, list[Request]] = defaultdict(list)
-        for request in outcome.requests:
-            by_source[request.source].append(request)
-        for index, requests in by_source.items():
+        for index in set(map(_SOURCE, outcome.requests)):
+            requests = [one for one in outcome.requests if one.source == index]
             record = self._open[index]
-            twice = sum(outcome.maybe_twice(request) for request in requests)
+            twice = sum(outcome.maybe_twice(request) for request in requests if request.doubts)
             counts = [("maybe_twice", "", twice)]
             if outcome.bucket in HELD:
                 held = [_held(record.id, request, outcome) for request in requests]
@@ -301,7 +300,7 @@ class Ledger:
                 counts.append((outcome.bucket, outcome.reason, len(requests)))
             jobs.append(_counting(record.id, counts))
             if not record.stream:
-                moved = record.settle(request.offset for request in requests)
+                moved = record.settle(map(_OFFSET, requests))
                 jobs += self._moving(record, moved)
             else:
                 jobs.append(_dropping_done(record.id))

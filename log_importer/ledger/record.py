@@ -1,9 +1,10 @@
 """What the ledger knows of one source: its fingerprint, the low-water mark, and what is parsed behind it."""
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from log_importer.model import Boundary
 
@@ -54,9 +55,13 @@ class Record:
 
     def settle(self, offsets: Iterable[int]) -> bool:
         """These lines are done; whether the mark has moved."""
-        starts = [region.start for region in self.regions]
-        for offset in offsets:
-            self.regions[bisect_right(starts, offset) - 1].left -= 1
+        ascending = sorted(offsets)
+        first = 0
+        for region, beyond in pairwise([*self.regions, None]):
+            assert region is not None
+            last = len(ascending) if beyond is None else bisect_left(ascending, beyond.start)
+            region.left -= last - first
+            first = last
         return self.advance()
 
     def advance(self) -> bool:
