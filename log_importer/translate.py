@@ -228,7 +228,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
     )  # fmt: skip
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def visitor_keys(address: str, agent: str, identity: str = "") -> tuple[int, int, int]:
     """Keys that are the same in every process: the visitor (64 bit), the user agent (32), the lane (16).
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def client_address(text: str) -> str | None:
     """The address in `text`: bare, with a port, in brackets, or the first of a list; `None` where there is none."""
     first = text.split(",", 1)[0].strip()

@@ -54,7 +54,7 @@ def changes_after(changes: Changes) -> Change | None:
     """What happens to hits that are tracked, and before anyone sees them; `None` for nothing."""
     if not changes.mask_bytes and not changes.no_user_id:
         return None
-    mask = lru_cache(maxsize=65536)(lambda address: masked(address, changes.mask_bytes))
+    mask = lru_cache(maxsize=8192)(lambda address: masked(address, changes.mask_bytes))
 
     def change(hit: Hit) -> Hit:
         return hit._replace(

@@ -24,7 +24,7 @@ _RANGES = sorted(
 _FIRSTS = [first for first, _ in _RANGES]
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def search_engine(address: str) -> bool:
     """Whether `address` lies in a search engine's range; `False` for anything that is no IPv4 address.
 

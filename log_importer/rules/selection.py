@@ -114,7 +114,7 @@ def _agent(parts: Iterable[str]) -> Rule:
 def _address(networks: Iterable[str]) -> Rule:
     excluded = [ip_network(network, strict=False) for network in networks]
 
-    @lru_cache(maxsize=65536)
+    @lru_cache(maxsize=8192)
     def is_out(text: str) -> bool:
         address = ip_address(text)
         return any(address in network for network in excluded)

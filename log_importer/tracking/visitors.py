@@ -22,6 +22,6 @@ def visitor_id(hit: Hit, way: str) -> str:
     return _made(hit.client_ip, hit.user_agent or "") if way == IP_AND_AGENT else ""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def _made(address: str, agent: str) -> str:
     return sha256(f"{address}\n{agent}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
