@@ -1,18 +1,21 @@
 """Flags about what is tracked and what is changed -> `Selection` and `Changes`, checked."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, tzinfo
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from log_importer.errors import UsageError
-from log_importer.model import Hit
+from log_importer.model import FIELDS
+from log_importer.parsing.groups import GROUPS
 from log_importer.parsing.times import compile_time
 from log_importer.rules.changes import Changes
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS
+from log_importer.rules.mapping import MappingRule, Setting
 from log_importer.rules.selection import METHODS, Selection
+from log_importer.rules.values import is_reference
 
 _LISTS = ("hostname", "include_host", "exclude_host", "include_path", "exclude_path", "useragent_exclude", "exclude_ip")
 
@@ -109,15 +112,47 @@ def _checked_status(text: str) -> str:
     return text
 
 
-def dimensions_of(given: Iterable[str]) -> tuple[tuple[int, str], ...]:
-    """Custom dimensions, `NUMBER=FIELD` each. Raises `UsageError`."""
+def rules_of(values: Mapping[str, Any]) -> Iterator[MappingRule]:
+    """The mapping rules that options stand for. Raises `UsageError`."""
+    page: list[tuple[str, str]] = []
+    if values.get("track_http_method"):
+        page.append(("HTTP-method", "{method}"))
+    page += _variables("regex_group_to_page_cvar", values)
+    if values.get("track_http_code"):
+        page.append(("HTTP-code", "{status}"))
+    sets: list[tuple[str, Setting]] = [_dimension(text) for text in values.get("dimensions", ())]
+    if page:
+        sets.append(("cvar", tuple(page)))
+    if values.get("enable_bots"):
+        for pattern, name in (("?*", "Bot"), ("", "Not-Bot")):
+            yield MappingRule((("bot", (pattern,)),), (("_cvar", ((name, "{user_agent}"),)),))
+    if visit := _variables("regex_group_to_visit_cvar", values):
+        sets.append(("_cvar", tuple(visit)))
+    if sets:
+        yield MappingRule(set=tuple(sets))
+
+
+def _dimension(text: str) -> tuple[str, str]:
+    number, _, name = text.partition("=")
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", number) or not is_reference(name):
+        raise UsageError(
+            f"--dimension: {text!r} is no NUMBER=FIELD.",
+            f"The fields are {', '.join(FIELDS)}, bot, query.NAME and extra.COLUMN.",
+        )
+    return f"dimension{number}", f"{{{name}}}"
+
+
+def _variables(name: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Custom variables, each from a named group or a column."""
     found = []
-    for text in given:
-        number, _, field = text.partition("=")
-        if not re.fullmatch(r"[1-9][0-9]{0,2}", number) or field not in Hit._fields:
-            raise UsageError(f"--dimension: {text!r} is no NUMBER=FIELD.", f"The fields are {', '.join(Hit._fields)}.")
-        found.append((int(number), field))
-    return tuple(found)
+    for text in values.get(name, ()):
+        for pair in text.split(","):
+            group, equals, variable = pair.partition("=")
+            if not group.strip() or not equals or not variable.strip():
+                raise UsageError(f"--{name.replace('_', '-')}: {pair!r} is no pair.", "Write GROUP=NAME.")
+            field, _ = GROUPS.get(group.strip(), (f"extra.{group.strip()}", ""))
+            found.append((variable.strip(), f"{{{field}}}"))
+    return found
 
 
 def _downloads(values: Mapping[str, Any]) -> frozenset[str]:

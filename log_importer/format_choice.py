@@ -10,22 +10,12 @@ from typing import Any, NamedTuple
 from log_importer.errors import FormatError, UsageError
 from log_importer.format_files import find_format, load_formats
 from log_importer.format_strings import document_of
+from log_importer.parsing.groups import GROUPS
 from log_importer.parsing.parser import compile_parser
 from log_importer.parsing.spec import REQUIRED_FIELDS, UNITS, FieldSpec, FormatSpec, load
 from log_importer.parsing.w3c_driver import FIELDS, columns_of, is_header
 from log_importer.settings import Settings
 
-_GROUPS: Mapping[str, tuple[str, str]] = {
-    "ip": ("client_ip", ""), "query_string": ("query", ""), "length": ("bytes_sent", ""), "userid": ("user_id", ""),
-    "generation_time_milli": ("duration", "ms"), "generation_time_micro": ("duration", "us"),
-    "generation_time_secs": ("duration", "s"), "duration": ("duration", "s"),
-    **{name: (name, "") for name in (
-        "client_ip", "forwarded_for", "user_id", "method", "scheme", "host", "path", "query", "protocol", "status",
-        "bytes_sent", "referrer", "user_agent", "accept_language", "visitor_cookie", "event_category", "event_action",
-        "event_name",
-    )},
-}  # fmt: skip
-"""Named groups of a user's pattern, the incumbent's names among them, and what they are: field and unit."""
 _CLOCK = ("date", "time", "timezone")
 
 
@@ -183,8 +173,8 @@ def _fields_of(groups: Iterable[str], layout: str) -> dict[str, list[dict[str, A
         table = {"from": clock[0]} if len(clock) == 1 else {"join": clock}
         found["time"] = [{**table, "layout": layout}]
     for group in groups:
-        if group in _GROUPS:
-            name, unit = _GROUPS[group]
+        if group in GROUPS:
+            name, unit = GROUPS[group]
             found.setdefault(name, []).append({"from": group, **({"unit": unit} if unit else {})})
     return found
 

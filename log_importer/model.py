@@ -37,6 +37,11 @@ class Hit(NamedTuple):
     event_category: str | None = None
     event_action: str | None = None
     event_name: str | None = None
+    extra: Mapping[str, str] | None = None  # columns that are no fields, by their names in the log: those asked for
+
+
+FIELDS = tuple(name for name in Hit._fields if name != "extra")
+"""What a format file maps columns to."""
 
 
 class Rejected(NamedTuple):
@@ -120,6 +125,7 @@ class ChunkResult:
     rejected: Mapping[str, int]  # reason -> lines
     rejected_lines: Sequence[RejectedLine]
     cut_urls: int  # how many `url` were over 1,024 characters and cut
+    left_out: Mapping[str, int]  # parameter -> how often a rule set it to what a server cannot take
 
 
 class Request(NamedTuple):

@@ -19,6 +19,7 @@ from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
 from log_importer.recognise import finished
 from log_importer.rejects import Rejects
+from log_importer.rules.mapping import wanted_columns
 from log_importer.rules.ranges import Ranges
 from log_importer.server import Server
 from log_importer.settings import Settings, processors
@@ -87,7 +88,8 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
 
 def reading_of(settings: Settings) -> Reading:
     """How lines are read."""
-    return Reading(named_zone(settings.timezone, "--timezone"), settings.accept_any_client)
+    zone = named_zone(settings.timezone, "--timezone")
+    return Reading(zone, settings.accept_any_client, wanted_columns(settings.rules))
 
 
 def plan_of(settings: Settings, inputs: Inputs, site: Site) -> Plan:
@@ -100,13 +102,13 @@ def plan_of(settings: Settings, inputs: Inputs, site: Site) -> Plan:
         reading=reading_of(settings),
         selection=settings.selection,
         changes=settings.changes,
+        rules=settings.rules,
         tracking=Tracking(
             bots=settings.selection.bots,
             static=settings.selection.static,
             reverse_dns=settings.enable_reverse_dns,
             log_hostname=settings.log_hostname,
             downloads=settings.selection.downloads,
-            dimensions=settings.dimensions,
             visitor_ids=settings.visitor_id,
             title_delimiter=settings.title_category_delimiter,
         ),

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from log_importer.choices import CHOOSING, changes_of, dimensions_of, selection_of
+from log_importer.choices import CHOOSING, changes_of, rules_of, selection_of
 from log_importer.errors import UsageError
-from log_importer.model import Hit
+from log_importer.model import FIELDS
 from log_importer.parsing.parser import named_zone
 from log_importer.rules.changes import Changes
+from log_importer.rules.mapping import MappingRule
 from log_importer.rules.selection import Selection
 from log_importer.server.address import read_address
+from log_importer.settings_file import SettingsFile
 from log_importer.state import default_state_dir
 from log_importer.translate import MAX_LINE_BYTES
 
@@ -55,7 +57,7 @@ class Settings:
     changes: Changes = field(default_factory=Changes)
     chosen_flags: tuple[str, ...] = ()  # those that made them
     title_category_delimiter: str = "/"
-    dimensions: tuple[tuple[int, str], ...] = ()  # number, field
+    rules: tuple[MappingRule, ...] = ()  # of the settings file, and those that options stand for
     visitor_id: str = ""
     enable_reverse_dns: bool = False
     accept_any_client: bool = False
@@ -121,6 +123,7 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     Raises `UsageError`.
     """
     values = {name: value for name, value in given.items() if value not in (None, ())}
+    file: SettingsFile | None = values.pop("config", None)
     local = values.pop("local", False)
     named = [name for name in SERVER_OPTIONS if name in values]
     if "url" in values and local:
@@ -144,17 +147,19 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         raise UsageError("--auth-user and --auth-password belong together.", "Give both or none.")
     if values.pop("disable_bulk_tracking", False):
         values["recorder_max_payload_size"] = 1
+    if "ca_file" in values:
+        values["ca_file"] = str(values["ca_file"])
     in_arguments = bool(values.pop("token_auth_argument", None))
     state_dir = Path(values.pop("state_dir", None) or default_state_dir())
     _check_host(values.get("log_hostname", ""))
     for name in ("json_fields", "w3c_map_field", "w3c_field_regex"):
         if name in values:
             values[name] = tuple(_pair(name, text) for text in values[name])
-    if unknown := [name for name, _ in values.get("json_fields", ()) if name not in Hit._fields]:
-        raise UsageError(f"--json-field: there is no field {unknown[0]!r}.", f"There are: {', '.join(Hit._fields)}.")
+    if unknown := [name for name, _ in values.get("json_fields", ()) if name not in FIELDS]:
+        raise UsageError(f"--json-field: there is no field {unknown[0]!r}.", f"There are: {', '.join(FIELDS)}.")
     if "encoding" in values:
         values["encoding"] = text_encoding(values["encoding"])
-    values["dimensions"] = dimensions_of(values.get("dimensions", ()))
+    values["rules"] = (*rules_of(values), *(file.rules if file else ()))
     values["selection"] = selection_of(values, named_zone(values.get("timezone", "UTC"), "--timezone"))
     values["changes"] = changes_of(values)
     values["chosen_flags"] = tuple(

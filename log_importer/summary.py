@@ -29,6 +29,7 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
             str(site): {"tracked": sum(days.values()), "days": dict(days)} for site, days in tally.sites().items()
         },
         "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in _WITH_REASONS[1:]},
+        "left_out": dict(tally.reasons("left_out")),
         "cut_urls": sum(counts.cut_urls for counts in tally.sources),
         "errors": [str(error) for error in report.errors],
     }
@@ -71,6 +72,8 @@ def as_text(report: Report, title: str, state: str, console: bool) -> Iterator[s
         yield _row("known lines", known, "done by earlier runs")
     if cut := sum(counts.cut_urls for counts in tally.sources):
         yield _row("cut", cut, "addresses over 1,024 characters, which Matomo would cut too")
+    if left_out := tally.reasons("left_out"):
+        yield _row("left out", left_out.total(), f"values set by rules that a server cannot take: {_reasons(left_out)}")
     yield ""
     yield from _sources(tally)
     yield from _sites(tally)

@@ -27,6 +27,8 @@ class SourceCounts:
     maybe_twice: int = 0
     known_lines: int = 0
     cut_urls: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Parameter -> how often a rule set it to what a server cannot take."""
     incomplete: str = ""  # how, half a sentence
     first_rejected: list[RejectedLine] = field(default_factory=list)
     first_troubled: dict[str, list[int]] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Tally:
             counts.skipped.update(result.skipped)
             counts.rejected.update(result.rejected)
             counts.cut_urls += result.cut_urls
+            counts.left_out.update(result.left_out)
             room = _KEPT - len(counts.first_rejected)
             counts.first_rejected.extend(result.rejected_lines[:room])
 

@@ -18,10 +18,12 @@ from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
-from log_importer.rules.changes import Changes, changes_after, changes_before
-from log_importer.rules.exclusions import compile_exclusions
+from log_importer.rules.bots import Bot
+from log_importer.rules.changes import Changes, changes_before, private, shape_of_url
+from log_importer.rules.exclusions import compile_exclusions, servers_own
+from log_importer.rules.mapping import MappingRule, Matched, compile_rules, with_values
 from log_importer.rules.selection import Selection
-from log_importer.tracking.requests import Tracking, compile_encoder
+from log_importer.tracking.requests import NONE_SET, Tracking, compile_encoder
 from log_importer.tracking.visitors import visitor_id
 
 MAX_LINE_BYTES = 65536
@@ -44,6 +46,7 @@ class Plan:
     selection: Selection = field(default_factory=Selection)
     changes: Changes = field(default_factory=Changes)
     tracking: Tracking = field(default_factory=Tracking)
+    rules: Sequence[MappingRule] = ()
     fallbacks: Sequence[FormatSpec] = ()  # that a source may turn to in its middle
     encoding: str = "utf-8"
     max_line_bytes: int = MAX_LINE_BYTES
@@ -54,7 +57,7 @@ class Plan:
 class Judges:
     """What cannot travel because it is code: the verdicts on user agents and addresses."""
 
-    is_bot: Callable[[str], object]
+    is_bot: Callable[[str], Bot | None]
     search_engine: Callable[[str], bool]
 
 
@@ -68,6 +71,7 @@ class Outcome(NamedTuple):
     download: bool = False
     cut: bool = False
     identity: str = ""  # of a visitor who is known by more than address and browser
+    left_out: Sequence[str] = ()  # parameters that rules set to what a server cannot take
 
 
 class Translator:
@@ -81,7 +85,10 @@ class Translator:
         self._second: LineReader | None = None
         self._encoding = plan.encoding
         self._rules = compile_exclusions(plan.selection, judges.is_bot, judges.search_engine)
-        self._before, self._after = changes_before(plan.changes), changes_after(plan.changes)
+        self._servers_own = servers_own(plan.selection, judges.is_bot, judges.search_engine)
+        self._mapping = compile_rules(plan.rules, _bot_name(judges))
+        self._before, self._private = changes_before(plan.changes), private(plan.changes)
+        self._shape = shape_of_url(plan.changes)
         self._encode = compile_encoder(plan.tracking)
         self.site = plan.site
         self._visitor_ids = plan.tracking.visitor_ids
@@ -108,16 +115,44 @@ class Translator:
             return Outcome(None, None, hit.reason, rejected=True)
         if self._before is not None:
             hit = self._before(hit)
-        after = self._after
         for rule in self._rules:
             reason = rule(hit, now)
             if reason is not None:
-                return Outcome(after(hit) if after else hit, None, reason)
-        if after is not None:
-            hit = after(hit)
+                return Outcome(self._as_sent(hit), None, reason)
+        if self._mapping is not None:
+            return self._mapped(hit, now, self._mapping)
+        hit = self._as_sent(hit)
         known = visitor_id(hit, self._visitor_ids)
-        query, download, cut = self._encode(hit, self.site, known)
+        query, download, cut = self._encode(hit, self.site, known, NONE_SET)
         return Outcome(hit, query, "", False, download, cut, hit.user_id or known)
+
+    def _mapped(self, hit: Hit, now: float, mapping: Callable[[Hit], Matched]) -> Outcome:
+        """The outcome of a hit that no exclusion skips, by the user's mapping rules."""
+        try:
+            matched = mapping(hit)
+        except TimeoutError:
+            return Outcome(None, None, "pattern-time", rejected=True)
+        if self._private is not None:  # rules may look at all of a hit, but what they set leaves this machine
+            hit = self._private(hit)
+        values, left_out = matched.values(hit)
+        if self._shape is not None:
+            hit = self._shape(hit)
+        if matched.skip:
+            return Outcome(hit, None, matched.skip)
+        if values:
+            hit = with_values(hit, values)
+            for rule in self._servers_own:
+                reason = rule(hit, now)
+                if reason is not None:
+                    return Outcome(hit, None, reason)
+        known = values.get("cid") or values.get("_id") or visitor_id(hit, self._visitor_ids)
+        query, download, cut = self._encode(hit, self.site, known, values)
+        return Outcome(hit, query, "", False, download, cut, hit.user_id or known, left_out)
+
+    def _as_sent(self, hit: Hit) -> Hit:
+        if self._private is not None:
+            hit = self._private(hit)
+        return hit if self._shape is None else self._shape(hit)
 
     def use(self, header: str) -> None:
         """Puts the `#Fields:` line `header` in force; "" for none. Begins a chunk."""
@@ -154,6 +189,16 @@ class Translator:
         return found
 
 
+def _bot_name(judges: Judges) -> Callable[[Hit], str | None]:
+    def bot_name(hit: Hit) -> str | None:
+        bot = judges.is_bot(hit.user_agent) if hit.user_agent else None
+        if bot is not None:
+            return bot.name
+        return "search engine" if judges.search_engine(hit.client_ip) else None
+
+    return bot_name
+
+
 _UNREADABLE = Rejected("unreadable")
 _LOOK = 1000
 """Lines that are enough to tell a format."""
@@ -186,6 +231,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
     skipped: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     rejected_lines: list[RejectedLine] = []
+    left_out: Counter[str] = Counter()
     cut_urls = 0
     idsite = translator.site.idsite
     lines = data.split(b"\n")
@@ -197,7 +243,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
         if wanted is not None and offset not in wanted:
             offset += len(raw) + 1
             continue
-        hit, query, reason, bad, download, cut, identity = one(raw, now, number)
+        hit, query, reason, bad, download, cut, identity, unset = one(raw, now, number)
         if query is not None:
             assert hit is not None
             encoded = query.encode("ascii")
@@ -214,6 +260,8 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
             downloads.append(download_key(visitor, hit) if download else 0)
             ranges.append(hit.status == 206)
             cut_urls += cut
+            if unset:
+                left_out.update(unset)
         elif bad:
             rejected[reason] += 1
             if keep_rejected or len(rejected_lines) < _SAMPLES_PER_CHUNK:
@@ -225,6 +273,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
         lines=len(lines) if wanted is None else len(wanted), blob=b"".join(blob), lengths=lengths, numbers=numbers,
         offsets=offsets, times=times, visitors=visitors, agents=agents, lanes=lanes, sites=sites, downloads=downloads,
         ranges=ranges, skipped=skipped, rejected=rejected, rejected_lines=rejected_lines, cut_urls=cut_urls,
+        left_out=left_out,
     )  # fmt: skip
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import CHANGING, READING, SELECTING, say
+from log_importer.cli.options import CHANGING, CONFIG, READING, SELECTING, say
 
 
 @click.command("explain")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@CONFIG
 @SELECTING
 @CHANGING
 @READING

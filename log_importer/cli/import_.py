@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import CHANGING, POSTING, READING, SELECTING, SERVER, STATE, flag, option
+from log_importer.cli.options import CHANGING, CONFIG, POSTING, READING, SELECTING, SERVER, STATE, flag, option
 
 
 @click.command("import")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
+@CONFIG
 @SERVER
 @SELECTING
 @CHANGING
@@ -33,6 +34,7 @@ from log_importer.cli.options import CHANGING, POSTING, READING, SELECTING, SERV
 @option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Put all that is printed at the end of FILE.")
 @option("--php-binary", hidden=True)
 @option("--enable-testmode", is_flag=True, flag_value=True, hidden=True)
+@flag("--show-settings", "Print the settings and where each comes from, and end.")
 @flag("--json", "Print the summary as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
@@ -53,6 +55,15 @@ def command(ctx: click.Context, /, **given: Any) -> int:
             raise UsageError(
                 f"{option_name} needs Matomo's own folder and PHP, and log-importer neither.", "Leave it out."
             )
+    if given.pop("show_settings"):
+        from log_importer.cli.config import shown
+        from log_importer.visible import visible
+
+        for line in shown(ctx):
+            click.echo(visible(line, 2000))
+        return 0
+    if not given["sources"]:
+        raise click.UsageError("Missing argument 'SOURCE...'.")
     _print_into(given.pop("output"))
     in_arguments = ctx.get_parameter_source("token_auth") is click.core.ParameterSource.COMMANDLINE
     terminal = any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr) if stream is not None)

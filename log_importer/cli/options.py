@@ -46,6 +46,27 @@ def _several(name: str, metavar: str, text: str) -> Decorator:
     )
 
 
+def _read_config(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Any:
+    """The settings file, read; its options come after flags and environment, before defaults."""
+    from log_importer.cli.config import defaults_from
+    from log_importer.settings_file import read_settings_file
+
+    if value is None:
+        return None
+    file = read_settings_file(value)
+    ctx.default_map = {**(ctx.default_map or {}), **defaults_from(file, ctx.command)}
+    return file
+
+
+CONFIG = option(
+    "--config",
+    type=_FILE,
+    metavar="FILE",
+    is_eager=True,
+    callback=_read_config,
+    help="A TOML file of settings: options by their names, and mapping rules.",
+)
+
 READING = options(
     option("--log-format-name", metavar="NAME", help="The format of all sources, instead of detecting it."),
     option(
@@ -113,6 +134,16 @@ CHANGING = options(
         "--dimension", "dimensions", multiple=True, metavar="N=FIELD",
         help="Send a field as the custom dimension N; may be given again.",
     ),
+    flag("--track-http-method", "Send the method as a custom variable of the page."),
+    flag("--track-http-code", "Send the status as a custom variable of the page."),
+    option(
+        "--regex-group-to-page-cvar", multiple=True, metavar="GROUP=NAME",
+        help="Send a group of the pattern, a field or a column as a custom variable of the page; may be given again.",
+    ),
+    option(
+        "--regex-group-to-visit-cvar", multiple=True, metavar="GROUP=NAME",
+        help="The same, as a custom variable of the visit.",
+    ),
     option(
         "--visitor-id", type=click.Choice(["ip+ua"]),
         help="Make visitor ids of address and user agent, where no cookie of Matomo's was logged.",
@@ -126,7 +157,7 @@ SERVER = options(
     option("--api-url", metavar="URL", help="Where the server's API is, if it is not under --url."),
     option("--auth-user", metavar="USER", help="For a web server that wants a login of its own."),
     option("--auth-password", metavar="PASSWORD", help="LOG_IMPORTER_AUTH_PASSWORD hides it from ps."),
-    option("--ca-file", metavar="FILE", help="The authorities whose certificates count. [the system's]"),
+    option("--ca-file", type=_FILE, metavar="FILE", help="The authorities whose certificates count. [the system's]"),
     flag("--accept-invalid-ssl-certificate", "Talk to whoever answers, without knowing who it is."),
     option("--token-auth", metavar="TOKEN", help="The token; LOG_IMPORTER_TOKEN_AUTH hides it from ps."),
     option("--token-auth-file", type=_FILE, metavar="FILE", help="A file that holds the token and only you can read."),

@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import POSTING, SERVER, STATE, flag
+from log_importer.cli.options import CONFIG, POSTING, SERVER, STATE, flag
 
 
 @click.command("retry")
+@CONFIG
 @SERVER
 @STATE
 @POSTING

@@ -19,7 +19,7 @@ from log_importer.parsing.w3c_driver import W3cDriver
 _ABSOLUTE = frozenset({"http", "HTTP", "Http"})
 _ORIGIN = re.compile(r"^https?://[^/?#]*", re.IGNORECASE)
 _FIELDS = {name: index for index, name in enumerate(Hit._fields)}
-_TIME, _CLIENT, _PATH, _QUERY = (_FIELDS[name] for name in ("time", "client_ip", "path", "query"))
+_TIME, _CLIENT, _PATH, _QUERY, _EXTRA = (_FIELDS[name] for name in ("time", "client_ip", "path", "query", "extra"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Reading:
 
     zone: tzinfo = UTC  # of times that are logged without one
     accept_any_client: bool = False  # a client that is no address becomes 0.0.0.0
+    extra: tuple[str, ...] = ()  # columns that are no fields and wanted nevertheless
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
     Raises `FormatError` where a field names a column that the format does not have.
     """
     reading = reading or Reading()
-    driver = _driver(spec, header)
+    driver = _driver(spec, header, reading.extra)
     places = {column: index for index, column in enumerate(driver.columns)}
     if spec.driver == "regex":
         _check_columns(spec, places)
@@ -59,6 +60,8 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
         for name, field in spec.fields.items()
         if field.required and name not in ("time", "client_ip", "path")
     )
+    extra = [(name, places[name]) for name in reading.extra if name in places]
+    absent = spec.absent
     read = driver.read
     blank: list[object] = [None] * len(_FIELDS)
     unreadable, bad_client, bad_time = Rejected("unreadable"), Rejected("client-address"), Rejected("time")
@@ -95,12 +98,15 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
                 values[_PATH] = path = f"/{path}"
         if "?" in path and values[_QUERY] is None:
             values[_PATH], _, values[_QUERY] = path.partition("?")
+        if extra:
+            found = {name: row[place] for name, place in extra}
+            values[_EXTRA] = {name: text for name, text in found.items() if text is not None and text not in absent}
         return Hit(*values)  # type: ignore[arg-type]
 
     return Parser(spec.name, driver.columns, parse, driver.stopped_at, getattr(driver, "renew", None))
 
 
-def _driver(spec: FormatSpec, header: str) -> RegexDriver | W3cDriver | JsonDriver | Extracting:
+def _driver(spec: FormatSpec, header: str, extra: tuple[str, ...]) -> RegexDriver | W3cDriver | JsonDriver | Extracting:
     driver: RegexDriver | W3cDriver | JsonDriver
     if spec.driver == "regex":
         driver = RegexDriver(spec)
@@ -108,7 +114,7 @@ def _driver(spec: FormatSpec, header: str) -> RegexDriver | W3cDriver | JsonDriv
         driver = W3cDriver(spec, header)
     else:
         wanted = dict.fromkeys(column for field in spec.fields.values() for column in field.all_columns)
-        driver = JsonDriver(spec, tuple(dict.fromkeys([*wanted, *spec.extract])))
+        driver = JsonDriver(spec, tuple(dict.fromkeys([*wanted, *spec.extract, *extra])))
     return Extracting(driver, spec) if spec.extract else driver
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from log_importer.errors import FormatError
-from log_importer.model import Hit
+from log_importer.model import FIELDS
 from log_importer.parsing.pieces import expand
 
 SCHEMA = 1
@@ -146,7 +146,7 @@ class _Reader:
 
     def fields(self, document: dict[str, Any]) -> dict[str, FieldSpec]:
         table = self.table(document, "fields")
-        self.known(table, set(Hit._fields), "fields.", what="field")
+        self.known(table, set(FIELDS), "fields.", what="field")
         missing = [name for name in REQUIRED_FIELDS if name not in table]
         if missing:
             raise self.error(f"fields.{missing[0]}", "is missing; every format maps time, client_ip and path")
@@ -202,7 +202,7 @@ class _Reader:
             self.known(table, _SAMPLE_KEYS, prefix)
             hits = self.tables(table, "hit")
             for hit in hits:
-                self.known(hit, set(Hit._fields), f"{prefix}hit.", what="field")
+                self.known(hit, set(FIELDS), f"{prefix}hit.", what="field")
                 if not isinstance(hit.get("time"), datetime) or hit["time"].tzinfo is None:
                     raise self.error(f"{prefix}hit.time", "must be a TOML date-time with an offset or Z")
             rejected = table.get("rejected", 0)

@@ -30,28 +30,42 @@ class Changes:
 
 def changes_before(changes: Changes) -> Change | None:
     """What happens before the rules look at a hit; `None` for nothing."""
-    if changes == Changes(mask_bytes=changes.mask_bytes, no_user_id=changes.no_user_id):
+    usual = Changes()
+    if all(getattr(changes, name) == getattr(usual, name) for name in _BEFORE):
         return None
 
     def change(hit: Hit) -> Hit:
         path, query = hit.path, hit.query
         if changes.query_delimiter != "?" and query is None and changes.query_delimiter in path:
             path, _, query = path.partition(changes.query_delimiter)
-        if changes.strip_query:
-            query = None
-        elif changes.drop_parameters and query is not None:
+        if changes.drop_parameters and query is not None:
             query = _without(query, changes.drop_parameters)
         if changes.lowercase_path:
             path, query = path.lower(), query.lower() if query is not None else None
-        if changes.request_suffix:
-            query = f"{query}&{changes.request_suffix}" if query else changes.request_suffix
         return hit._replace(time=hit.time + changes.add_to_date, path=path, query=query)
 
     return change
 
 
-def changes_after(changes: Changes) -> Change | None:
-    """What happens to hits that are tracked, and before anyone sees them; `None` for nothing."""
+_BEFORE = ("add_to_date", "query_delimiter", "lowercase_path", "drop_parameters")
+
+
+def shape_of_url(changes: Changes) -> Change | None:
+    """What happens to the query last, so that rules can look at what is not sent; `None` for nothing."""
+    if not changes.strip_query and not changes.request_suffix:
+        return None
+
+    def change(hit: Hit) -> Hit:
+        query = None if changes.strip_query else hit.query
+        if changes.request_suffix:
+            query = f"{query}&{changes.request_suffix}" if query else changes.request_suffix
+        return hit._replace(query=query)
+
+    return change
+
+
+def private(changes: Changes) -> Change | None:
+    """What happens to hits before anyone sees them; `None` for nothing."""
     if not changes.mask_bytes and not changes.no_user_id:
         return None
     mask = lru_cache(maxsize=8192)(lambda address: masked(address, changes.mask_bytes))

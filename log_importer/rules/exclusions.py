@@ -33,6 +33,13 @@ def compile_exclusions(
     return [*rules, *chosen_after(selection)]
 
 
+def servers_own(
+    selection: Selection, is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
+) -> list[Rule]:
+    """Those of the rules that a server applies too, unasked: for hits of which time, address or browser was changed."""
+    return [_time] if selection.bots else [_time, _bot(is_bot, search_engine)]
+
+
 def _time(hit: Hit, now: float) -> str | None:
     if hit.time > now + FUTURE:
         return "time-future"

@@ -3,7 +3,7 @@
 Reference: https://developer.matomo.org/api-reference/tracking-api
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -23,14 +23,14 @@ class Tracking:
     reverse_dns: bool = False
     log_hostname: str = ""  # for hits whose log names no host
     downloads: frozenset[str] = DOWNLOAD_EXTENSIONS
-    dimensions: tuple[tuple[int, str], ...] = ()  # number of a custom dimension, field
     visitor_ids: str = ""  # how those are made that no cookie tells
     title_delimiter: str = "/"  # between the categories of a page title
 
 
-Encode = Callable[[Hit, Site, str], tuple[str, bool, bool]]
-"""Of a hit, its site and its visitor's id ("" for none): the query string with its leading "?", whether it is a
-download, whether its url was cut."""
+Encode = Callable[[Hit, Site, str, Mapping[str, str]], tuple[str, bool, bool]]
+"""Of a hit, its site, its visitor's id ("" for none) and the parameters that rules have set: the query string with its
+leading "?", whether it is a download, whether its url was cut."""
+NONE_SET: Mapping[str, str] = {}
 
 
 def compile_encoder(tracking: Tracking) -> Encode:
@@ -45,10 +45,8 @@ def compile_encoder(tracking: Tracking) -> Encode:
             return tracking.static
         return extension(path) in tracking.downloads
 
-    dimensions = [(f"&dimension{number}=", Hit._fields.index(field)) for number, field in tracking.dimensions]
-
-    def encode(hit: Hit, site: Site, visitor: str = "") -> tuple[str, bool, bool]:
-        url = origin(hit.scheme, hit.host, tracking.log_hostname, site.main_url) + _target(hit)
+    def encode(hit: Hit, site: Site, visitor: str = "", given: Mapping[str, str] = NONE_SET) -> tuple[str, bool, bool]:
+        url = given.get("url") or origin(hit.scheme, hit.host, tracking.log_hostname, site.main_url) + _target(hit)
         cut = len(url) > MAX_URL
         if cut:
             url = cut_url(url)
@@ -71,10 +69,6 @@ def compile_encoder(tracking: Tracking) -> Encode:
             parts.append(f"&uid={percent(hit.user_id)}")
         if visitor:
             parts.append(f"&cid={visitor}&_id={visitor}")
-        for name, index in dimensions:
-            value = hit[index]
-            if value is not None:
-                parts.append(name + percent(_as_text(value)))
         if hit.duration is not None:
             milliseconds = round(hit.duration * 1000)
             parts.append(f"&gt_ms={milliseconds}&pf_srv={milliseconds}")
@@ -84,13 +78,27 @@ def compile_encoder(tracking: Tracking) -> Encode:
             parts.append(f"&e_c={percent(hit.event_category)}&e_a={percent(hit.event_action)}")
             if hit.event_name:
                 parts.append(f"&e_n={percent(hit.event_name)}")
-        return "".join(parts), download, cut
+        query = "".join(parts)
+        return (_with(query, given) if given else query), download, cut
 
     return encode
 
 
-def _as_text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+_KIND = frozenset({"download", "link", "search", "idgoal", "e_c", "c_n"})
+"""Parameters of which the first that a request has tells what it is."""
+
+
+def _with(query: str, given: Mapping[str, str]) -> str:
+    """`query` with the parameters that are given instead of its own."""
+    replaced = given.keys() - _ENCODED
+    gone = replaced | {"download"} if _KIND & given.keys() else replaced
+    kept = [pair for pair in query.split("&") if pair.partition("=")[0] not in gone]
+    added = [f"{name}={percent(given[name])}" for name in given if name in replaced]
+    return "&".join(kept + added)
+
+
+_ENCODED = frozenset({"url", "cip", "cdt", "ua", "uid", "cid", "_id"})
+"""Given values that the hit has."""
 
 
 def _origin(scheme: str | None, host: str | None, log_hostname: str, main_url: str) -> str:

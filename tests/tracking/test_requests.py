@@ -18,7 +18,7 @@ PLAIN = Hit(datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC).timestamp() + 0.9, "192.0.
 
 
 def parameters(hit: Hit, tracking: Tracking = Tracking(), site: Site = SITE) -> dict[str, str]:  # noqa: B008 - a value
-    query, _, _ = compile_encoder(tracking)(hit, site, "")
+    query, _, _ = compile_encoder(tracking)(hit, site, "", {})
     assert query[0] == "?"
     pairs = parse_qsl(query[1:], keep_blank_values=True, strict_parsing=True)
     assert len(pairs) == len(dict(pairs)), "no parameter is sent twice"
@@ -93,7 +93,7 @@ def test_flags_that_change_every_request() -> None:
 
 def test_a_long_address_is_cut_on_a_character_and_counted() -> None:
     hit = PLAIN._replace(query="x" * 2000)
-    query, _, cut = compile_encoder(Tracking())(hit, SITE, "")
+    query, _, cut = compile_encoder(Tracking())(hit, SITE, "", {})
     assert (len(dict(parse_qsl(query[1:]))["url"]), cut) == (1024, True)
 
 
