@@ -58,7 +58,7 @@ def _moment(line: bytes) -> datetime | None:
 def requests_of(lines: Sequence[bytes], everything: bool) -> list[tuple[int, Request]]:
     """The tracking requests of the lines, each with the key of its lane."""
     plan = Plan(
-        Site(1, "http://site.example"), load_formats(()), tracking=Tracking(bots=everything, static=everything),
+        Site(1, "http://site.example"), formats=load_formats(()), tracking=Tracking(bots=everything, static=everything),
         selection=Selection(static=everything, bots=everything, http_errors=everything, http_redirects=everything),
     )  # fmt: skip
     result = compile_translation(plan, judges())(b"\n".join(lines) + b"\n", Context("combined", "", 1, 0, 2e9))

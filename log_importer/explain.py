@@ -7,7 +7,8 @@ from urllib.parse import unquote_to_bytes
 
 from log_importer.bot_rules import judges
 from log_importer.errors import LogImporterError
-from log_importer.model import Hit, Site
+from log_importer.hosts import OfflineHosts
+from log_importer.model import Hit
 from log_importer.pipeline import look, plan_of
 from log_importer.progress import Progress
 from log_importer.reading import Reader, Wait
@@ -25,7 +26,8 @@ def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImpo
     """The objects, in source order; sources that cannot be read are added to `errors`."""
     inputs = look(settings, say)
     errors.extend(inputs.errors)
-    plan = plan_of(settings, inputs, Site(settings.idsite, PLACEHOLDER))
+    hosts = OfflineHosts(settings, PLACEHOLDER)
+    plan = plan_of(settings, inputs, hosts.one, {idsite: hosts.site(idsite) for idsite in settings.rule_sites})
     verdicts = judges()
     tally = Tally()
     ranges = Ranges()
@@ -38,7 +40,7 @@ def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImpo
         if context.format not in translators:
             translators[context.format] = Translator(plan, verdicts, context.format)
         translator = translators[context.format]
-        translator.use(context.columns)
+        translator.use(context.columns, hosts.find)
         offset = context.offset
         lines = chunk.data.removesuffix(b"\n").split(b"\n")
         translator.turn(lines)

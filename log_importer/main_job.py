@@ -29,5 +29,5 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
             say(f"Lines of earlier runs that are held: {held:,}; log-importer status lists, retry sends them.")
     progress.close()
     database = receiver_database(state)
-    title = f"Import into {destination(report.server, str(settings.idsite), str(database))}"
+    title = f"Import into {destination(report.server, settings.site_title, str(database))}"
     return show(report, title, state, say, json=settings.json, look_at=database if settings.local else None)

@@ -103,6 +103,7 @@ class Context:
     offset: int  # of its first byte in the decompressed source
     now: float  # seconds since 1970-01-01 UTC
     wanted: "array[int] | None" = None  # offsets of the lines that are not done yet; `None`: all
+    sites: "Mapping[str, Site | None] | None" = None  # of the hosts known so far; `None`: all hits belong to one
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,8 @@ class ChunkResult:
     rejected_lines: Sequence[RejectedLine]
     cut_urls: int  # how many `url` were over 1,024 characters and cut
     left_out: Mapping[str, int]  # parameter -> how often a rule set it to what a server cannot take
+    without_site: Mapping[str, int]  # host -> lines that are skipped as `no-site`
+    unknown_hosts: Sequence[str]  # whose sites have to be found, and then the chunk is to be translated again
 
 
 class Request(NamedTuple):

@@ -2,14 +2,15 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from log_importer.account import Account
 from log_importer.elsewhere import say_elsewhere
-from log_importer.errors import LogImporterError, SourceError, worst
+from log_importer.errors import LogImporterError, SourceError, UsageError, worst
 from log_importer.format_choice import formats_of
-from log_importer.interrupt import Interrupt
+from log_importer.hosts import Hosts
+from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
 from log_importer.parsing.parser import Reading, named_zone
@@ -23,7 +24,6 @@ from log_importer.rules.mapping import wanted_columns
 from log_importer.rules.ranges import Ranges
 from log_importer.server import Server
 from log_importer.settings import Settings, processors
-from log_importer.sites import PATIENCE, check, main_url
 from log_importer.sources.find import find_sources
 from log_importer.sources.unicode import text_codec
 from log_importer.tally import Tally
@@ -46,6 +46,7 @@ class Report:
     seconds: float = 0.0
     interrupted: int = 0  # exit code of the signal, 0 for none
     server: str = ""  # its address without credentials; "" is the embedded receiver
+    created: Mapping[str, int] = field(default_factory=dict)  # host -> the site that was made for it
 
     @property
     def exit_code(self) -> int:
@@ -92,10 +93,11 @@ def reading_of(settings: Settings) -> Reading:
     return Reading(zone, settings.accept_any_client, wanted_columns(settings.rules))
 
 
-def plan_of(settings: Settings, inputs: Inputs, site: Site) -> Plan:
+def plan_of(settings: Settings, inputs: Inputs, site: Site | None, sites: Mapping[int, Site]) -> Plan:
     """What the workers compile."""
     return Plan(
         site=site,
+        sites=sites,
         formats=inputs.formats,
         fallbacks=inputs.fallbacks,
         encoding=text_codec(settings.encoding),
@@ -137,6 +139,7 @@ def run_import(
     say_elsewhere(ledger, inputs.files, say)
     if not inputs.probes:
         return report
+    _check_hosts(settings, inputs)
     with Interrupt(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool:
         try:
             with contextlib.closing(server), Rejects(settings.rejects) as rejects:
@@ -148,14 +151,14 @@ def run_import(
                     for _ in chunks:
                         pass
                 else:
-                    patience = min(PATIENCE, settings.give_up_after)
-                    site = interrupt.wait_for(lambda: _checked(server, settings.idsite, patience))
-                    pool.use(plan_of(settings, inputs, site))
+                    hosts = Hosts(settings, server, time.time, say)
+                    interrupt.wait_for(hosts.begin)
+                    pool.use(plan_of(settings, inputs, hosts.one, hosts.sites))
                     progress.start(inputs.size)
                     interrupt.begin()
-                    _Run(settings, server, token, site, ledger, report.tally, rejects, progress, interrupt, say).go(
-                        pool, chunks
-                    )
+                    run = _Run(settings, server, token, hosts, ledger, report.tally, rejects, progress, interrupt, say)
+                    report.created = hosts.created
+                    run.go(pool, chunks)
         except LogImporterError as error:
             report.errors.append(error)
         except KeyboardInterrupt:
@@ -165,17 +168,28 @@ def run_import(
     return report
 
 
-def _checked(server: Server, idsite: int, patience: float) -> Site:
-    site = main_url(server, idsite, patience)
-    check(server, [idsite], time.time(), patience)
-    return site
+def _check_hosts(settings: Settings, inputs: Inputs) -> None:
+    """Raises `UsageError` where sites are found by host, and no line of a source names one."""
+    if settings.idsite or settings.idsite_fallback or settings.log_hostname:
+        return
+    for one in inputs.probes:
+        spec = inputs.formats.get(one.format)
+        if spec is not None and "host" not in spec.fields and one.finished is None:
+            raise UsageError(
+                f"{one.source.name}: no line of the format {spec.name} names its host, so none would find its site.",
+                "Name the site with --idsite, or the host with --log-hostname.",
+            )
+
+
+def _told(chunk: Chunk, sites: Mapping[str, Site | None] | None) -> Chunk:
+    return chunk if sites is None else replace(chunk, context=replace(chunk.context, sites=sites))
 
 
 class _Run:
     """Results in source order -> lanes -> sender."""
 
     def __init__(
-        self, settings: Settings, server: Server, token: str, site: Site, ledger: Ledger, tally: Tally,
+        self, settings: Settings, server: Server, token: str, hosts: Hosts, ledger: Ledger, tally: Tally,
         rejects: Rejects, progress: Progress, interrupt: Interrupt, say: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._grace = settings.grace
@@ -186,27 +200,39 @@ class _Run:
         self._rejects = rejects
         self._progress = progress
         self._interrupt = interrupt
+        self._hosts = hosts
         self._ranges = Ranges()
-        self._sender = start_sender(
-            settings, server, token, self._account, ledger, {site.idsite: site.timezone}, interrupt, say
-        )
+        self._sender = start_sender(settings, server, token, self._account, ledger, hosts.zones, interrupt, say)
 
     def go(self, pool: Pool, chunks: Iterator[Chunk | Wait]) -> None:
         """Does all of `chunks`, or until a signal comes; raises what ended the sender."""
         try:
-            for item in chunks:
-                if isinstance(item, Chunk):
-                    pool.submit(item)
-                while pool.full or (isinstance(item, Wait) and pool.busy):
-                    self._hand_over(*pool.next())
-                if item is Wait.SENT:
-                    self._sender.flush(self._grace)
-            while pool.busy:
-                self._hand_over(*pool.next())
+            with contextlib.suppress(Stopped):  # while a host's site was asked for: what was handed over is sent
+                self._all(pool, chunks)
             self._sender.flush(self._grace)
         finally:
             end_sender(self._sender, self._ledger, self._interrupt)
             self._progress.update(self._tally, 0)
+
+    def _all(self, pool: Pool, chunks: Iterator[Chunk | Wait]) -> None:
+        for item in chunks:
+            if isinstance(item, Chunk):
+                pool.submit(_told(item, self._hosts.travelling()))
+            while pool.full or (isinstance(item, Wait) and pool.busy):
+                self._hand_over(*self._next(pool))
+            if item is Wait.SENT:
+                self._sender.flush(self._grace)
+        while pool.busy:
+            self._hand_over(*self._next(pool))
+
+    def _next(self, pool: Pool) -> tuple[Chunk, ChunkResult]:
+        """The next chunk and its result, translated anew once the sites of all its hosts are known."""
+        chunk, result = pool.next()
+        if not result.unknown_hosts:
+            return chunk, result
+        self._interrupt.wait_for(lambda: self._hosts.learn(result.unknown_hosts))
+        chunk = _told(chunk, self._hosts.travelling(result.unknown_hosts))
+        return chunk, pool.redo(chunk)
 
     def _hand_over(self, chunk: Chunk, result: ChunkResult) -> None:
         self._tally.read(chunk.source, result)

@@ -41,7 +41,7 @@ def retry(given: Mapping[str, Any]) -> int:
         raise UsageError(f"Requests wait for several servers: {names}.", "Name one with --url, or use --local.")
     codes = []
     for one in waiting:
-        options = {**given, "idsite": int(one.about["idsite"]), "local": not one.url}
+        options = {**given, "idsite": int(one.about["idsite"]) or None, "local": not one.url}
         options["url"] = given["url"] or one.url or None
         options["endpoint"] = given["endpoint"] or one.about["endpoint"] or None
         codes.append(_retry_job(make_settings(options, terminal=True), one, state, say))
@@ -60,7 +60,7 @@ def _retry_job(settings: Settings, waiting: View, state: Path, say: Callable[[st
     with open_job(settings, waiting.path, say) as job:
         report = job.report = _run(settings, job, say)
     database = receiver_database(state)
-    title = f"Retry into {destination(report.server, str(settings.idsite), str(database))}"
+    title = f"Retry into {destination(report.server, settings.site_title, str(database))}"
     return show(report, title, state, say, json=settings.json, look_at=database if settings.local else None)
 
 

@@ -14,6 +14,7 @@ from log_importer.errors import UsageError
 from log_importer.model import FIELDS
 from log_importer.parsing.parser import named_zone
 from log_importer.rules.changes import Changes
+from log_importer.rules.hosts import host_name
 from log_importer.rules.mapping import MappingRule
 from log_importer.rules.selection import Selection
 from log_importer.server.address import read_address
@@ -36,7 +37,11 @@ class Settings:
     accept_invalid_ssl_certificate: bool = False
     token: str = ""
     token_in_arguments: bool = False
-    idsite: int = 1
+    idsite: int = 0  # of all hits; 0: each host has its own site
+    idsite_fallback: int = 0  # of hosts that have none; 0: they are skipped
+    sites: tuple[tuple[str, int], ...] = ()  # host, which may begin with "*.", and its site
+    add_sites_new_hosts: bool = False
+    max_new_sites: int = 10
     job: str = ""
     state_dir: Path = Path()
     log_format_name: str = ""  # "" is detection
@@ -102,7 +107,17 @@ class Settings:
         if self.job:
             return self.job
         flags = "".join(f", {flag}" for flag in self.chosen_flags)
-        return f"{self.address or 'the embedded receiver'}, site {self.idsite}{flags}"
+        return f"{self.address or 'the embedded receiver'}, {self.site_title}{flags}"
+
+    @property
+    def site_title(self) -> str:
+        """The site, for people."""
+        return f"site {self.idsite}" if self.idsite else "sites by host"
+
+    @property
+    def rule_sites(self) -> set[int]:
+        """The sites that mapping rules name."""
+        return {int(str(value)) for rule in self.rules for name, value in rule.set if name == "idsite"}
 
     @property
     def address(self) -> str:
@@ -112,7 +127,7 @@ class Settings:
 
 SERVER_OPTIONS = (
     "url", "endpoint", "api_url", "token_auth", "token_auth_file", "auth_user", "auth_password", "ca_file",
-    "accept_invalid_ssl_certificate", "idsite",
+    "accept_invalid_ssl_certificate", "idsite", "idsite_fallback", "add_sites_new_hosts", "site",
 )  # fmt: skip
 """With one of these a server is meant, so that a lost --url is noticed."""
 
@@ -138,17 +153,22 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
                 "Name the server with --url, or ask for the embedded receiver with --local.",
             )
     token = _token(values)
-    if "url" in values:
-        if not token:
-            raise UsageError("There is no token.", "Set LOG_IMPORTER_TOKEN_AUTH, or name a file: --token-auth-file.")
-        if "idsite" not in values:
-            raise UsageError("There is no site to import into.", "Name it with --idsite.")
+    if "url" in values and not token:
+        raise UsageError("There is no token.", "Set LOG_IMPORTER_TOKEN_AUTH, or name a file: --token-auth-file.")
     if bool(values.get("auth_user")) != bool(values.get("auth_password")):
         raise UsageError("--auth-user and --auth-password belong together.", "Give both or none.")
     if values.pop("disable_bulk_tracking", False):
         values["recorder_max_payload_size"] = 1
     if "ca_file" in values:
         values["ca_file"] = str(values["ca_file"])
+    values["sites"] = (*(file.sites if file else ()), *(_host_and_site(text) for text in values.get("site", ())))
+    if "idsite" in values and values.get("site"):
+        raise UsageError(
+            "--idsite and --site both say the site.", "Use --idsite-fallback for the site of all other hosts."
+        )
+    by_host = values["sites"] or values.get("idsite_fallback") or values.get("add_sites_new_hosts")
+    if "idsite" not in values and "url" not in values and not by_host:
+        values["idsite"] = 1
     in_arguments = bool(values.pop("token_auth_argument", None))
     state_dir = Path(values.pop("state_dir", None) or default_state_dir())
     _check_host(values.get("log_hostname", ""))
@@ -180,6 +200,13 @@ def _pair(name: str, text: str) -> tuple[str, str]:
         option = "--" + name.replace("_", "-").removesuffix("s")
         raise UsageError(f"{option}: {text!r} is no pair.", "Write NAME=VALUE.")
     return left.strip(), right.strip()
+
+
+def _host_and_site(text: str) -> tuple[str, int]:
+    host, _, number = text.rpartition("=")
+    if not host_name(host.removeprefix("*.")) or not re.fullmatch("[1-9][0-9]{0,8}", number):
+        raise UsageError(f"--site: {text!r} is no HOST=ID.", "Write www.example.org=3 or *.example.org=3.")
+    return host.lower(), int(number)
 
 
 def text_encoding(name: str) -> str:

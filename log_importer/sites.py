@@ -15,6 +15,7 @@ from log_importer.server import CHECK_PROXY, REDIRECTED, ApiRefused, Server, des
 from log_importer.tracking.bulk import parse_reply, ping
 
 T = TypeVar("T")
+_NEW_TOKEN = "Copy it again from Matomo, or make a new one there."  # noqa: S105 - what to do about one
 
 PATIENCE = 30.0
 """Seconds for which a server that does not answer is tried before the run."""
@@ -61,6 +62,63 @@ def check(
             _judge(server, idsite, server.bulk([ping(idsite, now - 30 * 86400)]))
 
         _patiently(ask, patience, wait)
+
+
+def prove_token(server: Server, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep) -> None:
+    """Proves that there is a Matomo that takes the token, where no site is known yet.
+
+    Raises `ServerRefused` or `ServerUnreachable`.
+    """
+    try:
+        _patiently(lambda: server.api("API.getMatomoVersion"), patience, wait)
+    except ApiRefused as error:
+        if error.status in (401, 403):
+            raise ServerRefused(f"{server.url} does not accept the token.{_said(error)}", _NEW_TOKEN) from None
+
+
+def sites_of_host(
+    server: Server, host: str, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
+) -> list[int]:
+    """The sites that have `host` among their URLs, of those that the token may look at.
+
+    Raises `ServerRefused` or `ServerUnreachable`.
+    """
+    try:
+        found = _patiently(lambda: server.api("SitesManager.getSitesIdFromSiteUrl", url=host), patience, wait)
+    except ApiRefused as error:
+        raise ServerRefused(
+            f"{server.url} does not say which site {host} belongs to.{_said(error)}",
+            f"Check the token, or name the site: --site {host}=ID.",
+        ) from None
+    rows = found if isinstance(found, list) else []
+    return [int(row["idsite"]) for row in rows if isinstance(row, dict) and str(row.get("idsite", "")).isdecimal()]
+
+
+def add_site(
+    server: Server, host: str, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
+) -> int:
+    """Makes a site for `host`; its number. Raises `ServerRefused` or `ServerUnreachable`."""
+    tried = False
+
+    def ask() -> int:
+        nonlocal tried
+        # What got no answer may have been done all the same, and two sites for a host would be one too many.
+        if tried and (known := sites_of_host(server, host, 0.0, wait)):
+            return known[0]
+        tried = True
+        found = server.api("SitesManager.addSite", siteName=host, **{"urls[0]": f"http://{host}"})
+        value = found.get("value") if isinstance(found, dict) else found
+        if not str(value).isdecimal():
+            raise ServerRefused(f"{server.url} does not say which site it made for {host}.", "Look at its sites.")
+        return int(str(value))
+
+    try:
+        return _patiently(ask, patience, wait)
+    except ApiRefused as error:
+        raise ServerRefused(
+            f"{server.url} makes no site for {host}.{_said(error)}",
+            f"Only a superuser's token may: use one, or name the site with --site {host}=ID.",
+        ) from None
 
 
 def _patiently(call: Callable[[], T], patience: float, wait: Callable[[float], object]) -> T:
@@ -147,15 +205,19 @@ def _uncounted(server: Server, idsite: int, answer: Answer, counted: int) -> Ser
     )
 
 
+def _said(error: ApiRefused) -> str:
+    return f" It says: {error.message}" if error.message else ""
+
+
 def _why_no_site(server: Server, idsite: int, error: ApiRefused) -> ServerRefused:
     """Messages are in the server's language, so another call tells a bad token from a bad site."""
-    said = f" It says: {error.message}" if error.message else ""
+    said = _said(error)
     try:
         server.api("API.getMatomoVersion")
     except ApiRefused:
         return ServerRefused(
             f"{server.url} does not accept the token for site {idsite}.{said}",
-            "Copy it again from Matomo, or make a new one there.",
+            _NEW_TOKEN,
         )
     if error.status in (401, 403):
         return ServerRefused(

@@ -28,6 +28,8 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
         "sites": {
             str(site): {"tracked": sum(days.values()), "days": dict(days)} for site, days in tally.sites().items()
         },
+        "hosts_without_site": dict(tally.without_site.most_common(100)),
+        "created_sites": dict(report.created),
         "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in _WITH_REASONS[1:]},
         "left_out": dict(tally.reasons("left_out")),
         "cut_urls": sum(counts.cut_urls for counts in tally.sources),
@@ -76,6 +78,8 @@ def as_text(report: Report, title: str, state: str, console: bool) -> Iterator[s
         yield _row("left out", left_out.total(), f"values set by rules that a server cannot take: {_reasons(left_out)}")
     yield ""
     yield from _sources(tally)
+    for host, idsite in report.created.items():
+        yield f"Site {idsite} was made for {host}"
     yield from _sites(tally)
     yield from _examples(tally)
     rate = f"{lines / report.seconds:,.0f} lines a second" if report.seconds else "no lines"
@@ -109,8 +113,18 @@ def _sites(tally: Tally) -> Iterator[str]:
     for site, days in tally.sites().items():
         span = f"{min(days)} to {max(days)}" if len(days) > 1 else min(days)
         yield f"Site {site}: tracked {sum(days.values()):,} on {len(days)} day{'s' * (len(days) != 1)}, {span}"
-    if tally.days:
+    if tally.without_site:
+        named = [(host, lines) for host, lines in tally.without_site.most_common() if host][:_HOSTS]
+        listed = [f"{visible(host)} {lines:,}" for host, lines in named]
+        if rest := tally.without_site.total() - sum(lines for _, lines in named):
+            listed.append(f"others, or none that is a host's name {rest:,}")
+        yield f"Hosts without a site: {', '.join(listed)}"
+        yield "  Give them one in Matomo or with --site, and import their lines with --include-host."
+    if tally.days or tally.without_site:
         yield ""
+
+
+_HOSTS = 20
 
 
 def _examples(tally: Tally) -> Iterator[str]:
@@ -153,4 +167,4 @@ def _spans(days: Sequence[str]) -> list[tuple[str, str]]:
 
 def destination(url: str, site: str, database: str) -> str:
     """Where the run tracks to, as the summary's first line says it."""
-    return f"site {site} on {url}" if url else f"site {site} of the embedded receiver, {os.path.relpath(database)}"
+    return f"{site} on {url}" if url else f"{site} of the embedded receiver, {os.path.relpath(database)}"

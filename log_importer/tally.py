@@ -52,6 +52,7 @@ class SourceCounts:
 
 
 _KEPT = 5
+_KEPT_HOSTS = 1000
 
 
 class Tally:
@@ -61,6 +62,8 @@ class Tally:
         self.sources: list[SourceCounts] = []
         self.days: Counter[tuple[int, str]] = Counter()
         """(idsite, UTC date) -> tracked."""
+        self.without_site: Counter[str] = Counter()
+        """Host -> lines; of those beyond the first thousand, under ""."""
         self._lock = threading.Lock()
 
     def add_source(self, name: str, format_name: str) -> int:
@@ -77,6 +80,9 @@ class Tally:
             counts.rejected.update(result.rejected)
             counts.cut_urls += result.cut_urls
             counts.left_out.update(result.left_out)
+            for host, lines in result.without_site.items():
+                known = host in self.without_site or len(self.without_site) < _KEPT_HOSTS
+                self.without_site[host if known else ""] += lines
             room = _KEPT - len(counts.first_rejected)
             counts.first_rejected.extend(result.rejected_lines[:room])
 

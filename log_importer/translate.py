@@ -21,6 +21,7 @@ from log_importer.parsing.spec import FormatSpec
 from log_importer.rules.bots import Bot
 from log_importer.rules.changes import Changes, changes_before, private, shape_of_url
 from log_importer.rules.exclusions import compile_exclusions, servers_own
+from log_importer.rules.hosts import host_name
 from log_importer.rules.mapping import MappingRule, Matched, compile_rules, with_values
 from log_importer.rules.selection import Selection
 from log_importer.tracking.requests import NONE_SET, Tracking, compile_encoder
@@ -40,7 +41,8 @@ _SAMPLES_PER_CHUNK = 3
 class Plan:
     """All that the function is compiled from; a plain value that travels to worker processes."""
 
-    site: Site
+    site: Site | None  # of all hits; `None`: each host has its own
+    sites: Mapping[int, Site] = field(default_factory=dict)  # those that rules name
     formats: Mapping[str, FormatSpec] = field(default_factory=dict)  # by name, those that sources are in
     reading: Reading = field(default_factory=Reading)
     selection: Selection = field(default_factory=Selection)
@@ -72,6 +74,15 @@ class Outcome(NamedTuple):
     cut: bool = False
     identity: str = ""  # of a visitor who is known by more than address and browser
     left_out: Sequence[str] = ()  # parameters that rules set to what a server cannot take
+    idsite: int = 0
+
+
+Find = Callable[[str], Site | None]
+"""A host's name, "" where there is none -> its site."""
+
+
+def _nowhere(_host: str) -> None:
+    return None
 
 
 class Translator:
@@ -90,7 +101,10 @@ class Translator:
         self._before, self._private = changes_before(plan.changes), private(plan.changes)
         self._shape = shape_of_url(plan.changes)
         self._encode = compile_encoder(plan.tracking)
-        self.site = plan.site
+        self._site = plan.site
+        self._sites = plan.sites
+        self._log_hostname = plan.tracking.log_hostname
+        self._find: Find = _nowhere
         self._visitor_ids = plan.tracking.visitor_ids
         self._max = plan.max_line_bytes
         self._leave_out = plan.selection.lines
@@ -121,10 +135,13 @@ class Translator:
                 return Outcome(self._as_sent(hit), None, reason)
         if self._mapping is not None:
             return self._mapped(hit, now, self._mapping)
+        site = self._site or self._find(host_name(hit.host or self._log_hostname))
         hit = self._as_sent(hit)
+        if site is None:
+            return Outcome(hit, None, "no-site")
         known = visitor_id(hit, self._visitor_ids)
-        query, download, cut = self._encode(hit, self.site, known, NONE_SET)
-        return Outcome(hit, query, "", False, download, cut, hit.user_id or known)
+        query, download, cut = self._encode(hit, site, known, NONE_SET)
+        return Outcome(hit, query, "", False, download, cut, hit.user_id or known, (), site.idsite)
 
     def _mapped(self, hit: Hit, now: float, mapping: Callable[[Hit], Matched]) -> Outcome:
         """The outcome of a hit that no exclusion skips, by the user's mapping rules."""
@@ -145,18 +162,26 @@ class Translator:
                 reason = rule(hit, now)
                 if reason is not None:
                     return Outcome(hit, None, reason)
+        if "idsite" in values:
+            site = self._sites.get(int(values.pop("idsite")))
+        else:
+            site = self._site or self._find(host_name(hit.host or self._log_hostname))
+        if site is None:
+            return Outcome(hit, None, "no-site")
         known = values.get("cid") or values.get("_id") or visitor_id(hit, self._visitor_ids)
-        query, download, cut = self._encode(hit, self.site, known, values)
-        return Outcome(hit, query, "", False, download, cut, hit.user_id or known, left_out)
+        query, download, cut = self._encode(hit, site, known, values)
+        return Outcome(hit, query, "", False, download, cut, hit.user_id or known, left_out, site.idsite)
 
     def _as_sent(self, hit: Hit) -> Hit:
         if self._private is not None:
             hit = self._private(hit)
         return hit if self._shape is None else self._shape(hit)
 
-    def use(self, header: str) -> None:
-        """Puts the `#Fields:` line `header` in force; "" for none. Begins a chunk."""
+    def use(self, header: str, find: "Find | None" = None) -> None:
+        """Puts the `#Fields:` line `header` in force; "" for none. Begins a chunk; `find` knows the hosts' sites."""
         self._second = None
+        if find is not None:
+            self._find = find
         if self._reader is not None:
             self._reader.use(header)
 
@@ -212,16 +237,37 @@ def compile_translation(plan: Plan, judges: Judges) -> Callable[[bytes, Context]
         translator = translators.get(context.format)
         if translator is None:
             translator = translators[context.format] = Translator(plan, judges, context.format)
-        translator.use(context.columns)
-        result = _chunk(data, context, translator, plan.keep_rejected)
+        hosts = _Hosts(context.sites or {})
+        translator.use(context.columns, hosts.find)
+        result = _chunk(data, context, translator, plan.keep_rejected, hosts)
         if result.rejected.get(_UNREADABLE.reason, 0) >= _TURNED and translator.turn(data.split(b"\n")):
-            return _chunk(data, context, translator, plan.keep_rejected)
+            return _chunk(data, context, translator, plan.keep_rejected, hosts)
         return result
 
     return translate
 
 
-def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected: bool) -> ChunkResult:
+class _Hosts:
+    """What is known of hosts' sites, and which hosts were asked for in vain."""
+
+    def __init__(self, sites: Mapping[str, Site | None]) -> None:
+        self._sites = sites
+        self.unknown: dict[str, None] = {}
+        self.without: Counter[str] = Counter()
+
+    def find(self, host: str) -> Site | None:
+        """The site of `host`."""
+        try:
+            site = self._sites[host]
+        except KeyError:
+            self.unknown[host] = None
+            return None
+        if site is None:
+            self.without[host] += 1
+        return site
+
+
+def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected: bool, hosts: _Hosts) -> ChunkResult:
     now = context.now
     one = translator.line
     blob: list[bytes] = []
@@ -233,7 +279,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
     rejected_lines: list[RejectedLine] = []
     left_out: Counter[str] = Counter()
     cut_urls = 0
-    idsite = translator.site.idsite
+    hosts.without.clear()
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
@@ -243,7 +289,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
         if wanted is not None and offset not in wanted:
             offset += len(raw) + 1
             continue
-        hit, query, reason, bad, download, cut, identity, unset = one(raw, now, number)
+        hit, query, reason, bad, download, cut, identity, unset, idsite = one(raw, now, number)
         if query is not None:
             assert hit is not None
             encoded = query.encode("ascii")
@@ -273,7 +319,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
         lines=len(lines) if wanted is None else len(wanted), blob=b"".join(blob), lengths=lengths, numbers=numbers,
         offsets=offsets, times=times, visitors=visitors, agents=agents, lanes=lanes, sites=sites, downloads=downloads,
         ranges=ranges, skipped=skipped, rejected=rejected, rejected_lines=rejected_lines, cut_urls=cut_urls,
-        left_out=left_out,
+        left_out=left_out, without_site=dict(hosts.without), unknown_hosts=tuple(hosts.unknown),
     )  # fmt: skip
 
 

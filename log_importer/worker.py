@@ -39,6 +39,7 @@ class Pool(Protocol):
     def use(self, plan: Plan) -> None: ...
     def submit(self, chunk: Chunk) -> None: ...
     def next(self) -> tuple[Chunk, ChunkResult]: ...
+    def redo(self, chunk: Chunk) -> ChunkResult: ...
 
 
 class InProcess:
@@ -73,6 +74,10 @@ class InProcess:
 
     def next(self) -> tuple[Chunk, ChunkResult]:
         return self._done.popleft()
+
+    def redo(self, chunk: Chunk) -> ChunkResult:
+        assert self._translate is not None
+        return self._translate(chunk.data, chunk.context)
 
 
 class WorkerPool:
@@ -125,6 +130,10 @@ class WorkerPool:
         """The oldest chunk under way and its result; waits for it. Raises `WorkerDied`."""
         chunk, future = self._under_way.popleft()
         return chunk, future.result()
+
+    def redo(self, chunk: Chunk) -> ChunkResult:
+        """The result of a chunk that is told more than before; waits for it. Raises `WorkerDied`."""
+        return self._threads.submit(self._run, chunk).result()
 
     def _run(self, chunk: Chunk) -> ChunkResult:
         worker = self._free.popleft()  # there are as many threads as workers

@@ -87,7 +87,7 @@ def test_a_truncated_gz_is_imported_as_far_as_it_goes(run: Run, tmp_path: Path) 
     ("arguments", "sentence"),
     [
         (["--url", "http://127.0.0.1:9", "--idsite", "1"], "There is no token."),
-        (["--url", "http://127.0.0.1:9", "--token-auth", "x"], "There is no site to import into."),
+        (["--url", "http://127.0.0.1:9", "--token-auth", "x"], "names its host, so none would find its site."),
         (["--idsite", "1"], "--idsite is given, but no --url."),
         (["--token-auth", "x"], "--token-auth is given, but no --url."),
         ([], "nobody is at a terminal"),

@@ -61,7 +61,9 @@ def reasons() -> set[str]:
     for path in (ROOT / "log_importer").rglob("*.py"):
         source = path.read_text()
         found |= set(
-            re.findall(r'Rejected\("([a-z-]+)"|\.skip\(chunk\.source, "([a-z-]+)"|None, None, "([a-z-]+)"', source)
+            re.findall(
+                r'Rejected\("([a-z-]+)"|\.skip\(chunk\.source, "([a-z-]+)"|(?:None|hit), None, "([a-z-]+)"', source
+            )
         )
         troubled = r'"(?:refused|set_aside|in_doubt)", "([a-z-]+)"|_set_aside\([a-z.]+, "([a-z-]+)"'
         found |= set(re.findall(troubled, source))

@@ -96,7 +96,11 @@ READING = options(
 )  # fmt: skip
 
 SELECTING = options(
-    option("--idsite", type=click.IntRange(1), metavar="ID", help="The site to import into."),
+    option("--idsite", type=click.IntRange(1), metavar="ID", help="The site to import into. [each host's own]"),
+    option("--site", multiple=True, metavar="HOST=ID", help="The site of a host, or of all below *.example.org."),
+    option("--idsite-fallback", type=click.IntRange(1), metavar="ID", help="The site of hosts that have none."),
+    flag("--add-sites-new-hosts", "Make a site for each host that has none."),
+    option("--max-new-sites", type=click.IntRange(0, 1000), metavar="N", help="So many at most. [10]"),
     _several("--hostname", "HOST", "Only hits on hosts like this (*.example.org)."),
     _several("--include-host", "HOST", "Only hits on this host."),
     _several("--exclude-host", "HOST", "No hits on this host."),

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from log_importer.model import Request
@@ -25,7 +26,7 @@ class Dates:
     def __init__(self, begun: set[Day], zones: Mapping[int, str], remember: Callable[[Iterable[Day]], None]) -> None:
         """`zones` are the sites' time zones, as Matomo writes them; `remember` is told of dates begun."""
         self._begun = set(begun)
-        self._zones = {site: zone_of(name) for site, name in zones.items()}
+        self._zones = zones
         self._remember = remember
         self._lock = threading.Lock()
 
@@ -36,7 +37,8 @@ class Dates:
             new: dict[Day, float] = {}
             for site, quarter in sorted(quarters):
                 moment = quarter * _QUARTER
-                new.setdefault((site, f"{datetime.fromtimestamp(moment, self._zones.get(site, UTC)):%Y-%m-%d}"), moment)
+                zone = zone_of(self._zones.get(site, "UTC"))
+                new.setdefault((site, f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d}"), moment)
             for day in self._begun:
                 new.pop(day, None)
             # Where it fails, the post that follows fails too and says why; the next attempt pings again.
@@ -45,6 +47,7 @@ class Dates:
                 self._remember(new)
 
 
+@lru_cache(maxsize=256)
 def zone_of(name: str) -> tzinfo:
     """A site's time zone: Europe/Paris, UTC, UTC+2, UTC-5.5; UTC where it is none that we know."""
     shift = re.fullmatch(r"UTC([+-][0-9]{1,2}(?:\.[0-9]+)?)", name)

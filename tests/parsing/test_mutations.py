@@ -81,7 +81,7 @@ NUMBERS = {"time", "status", "bytes_sent", "duration"}
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_a_broken_line_is_a_hit_with_valid_fields_or_rejected(shard: int) -> None:
     chance = random.Random(shard)
-    plan = Plan(Site(1, "http://example.org"), FORMATS)
+    plan = Plan(Site(1, "http://example.org"), formats=FORMATS)
     verdicts = judges()
     translators = {name: Translator(plan, verdicts, name) for name in FORMATS}
     lines = {name: lines_of(name) for name in FORMATS}

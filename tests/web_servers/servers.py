@@ -72,6 +72,7 @@ def haproxy(folder: Path, form: str = "raw") -> Server:
     port = free_port()
     (folder / "haproxy.cfg").write_text(f"""
 global
+    nbthread 1
     log stdout format {form} daemon
 defaults
     log global
