@@ -22,23 +22,16 @@ _LISTS = ("hostname", "include_host", "exclude_host", "include_path", "exclude_p
 CHOOSING = frozenset({
     *_LISTS, *(f"{name}_from" for name in _LISTS), "enable_static", "enable_bots", "enable_http_errors",
     "enable_http_redirects", "download_extensions", "add_download_extensions", "exclude_older_than",
-    "exclude_newer_than", "skip", "log_hostname", "add_to_date", "query_string_delimiter", "force_lowercase_path",
-    "strip_query_string", "drop_query_parameters", "request_suffix", "anonymize_ip", "no_user_id",
-    "method", "status",
+    "exclude_newer_than", "skip", "log_hostname", "method", "status",
 })  # fmt: skip
-"""The options that these are made of."""
+"""The options that a selection is made of."""
 
 
 def selection_of(values: Mapping[str, Any], zone: tzinfo = UTC) -> Selection:
     """What is tracked; dates without an offset are in `zone`. Raises `UsageError`."""
     lists = {name: _list(name, values) for name in _LISTS}
     for network in lists["exclude_ip"]:
-        try:
-            ip_network(network, strict=False)
-        except ValueError:
-            raise UsageError(
-                f"--exclude-ip: {network!r} is no address or network.", "Write 192.0.2.1 or 192.0.2.0/24."
-            ) from None
+        check_network("--exclude-ip", network)
     return Selection(
         static=values.get("enable_static", False),
         bots=values.get("enable_bots", False),
@@ -60,7 +53,15 @@ def selection_of(values: Mapping[str, Any], zone: tzinfo = UTC) -> Selection:
     )
 
 
-def changes_of(values: Mapping[str, Any]) -> Changes:
+def check_network(option: str, text: str) -> None:
+    """Raises `UsageError` where `text` is no address or network."""
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise UsageError(f"{option}: {text!r} is no address or network.", "Write 192.0.2.1 or 192.0.2.0/24.") from None
+
+
+def changes_of(values: Mapping[str, Any], hash_key: bytes) -> Changes:
     """What is changed in hits. Raises `UsageError`."""
     delimiter = values.get("query_string_delimiter", "?")
     if not delimiter:
@@ -74,6 +75,7 @@ def changes_of(values: Mapping[str, Any]) -> Changes:
         request_suffix=values.get("request_suffix", "").lstrip("?&"),
         mask_bytes=values.get("anonymize_ip", 0),
         no_user_id=values.get("no_user_id", False),
+        hash_key=hash_key,
     )
 
 

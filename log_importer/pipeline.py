@@ -12,7 +12,7 @@ from log_importer.format_choice import formats_of
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
-from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
+from log_importer.model import FIELDS, Chunk, ChunkResult, Outcome, Request, Site
 from log_importer.parsing.parser import Reading, named_zone
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.probe import Probe, probe
@@ -20,6 +20,7 @@ from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
 from log_importer.recognise import finished
 from log_importer.rejects import Rejects
+from log_importer.rules.changes import scrubber
 from log_importer.rules.mapping import wanted_columns
 from log_importer.rules.ranges import Ranges
 from log_importer.server import Server
@@ -62,6 +63,7 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     formats, chosen = formats_of(settings)
     sources, errors = find_sources(settings.sources, settings.encoding)
     reading = reading_of(settings)
+    scrub = scrubber(settings.changes) or str
     probes = []
     for source in sources:
         record = finished(source, ledger) if ledger is not None and not settings.again else None
@@ -70,7 +72,7 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
             continue
         try:
             probes.append(
-                probe(source, formats, chosen, reading, settings.max_line_bytes, text_codec(settings.encoding))
+                probe(source, formats, chosen, reading, settings.max_line_bytes, text_codec(settings.encoding), scrub)
             )
         except SourceError as error:
             errors.append(error)
@@ -90,7 +92,10 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
 def reading_of(settings: Settings) -> Reading:
     """How lines are read."""
     zone = named_zone(settings.timezone, "--timezone")
-    return Reading(zone, settings.accept_any_client, wanted_columns(settings.rules))
+    columns = wanted_columns(settings.rules)
+    if settings.client_ip_from and settings.client_ip_from not in FIELDS:
+        columns = tuple(dict.fromkeys((*columns, settings.client_ip_from)))
+    return Reading(zone, settings.accept_any_client, columns, settings.client_ip_from, settings.trusted_proxies)
 
 
 def plan_of(settings: Settings, inputs: Inputs, site: Site | None, sites: Mapping[int, Site]) -> Plan:

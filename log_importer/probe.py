@@ -1,6 +1,6 @@
 """Looks at the beginning of each source: which format it is in, and when it begins."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from log_importer.errors import SourceError
@@ -34,9 +34,12 @@ class Probe:
 
 def probe(
     source: Source, formats: Mapping[str, FormatSpec], chosen: FormatSpec | None, reading: Reading,
-    max_line_bytes: int, encoding: str = "utf-8",
+    max_line_bytes: int, encoding: str = "utf-8", scrub: Callable[[str], str] = str,
 ) -> Probe:  # fmt: skip
-    """Opens `source` and detects its format, unless one is `chosen`. Raises `SourceError`."""
+    """Opens `source` and detects its format, unless one is `chosen`; `scrub` makes lines fit to be shown.
+
+    Raises `SourceError`.
+    """
     stream = Stream(source)
     keep = source.size is None
     try:
@@ -44,7 +47,7 @@ def probe(
         lines = [raw.decode(encoding, "surrogateescape").removesuffix("\r").lstrip("\0") for raw in chunker.head()]
         if lines:
             lines[0] = lines[0].removeprefix(BOM)
-        spec, first_time, remark = _judge(source.name, lines, formats, chosen, reading)
+        spec, first_time, remark = _judge(source.name, lines, formats, chosen, reading, scrub)
     except SourceError:
         stream.close()
         raise
@@ -56,13 +59,18 @@ def probe(
 
 
 def _judge(
-    name: str, lines: list[str], formats: Mapping[str, FormatSpec], chosen: FormatSpec | None, reading: Reading
+    name: str,
+    lines: list[str],
+    formats: Mapping[str, FormatSpec],
+    chosen: FormatSpec | None,
+    reading: Reading,
+    scrub: Callable[[str], str],
 ) -> tuple[FormatSpec | None, float | None, str]:
     if chosen is not None:
         return chosen, try_format(lines, chosen, reading).first_time, ""
     found = detect(lines, formats.values(), reading)
     if found.best is None:
-        return None, None, describe_failure(name, lines, found) if any(line.strip() for line in lines) else ""
+        return None, None, describe_failure(name, lines, found, scrub) if any(line.strip() for line in lines) else ""
     remark = ""
     if found.tied:
         names = ", ".join(found.tied)
@@ -70,7 +78,7 @@ def _judge(
     return found.best.spec, found.best.first_time, remark
 
 
-def describe_failure(name: str, lines: list[str], found: Detection) -> str:
+def describe_failure(name: str, lines: list[str], found: Detection, scrub: Callable[[str], str] = str) -> str:
     """The sentence for a source in no format we know."""
     nearest = found.nearest
     if nearest is None or nearest.first_unread is None:
@@ -78,12 +86,13 @@ def describe_failure(name: str, lines: list[str], found: Detection) -> str:
     line = lines[nearest.first_unread]
     cure = "Name a format with --log-format-name, or give the server's own definition with --log-format."
     if nearest.stopped_at < _NEAR:
-        return f"{name}: no format comes near its lines, such as '{visible(line, 60)}'. {cure}"
+        return f"{name}: no format comes near its lines, such as '{visible(scrub(line), 60)}'. {cure}"
     number, stop = nearest.first_unread + 1, nearest.stopped_at
     if stop < len(line):
-        where = f"line {number} stops making sense at character {stop + 1}, where it says '{visible(line[stop:], 40)}'"
+        rest = visible(scrub(line[stop:]), 40)
+        where = f"line {number} stops making sense at character {stop + 1}, where it says '{rest}'"
     else:
-        where = f"line {number} ends too soon, '{visible(line, 40)}'"
+        where = f"line {number} ends too soon, '{visible(scrub(line), 40)}'"
     return (
         f"{name}: no format reads any of its first {len(lines)} lines. The nearest is {nearest.spec.name}: "
         f"{where}. {cure}"

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from log_importer.choices import CHOOSING, changes_of, rules_of, selection_of
+from log_importer.choices import CHOOSING, changes_of, check_network, rules_of, selection_of
 from log_importer.errors import UsageError
+from log_importer.hash_key import read_hash_key
 from log_importer.model import FIELDS
 from log_importer.parsing.parser import named_zone
 from log_importer.rules.changes import Changes
@@ -57,10 +58,12 @@ class Settings:
     w3c_time_taken_secs: bool = False
     encoding: str = "utf-8"
     log_hostname: str = ""
+    client_ip_from: str = ""  # a field or column with the addresses that proxies saw
+    trusted_proxies: tuple[str, ...] = ()  # addresses and networks
     timezone: str = "UTC"
     selection: Selection = field(default_factory=Selection)
     changes: Changes = field(default_factory=Changes)
-    chosen_flags: tuple[str, ...] = ()  # those that made them
+    chosen_flags: tuple[str, ...] = ()  # those that made the selection
     title_category_delimiter: str = "/"
     rules: tuple[MappingRule, ...] = ()  # of the settings file, and those that options stand for
     visitor_id: str = ""
@@ -94,11 +97,11 @@ class Settings:
         if self.job:
             return f"job {self.job}"
         parts: list[object] = [self.url.rstrip("/"), self.idsite, self.timezone]
-        for chosen, usual in ((self.selection, Selection()), (self.changes, Changes())):
-            for one in fields(chosen):
-                value = getattr(chosen, one.name)
-                if value != getattr(usual, one.name):
-                    parts.append((one.name, sorted(value) if isinstance(value, frozenset) else value))
+        usual = Selection()
+        for one in fields(usual):
+            value = getattr(self.selection, one.name)
+            if value != getattr(usual, one.name):
+                parts.append((one.name, sorted(value) if isinstance(value, frozenset) else value))
         return repr(parts)
 
     @property
@@ -179,9 +182,16 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         raise UsageError(f"--json-field: there is no field {unknown[0]!r}.", f"There are: {', '.join(FIELDS)}.")
     if "encoding" in values:
         values["encoding"] = text_encoding(values["encoding"])
+    for network in values.get("trusted_proxies", ()):
+        check_network("--trusted-proxies", network)
+    if values.get("trusted_proxies") and not values.get("client_ip_from"):
+        raise UsageError(
+            "--trusted-proxies is given, but no --client-ip-from.", "Name the field that they write, as forwarded_for."
+        )
     values["rules"] = (*rules_of(values), *(file.rules if file else ()))
     values["selection"] = selection_of(values, named_zone(values.get("timezone", "UTC"), "--timezone"))
-    values["changes"] = changes_of(values)
+    key = read_hash_key(values.get("hash_key_file"), state_dir) if values.get("hash_user_id") else b""
+    values["changes"] = changes_of(values, key)
     values["chosen_flags"] = tuple(
         f"--{name.replace('_', '-')}" for name, value in values.items() if name in CHOOSING and value not in (False, 0)
     )

@@ -19,7 +19,7 @@ from log_importer.parsing.lines import BOM, LineReader
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
 from log_importer.rules.bots import Bot
-from log_importer.rules.changes import Changes, changes_before, private, shape_of_url
+from log_importer.rules.changes import Changes, changes_before, private, scrubber, shape_of_url
 from log_importer.rules.exclusions import compile_exclusions, servers_own
 from log_importer.rules.hosts import host_name
 from log_importer.rules.mapping import MappingRule, Matched, compile_rules, with_values
@@ -100,6 +100,7 @@ class Translator:
         self._mapping = compile_rules(plan.rules, _bot_name(judges))
         self._before, self._private = changes_before(plan.changes), private(plan.changes)
         self._shape = shape_of_url(plan.changes)
+        self._scrub = scrubber(plan.changes)
         self._encode = compile_encoder(plan.tracking)
         self._site = plan.site
         self._sites = plan.sites
@@ -171,6 +172,14 @@ class Translator:
         known = values.get("cid") or values.get("_id") or visitor_id(hit, self._visitor_ids)
         query, download, cut = self._encode(hit, site, known, values)
         return Outcome(hit, query, "", False, download, cut, hit.user_id or known, left_out, site.idsite)
+
+    def shown(self, raw: bytes) -> bytes:
+        """A line as it may be shown and kept where no format reads it."""
+        return (
+            raw
+            if self._scrub is None
+            else self._scrub(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        )
 
     def _as_sent(self, hit: Hit) -> Hit:
         if self._private is not None:
@@ -311,7 +320,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
         elif bad:
             rejected[reason] += 1
             if keep_rejected or len(rejected_lines) < _SAMPLES_PER_CHUNK:
-                rejected_lines.append(RejectedLine(number, offset, reason, raw))
+                rejected_lines.append(RejectedLine(number, offset, reason, translator.shown(raw)))
         else:
             skipped[reason] += 1
         offset += len(raw) + 1

@@ -90,6 +90,14 @@ READING = options(
     ),
     option("--encoding", metavar="NAME", help="Of the logs' text. [utf-8; UTF-16 tells itself]"),
     option("--log-hostname", metavar="HOST", help="The host of hits whose log names none."),
+    option(
+        "--client-ip-from", metavar="FIELD",
+        help="The field or column with the addresses that proxies saw: forwarded_for.",
+    ),
+    option(
+        "--trusted-proxies", multiple=True, metavar="ADDRESS",
+        help="Only these proxies are believed (192.0.2.0/24); may be given again. [the one that wrote the log]",
+    ),
     option("--timezone", metavar="ZONE", help="Of logs that write local time without an offset: Europe/Paris. [UTC]"),
     option("--max-line-bytes", type=click.IntRange(1024), metavar="N", help="Longer lines are rejected. [65536]"),
     flag("--accept-any-client", "Track clients that are no IP address as 0.0.0.0 instead of rejecting them."),
@@ -153,6 +161,8 @@ CHANGING = options(
         help="Make visitor ids of address and user agent, where no cookie of Matomo's was logged.",
     ),
     flag("--no-user-id", "Do not send the names of users that are logged in."),
+    flag("--hash-user-id", "Send them hashed, the same in every run."),
+    option("--hash-key-file", type=_FILE, metavar="FILE", help="The key for that. [one made in the state folder]"),
 )  # fmt: skip
 
 SERVER = options(

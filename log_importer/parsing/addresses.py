@@ -4,8 +4,9 @@ A real Matomo stores 0.0.0.0 for anything but a bare address (a port, brackets, 
 address is taken out here, and what holds none is no client address.
 """
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 
 @lru_cache(maxsize=8192)
@@ -22,3 +23,32 @@ def client_address(text: str) -> str | None:
     except ValueError:
         return None
     return first
+
+
+def compile_client(trusted: Sequence[str]) -> Callable[[object, object], str | None]:
+    """What finds a client behind proxies: of the addresses that they saw, and the one that wrote to the log's server.
+
+    The right-most address that is no proxy of the `trusted` networks: whatever stands further left, the client itself
+    may have written. Without networks, the one next to the log's server is trusted, and no other.
+    """
+    networks = [ip_network(network, strict=False) for network in trusted]
+
+    @lru_cache(maxsize=8192)
+    def is_trusted(address: str) -> bool:
+        found = ip_address(address)
+        return any(found in network for network in networks)
+
+    def client(listed: object, peer: object) -> str | None:
+        nearest = client_address(peer) if isinstance(peer, str) else None
+        if not isinstance(listed, str) or (networks and nearest is not None and not is_trusted(nearest)):
+            return nearest
+        for text in reversed(listed.split(",")):
+            address = client_address(text)
+            if address is None:
+                break
+            nearest = address
+            if not networks or not is_trusted(address):
+                break
+        return nearest
+
+    return client

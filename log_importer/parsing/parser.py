@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from log_importer.errors import FormatError
 from log_importer.model import Hit, Rejected
-from log_importer.parsing.addresses import client_address
+from log_importer.parsing.addresses import client_address, compile_client
 from log_importer.parsing.extract import Extracting
 from log_importer.parsing.fields import Maker, Row, compile_field
 from log_importer.parsing.json_driver import JsonDriver
@@ -29,6 +29,8 @@ class Reading:
     zone: tzinfo = UTC  # of times that are logged without one
     accept_any_client: bool = False  # a client that is no address becomes 0.0.0.0
     extra: tuple[str, ...] = ()  # columns that are no fields and wanted nevertheless
+    client_from: str = ""  # the field or column with the addresses that proxies saw; "": nobody stands between
+    trusted: tuple[str, ...] = ()  # networks of proxies that are believed; (): the one that wrote the log is
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
     blank: list[object] = [None] * len(_FIELDS)
     unreadable, bad_client, bad_time = Rejected("unreadable"), Rejected("client-address"), Rejected("time")
     too_slow = Rejected("pattern-time")
+    behind = compile_client(reading.trusted) if reading.client_from else None
+    as_field, as_column = _FIELDS.get(reading.client_from), places.get(reading.client_from)
     anyone = "0.0.0.0" if reading.accept_any_client else None  # noqa: S104 - an address to send, none to bind
 
     def parse(line: str) -> Hit | Rejected:
@@ -84,6 +88,9 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
         if values[_TIME] is None:
             return bad_time
         client = values[_CLIENT]
+        if behind is not None:
+            listed = row[as_column] if as_column is not None else None
+            client = behind(values[as_field] if as_field is not None else listed, client)
         address = (client_address(client) if isinstance(client, str) else None) or anyone
         if address is None:
             return bad_client

@@ -1,17 +1,13 @@
 """What the user asked to change in hits: dates and URLs before the rules see them, addresses and user ids after."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address
-from urllib.parse import unquote_plus
 
 from log_importer.model import Hit
+from log_importer.rules.privacy import compile_hash, compile_scrubber, masked, without_parameters
 
 Change = Callable[[Hit], Hit]
-
-_KEPT_BITS_V6 = (128, 64, 48, 24, 0)
-"""Of an IPv6 address with so many bytes masked, as Matomo masks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +22,7 @@ class Changes:
     request_suffix: str = ""  # put behind every query
     mask_bytes: int = 0  # of the address: 0 to 4
     no_user_id: bool = False
+    hash_key: bytes = field(default=b"", repr=False)  # with which users' names are hashed; b"": they are not
 
 
 def changes_before(changes: Changes) -> Change | None:
@@ -39,10 +36,13 @@ def changes_before(changes: Changes) -> Change | None:
         if changes.query_delimiter != "?" and query is None and changes.query_delimiter in path:
             path, _, query = path.partition(changes.query_delimiter)
         if changes.drop_parameters and query is not None:
-            query = _without(query, changes.drop_parameters)
+            query = without_parameters(query, changes.drop_parameters)
         if changes.lowercase_path:
             path, query = path.lower(), query.lower() if query is not None else None
-        return hit._replace(time=hit.time + changes.add_to_date, path=path, query=query)
+        referrer = hit.referrer
+        if changes.drop_parameters and referrer and "?" in referrer:  # a page of the site itself, as often as not
+            referrer = _referrer_without(referrer, changes.drop_parameters)
+        return hit._replace(time=hit.time + changes.add_to_date, path=path, query=query, referrer=referrer)
 
     return change
 
@@ -66,7 +66,9 @@ def shape_of_url(changes: Changes) -> Change | None:
 
 def private(changes: Changes) -> Change | None:
     """What happens to hits before anyone sees them; `None` for nothing."""
-    if not changes.mask_bytes and not changes.no_user_id:
+    scrub = scrubber(changes)
+    user = _user(changes)
+    if scrub is None:
         return None
     mask = lru_cache(maxsize=8192)(lambda address: masked(address, changes.mask_bytes))
 
@@ -74,22 +76,26 @@ def private(changes: Changes) -> Change | None:
         return hit._replace(
             client_ip=mask(hit.client_ip),
             forwarded_for=None if changes.mask_bytes else hit.forwarded_for,
-            user_id=None if changes.no_user_id else hit.user_id,
+            user_id=user(hit.user_id) or None if user and hit.user_id else hit.user_id,
+            extra={name: scrub(text) for name, text in hit.extra.items()} if hit.extra else hit.extra,
         )
 
     return change
 
 
-def masked(text: str, count: int) -> str:
-    """The address with its last `count` bytes zero (of IPv4; of IPv6 about as much of what tells people apart)."""
-    address = ip_address(text)
-    if isinstance(address, IPv4Address):
-        return str(IPv4Address(int(address) >> 8 * count << 8 * count))
-    away = 128 - _KEPT_BITS_V6[count]
-    return str(ip_address((int(address) >> away << away).to_bytes(16, "big")))
+def scrubber(changes: Changes) -> Callable[[str], str] | None:
+    """What makes a line fit to be shown that no format reads; `None` where nothing is to be hidden."""
+    return compile_scrubber(changes.mask_bytes, changes.drop_parameters, _user(changes))
 
 
-def _without(query: str, names: frozenset[str]) -> str | None:
-    """`query` without the parameters of those names; `None` where none is left."""
-    kept = [pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) not in names]
-    return "&".join(kept) if kept else None
+def _user(changes: Changes) -> Callable[[str], str] | None:
+    if changes.no_user_id:
+        return lambda _: ""
+    return compile_hash(changes.hash_key) if changes.hash_key else None
+
+
+def _referrer_without(referrer: str, names: frozenset[str]) -> str:
+    address, _, rest = referrer.partition("?")
+    query, hash_sign, fragment = rest.partition("#")
+    kept = without_parameters(query, names)
+    return f"{address}{'?' + kept if kept else ''}{hash_sign}{fragment}"
