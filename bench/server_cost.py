@@ -25,7 +25,8 @@ from log_importer.model import Batch, Context, Request, Site
 from log_importer.rules.selection import Selection
 from log_importer.tracking.bulk import MAX_BODY
 from log_importer.tracking.requests import Tracking
-from log_importer.translate import Plan, compile_translation
+from log_importer.translate import compile_translation
+from log_importer.translator import Plan
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "apache-combined-10k.log.gz"
 LINES = 200_000

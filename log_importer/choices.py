@@ -23,6 +23,7 @@ CHOOSING = frozenset({
     *_LISTS, *(f"{name}_from" for name in _LISTS), "enable_static", "enable_bots", "enable_http_errors",
     "enable_http_redirects", "download_extensions", "add_download_extensions", "exclude_older_than",
     "exclude_newer_than", "skip", "log_hostname", "method", "status",
+    "replay_tracking",
 })  # fmt: skip
 """The options that a selection is made of."""
 
@@ -49,6 +50,7 @@ def selection_of(values: Mapping[str, Any], zone: tzinfo = UTC) -> Selection:
         log_hostname=values.get("log_hostname", ""),
         methods=frozenset(one.upper() for one in _commas("method", values)) or METHODS,
         statuses=tuple(_checked_status(one) for one in _commas("status", values)),
+        replay=values.get("replay_tracking", False),
         lines=values.get("skip", 0),
     )
 

@@ -15,7 +15,8 @@ from log_importer.reading import Reader, Wait
 from log_importer.rules.ranges import Ranges
 from log_importer.settings import Settings
 from log_importer.tally import Tally
-from log_importer.translate import Outcome, Translator, download_key, visitor_keys
+from log_importer.translate import download_key, visitor_keys
+from log_importer.translator import Outcome, Translator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PLACEHOLDER = "http://localhost"
@@ -27,7 +28,8 @@ def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImpo
     inputs = look(settings, say)
     errors.extend(inputs.errors)
     hosts = OfflineHosts(settings, PLACEHOLDER)
-    plan = plan_of(settings, inputs, hosts.one, {idsite: hosts.site(idsite) for idsite in settings.rule_sites})
+    sites = {idsite: hosts.site(idsite) for idsite in settings.rule_sites}
+    plan = plan_of(settings, inputs, hosts.one, sites, ai_bots=settings.ai_bots)
     verdicts = judges()
     tally = Tally()
     ranges = Ranges()

@@ -6,9 +6,11 @@ from log_importer.model import Site
 from log_importer.rules.hosts import compile_table, may_be_created
 from log_importer.server import Server
 from log_importer.settings import Settings
-from log_importer.sites import PATIENCE, add_site, check, main_url, prove_token, sites_of_host
+from log_importer.sites import PATIENCE, NoSuchSite, add_site, check, main_url, prove_token, sites_of_host, version
 
 _REMEMBERED = 50_000
+_AI_REPORTS = (5, 7)
+"""The Matomo from which on there are reports of AI assistants."""
 _TRAVELLING = 1_000
 """Hosts without a site that every chunk is told of; a scanner may invent any number of them."""
 
@@ -28,6 +30,8 @@ class Hosts:
         self._sites: dict[int, Site] = {}
         self._hosts: dict[str, Site | None] = {}
         self._said: set[str] = set()
+        self.ai_bots = settings.ai_bots
+        """Whether the server has reports of AI assistants, and they are asked for."""
         self.zones: dict[int, str] = {}
         """Site -> its time zone, as Matomo writes it."""
         self.created: dict[str, int] = {}
@@ -52,6 +56,12 @@ class Hosts:
             prove_token(self._server, self._patience)
         for idsite in sorted(named):
             self._site(idsite)
+        if self.ai_bots and (known := version(self._server, self._patience)) < _AI_REPORTS:
+            self.ai_bots = False
+            number = ".".join(str(part) for part in known) or "of unknown version"
+            self._say(
+                f"--ai-bots: {self._server.url} is a Matomo {number}, and reports of AI assistants begin with 5.7."
+            )
 
     def travelling(self, hosts: Iterable[str] = ()) -> Mapping[str, Site | None] | None:
         """What a chunk is told of hosts, with all of `hosts`; `None` where all hits belong to one site."""
@@ -68,9 +78,19 @@ class Hosts:
             del self._hosts[host]
         for host in hosts:
             if host not in self._hosts:
-                idsite = self._find(host) if host else 0
-                idsite = idsite or self._settings.idsite_fallback
-                self._hosts[host] = self._site(idsite) if idsite else None
+                self._hosts[host] = self._found(host)
+
+    def _found(self, host: str) -> Site | None:
+        if host.startswith("#"):  # a site's number, as a tracker was told it
+            try:
+                return self._site(int(host[1:]))
+            except NoSuchSite as error:
+                self._say(f"{error.what} Hits for it are skipped, as no-site.")
+            idsite = 0
+        else:
+            idsite = self._find(host) if host else 0
+        idsite = idsite or self._settings.idsite_fallback
+        return self._site(idsite) if idsite else None
 
     def _find(self, host: str) -> int:
         found = self._table.find(host)
@@ -127,6 +147,8 @@ class OfflineHosts:
         return Site(idsite, self._main_url)
 
     def find(self, host: str) -> Site | None:
-        """The site of `host`."""
+        """The site of `host`, or of the number behind `#`."""
+        if host.startswith("#"):
+            return self.site(int(host[1:]))
         idsite = (self._table.find(host) if host else None) or self._fallback
         return self.site(idsite) if idsite else None

@@ -28,8 +28,9 @@ from log_importer.settings import Settings, processors
 from log_importer.sources.find import find_sources
 from log_importer.sources.unicode import text_codec
 from log_importer.tally import Tally
+from log_importer.tracking.replay import TRACKER_FILES, Replay
 from log_importer.tracking.requests import Tracking
-from log_importer.translate import Plan
+from log_importer.translator import Plan
 from log_importer.worker import InProcess, Pool, WorkerPool
 
 _SMALL = 4 << 20
@@ -98,9 +99,15 @@ def reading_of(settings: Settings) -> Reading:
     return Reading(zone, settings.accept_any_client, columns, settings.client_ip_from, settings.trusted_proxies)
 
 
-def plan_of(settings: Settings, inputs: Inputs, site: Site | None, sites: Mapping[int, Site]) -> Plan:
+def plan_of(
+    settings: Settings, inputs: Inputs, site: Site | None, sites: Mapping[int, Site], *, ai_bots: bool = False
+) -> Plan:
     """What the workers compile."""
+    expected = settings.replay_tracking_expected_tracker_file
+    changes = settings.changes
+    files = (expected,) if expected else TRACKER_FILES
     return Plan(
+        replay=Replay(files, changes.add_to_date, changes.drop_parameters) if settings.replay_tracking else None,
         site=site,
         sites=sites,
         formats=inputs.formats,
@@ -118,6 +125,7 @@ def plan_of(settings: Settings, inputs: Inputs, site: Site | None, sites: Mappin
             downloads=settings.selection.downloads,
             visitor_ids=settings.visitor_id,
             title_delimiter=settings.title_category_delimiter,
+            ai_bots=ai_bots,
         ),
         max_line_bytes=settings.max_line_bytes,
         keep_rejected=settings.rejects is not None,
@@ -158,7 +166,7 @@ def run_import(
                 else:
                     hosts = Hosts(settings, server, time.time, say)
                     interrupt.wait_for(hosts.begin)
-                    pool.use(plan_of(settings, inputs, hosts.one, hosts.sites))
+                    pool.use(plan_of(settings, inputs, hosts.one, hosts.sites, ai_bots=hosts.ai_bots))
                     progress.start(inputs.size)
                     interrupt.begin()
                     run = _Run(settings, server, token, hosts, ledger, report.tally, rejects, progress, interrupt, say)
@@ -175,7 +183,7 @@ def run_import(
 
 def _check_hosts(settings: Settings, inputs: Inputs) -> None:
     """Raises `UsageError` where sites are found by host, and no line of a source names one."""
-    if settings.idsite or settings.idsite_fallback or settings.log_hostname:
+    if settings.idsite or settings.idsite_fallback or settings.log_hostname or settings.replay_tracking:
         return
     for one in inputs.probes:
         spec = inputs.formats.get(one.format)

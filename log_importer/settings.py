@@ -21,7 +21,7 @@ from log_importer.rules.selection import Selection
 from log_importer.server.address import read_address
 from log_importer.settings_file import SettingsFile
 from log_importer.state import default_state_dir
-from log_importer.translate import MAX_LINE_BYTES
+from log_importer.translator import MAX_LINE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,9 @@ class Settings:
     title_category_delimiter: str = "/"
     rules: tuple[MappingRule, ...] = ()  # of the settings file, and those that options stand for
     visitor_id: str = ""
+    replay_tracking: bool = False
+    replay_tracking_expected_tracker_file: str = ""  # "": piwik.php or matomo.php
+    ai_bots: bool = False
     enable_reverse_dns: bool = False
     accept_any_client: bool = False
     max_line_bytes: int = MAX_LINE_BYTES
@@ -170,6 +173,7 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
             "--idsite and --site both say the site.", "Use --idsite-fallback for the site of all other hosts."
         )
     by_host = values["sites"] or values.get("idsite_fallback") or values.get("add_sites_new_hosts")
+    by_host = by_host or values.get("replay_tracking")
     if "idsite" not in values and "url" not in values and not by_host:
         values["idsite"] = 1
     in_arguments = bool(values.pop("token_auth_argument", None))

@@ -4,6 +4,7 @@ The check stores nothing and proves address, token, rights and form at once, so 
 anything was sent; what fails is named with its cure.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -16,6 +17,11 @@ from log_importer.tracking.bulk import parse_reply, ping
 
 T = TypeVar("T")
 _NEW_TOKEN = "Copy it again from Matomo, or make a new one there."  # noqa: S105 - what to do about one
+
+
+class NoSuchSite(ServerRefused):
+    """There is no such site, or the token may not even look at it."""
+
 
 PATIENCE = 30.0
 """Seconds for which a server that does not answer is tried before the run."""
@@ -42,7 +48,7 @@ def main_url(
         found = found[0]
     url = found.get("main_url") if isinstance(found, dict) else None
     if not isinstance(url, str):
-        raise ServerRefused(f"{server.url} has no site {idsite}.", "Check --idsite.")
+        raise NoSuchSite(f"{server.url} has no site {idsite}.", "Check --idsite.")
     parts = urlsplit(url if "://" in url else f"http://{url.lstrip(':/')}")
     timezone = found.get("timezone")
     return Site(idsite, f"{parts.scheme}://{parts.netloc}", timezone if isinstance(timezone, str) else "UTC")
@@ -74,6 +80,18 @@ def prove_token(server: Server, patience: float = PATIENCE, wait: Callable[[floa
     except ApiRefused as error:
         if error.status in (401, 403):
             raise ServerRefused(f"{server.url} does not accept the token.{_said(error)}", _NEW_TOKEN) from None
+
+
+def version(
+    server: Server, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
+) -> tuple[int, ...]:
+    """The server's version, such as (5, 7, 1); () where it does not say. Raises `ServerRefused` and the like."""
+    try:
+        found = _patiently(lambda: server.api("API.getMatomoVersion"), patience, wait)
+    except ApiRefused:
+        return ()
+    text = str(found.get("value", "") if isinstance(found, dict) else found)
+    return tuple(int(part) for part in re.findall(r"[0-9]{1,4}", text.partition("-")[0])[:3])
 
 
 def sites_of_host(
@@ -220,8 +238,8 @@ def _why_no_site(server: Server, idsite: int, error: ApiRefused) -> ServerRefuse
             _NEW_TOKEN,
         )
     if error.status in (401, 403):
-        return ServerRefused(
+        return NoSuchSite(
             f"The token has no access to site {idsite} of {server.url}.{said}",
             "Check --idsite, or give the token's user write or admin access to that site.",
         )
-    return ServerRefused(f"{server.url} has no site {idsite}.{said}", "Check --idsite.")
+    return NoSuchSite(f"{server.url} has no site {idsite}.{said}", "Check --idsite.")

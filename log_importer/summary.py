@@ -28,6 +28,7 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
         "sites": {
             str(site): {"tracked": sum(days.values()), "days": dict(days)} for site, days in tally.sites().items()
         },
+        "ai_bots": dict(tally.ais.most_common()),
         "hosts_without_site": dict(tally.without_site.most_common(100)),
         "created_sites": dict(report.created),
         "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in _WITH_REASONS[1:]},
@@ -113,14 +114,16 @@ def _sites(tally: Tally) -> Iterator[str]:
     for site, days in tally.sites().items():
         span = f"{min(days)} to {max(days)}" if len(days) > 1 else min(days)
         yield f"Site {site}: tracked {sum(days.values()):,} on {len(days)} day{'s' * (len(days) != 1)}, {span}"
+    if tally.ais:
+        yield f"AI crawlers and assistants: {_reasons(tally.ais)}"
     if tally.without_site:
         named = [(host, lines) for host, lines in tally.without_site.most_common() if host][:_HOSTS]
-        listed = [f"{visible(host)} {lines:,}" for host, lines in named]
+        listed = [f"{visible(host.replace('#', 'number '))} {lines:,}" for host, lines in named]
         if rest := tally.without_site.total() - sum(lines for _, lines in named):
             listed.append(f"others, or none that is a host's name {rest:,}")
         yield f"Hosts without a site: {', '.join(listed)}"
         yield "  Give them one in Matomo or with --site, and import their lines with --include-host."
-    if tally.days or tally.without_site:
+    if tally.days or tally.without_site or tally.ais:
         yield ""
 
 

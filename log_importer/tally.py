@@ -62,6 +62,8 @@ class Tally:
         self.sources: list[SourceCounts] = []
         self.days: Counter[tuple[int, str]] = Counter()
         """(idsite, UTC date) -> tracked."""
+        self.ais: Counter[str] = Counter()
+        """Name of an AI crawler or assistant -> lines."""
         self.without_site: Counter[str] = Counter()
         """Host -> lines; of those beyond the first thousand, under ""."""
         self._lock = threading.Lock()
@@ -80,6 +82,7 @@ class Tally:
             counts.rejected.update(result.rejected)
             counts.cut_urls += result.cut_urls
             counts.left_out.update(result.left_out)
+            self.ais.update(result.ais)
             for host, lines in result.without_site.items():
                 known = host in self.without_site or len(self.without_site) < _KEPT_HOSTS
                 self.without_site[host if known else ""] += lines

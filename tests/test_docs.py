@@ -60,11 +60,9 @@ def reasons() -> set[str]:
     found = set()
     for path in (ROOT / "log_importer").rglob("*.py"):
         source = path.read_text()
-        found |= set(
-            re.findall(
-                r'Rejected\("([a-z-]+)"|\.skip\(chunk\.source, "([a-z-]+)"|(?:None|hit), None, "([a-z-]+)"', source
-            )
-        )
+        early = r'Rejected\("([a-z-]+)"|\.skip\(chunk\.source, "([a-z-]+)"'
+        late = r'(?:None|hit|self\._as_sent\(hit\)), None, "([a-z-]+)"'
+        found |= set(re.findall(f"{early}|{late}", source))
         troubled = r'"(?:refused|set_aside|in_doubt)", "([a-z-]+)"|_set_aside\([a-z.]+, "([a-z-]+)"'
         found |= set(re.findall(troubled, source))
         if path.name in ("exclusions.py", "selection.py", "lines.py"):

@@ -12,7 +12,7 @@ from log_importer.errors import LogImporterError, ServerRefused, ServerUnreachab
 from log_importer.model import Site
 from log_importer.receiver import Receiver
 from log_importer.server import Server
-from log_importer.sites import check, main_url
+from log_importer.sites import NoSuchSite, check, main_url
 from tests.conftest import TOKENS
 from tests.fault_server import Posted, Script, Told, counted, good, in_turn, serve, told_json
 from tests.server.common import closed_port
@@ -41,7 +41,7 @@ def checked(url: str, token: str = TOKENS.admin, idsite: int = 1, patience: floa
 
 
 def says(error: LogImporterError | None, kind: type[LogImporterError], *words: str) -> None:
-    assert type(error) is kind, error
+    assert isinstance(error, kind), error
     for word in words:
         assert word in str(error), str(error)
     assert str(error).isprintable()
@@ -97,7 +97,7 @@ def test_the_receiver_refuses_others_and_each_is_named(receive: Callable[[Path],
     url = receive(tmp_path / "db").url
     says(checked(url, "f" * 32), ServerRefused, "does not accept the token")
     says(checked(url, TOKENS.view), ServerRefused, "may look at site 1 but not import into it")
-    says(checked(url, TOKENS.superuser, idsite=99), ServerRefused, "has no site 99", "--idsite")
+    says(checked(url, TOKENS.superuser, idsite=99), NoSuchSite, "has no site 99", "--idsite")
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,18 @@ class Bot(NamedTuple):
         return self.category.startswith("AI ") or self.name in _AI_BY_NAME
 
 
+# Of the AI bots, those that a Matomo has reports of: they ask for a page because a person asked them something.
+_ASSISTANTS = (
+    "ChatGPT-User", "MistralAI-User", "Gemini-Deep-Research", "Claude-User", "Perplexity-User", "GoogleAgent",
+    "NovaAct",
+)  # fmt: skip
+
+
+def is_assistant(bot: Bot) -> bool:
+    """Whether a Matomo of 5.7 or later keeps its hits, apart from people's visits."""
+    return bot.name.startswith(_ASSISTANTS)
+
+
 def compile_bots(rules: Iterable[Mapping[str, Any]]) -> Callable[[str], Bot | None]:
     """The judge of user agents, from the device detector's list of rules (`regex`, `name`, `category`), in order."""
     ordered = [(str(rule["regex"]), Bot(str(rule["name"]), str(rule.get("category") or ""))) for rule in rules]

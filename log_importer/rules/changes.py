@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from log_importer.model import Hit
-from log_importer.rules.privacy import compile_hash, compile_scrubber, masked, without_parameters
+from log_importer.rules.privacy import compile_hash, compile_scrubber, masked, url_without, without_parameters
 
 Change = Callable[[Hit], Hit]
 
@@ -41,7 +41,7 @@ def changes_before(changes: Changes) -> Change | None:
             path, query = path.lower(), query.lower() if query is not None else None
         referrer = hit.referrer
         if changes.drop_parameters and referrer and "?" in referrer:  # a page of the site itself, as often as not
-            referrer = _referrer_without(referrer, changes.drop_parameters)
+            referrer = url_without(referrer, changes.drop_parameters)
         return hit._replace(time=hit.time + changes.add_to_date, path=path, query=query, referrer=referrer)
 
     return change
@@ -92,10 +92,3 @@ def _user(changes: Changes) -> Callable[[str], str] | None:
     if changes.no_user_id:
         return lambda _: ""
     return compile_hash(changes.hash_key) if changes.hash_key else None
-
-
-def _referrer_without(referrer: str, names: frozenset[str]) -> str:
-    address, _, rest = referrer.partition("?")
-    query, hash_sign, fragment = rest.partition("#")
-    kept = without_parameters(query, names)
-    return f"{address}{'?' + kept if kept else ''}{hash_sign}{fragment}"

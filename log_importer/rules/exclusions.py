@@ -4,7 +4,7 @@ Each rule is a function of a hit and the time now that gives the reason to skip 
 of the list that `compile_exclusions` makes, and the first reason wins.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from log_importer.model import Hit
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS, extension, is_static
@@ -20,17 +20,23 @@ def compile_exclusions(
     selection: Selection, is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
 ) -> list[Rule]:
     """The rules in force, in the order in which their reasons win."""
-    rules: list[Rule] = [*chosen_before(selection), _time, _method(selection.methods)]
-    if not selection.http_errors:
-        rules.append(_status_error)
-    if not selection.http_redirects:
-        rules.append(_status_redirect)
-    if not selection.static:
-        rules.append(_static)
-    rules.append(_download(selection.downloads))
+    rules: list[Rule] = [*chosen_before(selection), _time]
+    if not selection.replay:
+        rules += _of_pages(selection)
     if not selection.bots:
         rules.append(_bot(is_bot, search_engine))
     return [*rules, *chosen_after(selection)]
+
+
+def _of_pages(selection: Selection) -> Iterator[Rule]:
+    yield _method(selection.methods)
+    if not selection.http_errors:
+        yield _status_error
+    if not selection.http_redirects:
+        yield _status_redirect
+    if not selection.static:
+        yield _static
+    yield _download(selection.downloads)
 
 
 def servers_own(

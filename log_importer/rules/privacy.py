@@ -45,6 +45,14 @@ def without_parameters(query: str, names: Set[str]) -> str | None:
     return "&".join(kept) if kept else None
 
 
+def url_without(url: str, names: Set[str]) -> str:
+    """`url` without the query parameters of those names."""
+    address, _, rest = url.partition("?")
+    query, hash_sign, fragment = rest.partition("#")
+    kept = without_parameters(query, names)
+    return f"{address}{'?' + kept if kept else ''}{hash_sign}{fragment}"
+
+
 def compile_scrubber(
     mask_bytes: int, names: Set[str], user: Callable[[str], str] | None
 ) -> Callable[[str], str] | None:

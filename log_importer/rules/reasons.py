@@ -2,7 +2,7 @@
 
 REASONS = frozenset(
     """
-    blank bot client-address comment date directive download host interrupted invalid ip load method no-site
+    replay blank bot client-address comment date directive download host interrupted invalid ip load method no-site
     oversize partial path pattern-time poison skip static status status-error status-redirect time time-future
     time-too-old too-large twice unreadable user-agent
 """.split()

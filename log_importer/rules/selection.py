@@ -39,6 +39,7 @@ class Selection:
     log_hostname: str = ""  # the host of hits whose log names none
     methods: frozenset[str] = METHODS
     statuses: tuple[str, ...] = ()  # 404, 2xx; () is every status
+    replay: bool = False  # hits are those on a tracker, which says itself what they are
     lines: int = 0  # so many at the beginning of each source are left out
 
 

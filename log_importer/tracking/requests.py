@@ -25,6 +25,12 @@ class Tracking:
     downloads: frozenset[str] = DOWNLOAD_EXTENSIONS
     visitor_ids: str = ""  # how those are made that no cookie tells
     title_delimiter: str = "/"  # between the categories of a page title
+    ai_bots: bool = False  # hits that people's AI assistants make are sent for the server's reports of them
+
+    @property
+    def constant(self) -> str:
+        """What all requests have."""
+        return f"&rec=1&apiv=1&dp={0 if self.reverse_dns else 1}" + ("&bots=1" if self.bots else "")
 
 
 Encode = Callable[[Hit, Site, str, Mapping[str, str]], tuple[str, bool, bool]]
@@ -35,7 +41,7 @@ NONE_SET: Mapping[str, str] = {}
 
 def compile_encoder(tracking: Tracking) -> Encode:
     """One function from a hit to its tracking request."""
-    constant = f"&rec=1&apiv=1&dp={0 if tracking.reverse_dns else 1}" + ("&bots=1" if tracking.bots else "")
+    constant = tracking.constant
     encoded_agent = lru_cache(maxsize=16384)(percent)
     encoded_referrer = lru_cache(maxsize=16384)(percent)
     origin = lru_cache(maxsize=16384)(_origin)
@@ -51,7 +57,7 @@ def compile_encoder(tracking: Tracking) -> Encode:
         if cut:
             url = cut_url(url)
         page = percent(url)
-        parts = [f"?idsite={site.idsite}{constant}&url={page}&cip={percent(hit.client_ip)}&cdt={_cdt(hit.time)}"]
+        parts = [f"?idsite={site.idsite}{constant}&url={page}&cip={percent(hit.client_ip)}&cdt={cdt_of(hit.time)}"]
         if hit.referrer:
             parts.append(f"&urlref={encoded_referrer(hit.referrer)}")
         if hit.user_agent:
@@ -91,6 +97,8 @@ _KIND = frozenset({"download", "link", "search", "idgoal", "e_c", "c_n"})
 def _with(query: str, given: Mapping[str, str]) -> str:
     """`query` with the parameters that are given instead of its own."""
     replaced = given.keys() - _ENCODED
+    if "recMode" in given:  # a server that routes bots itself must not be told to take them as people
+        replaced = replaced | {"bots"}
     gone = replaced | {"download"} if _KIND & given.keys() else replaced
     kept = [pair for pair in query.split("&") if pair.partition("=")[0] not in gone]
     added = [f"{name}={percent(given[name])}" for name in given if name in replaced]
@@ -138,7 +146,8 @@ def _day(day: int) -> str:
     return datetime.fromtimestamp(day * 86400, UTC).strftime("%Y-%m-%d")
 
 
-def _cdt(time: float) -> str:
+def cdt_of(time: float) -> str:
+    """The value of `cdt`, percent-encoded."""
     day, second = divmod(int(time // 1), 86400)
     minute, second = divmod(second, 60)
     hour, minute = divmod(minute, 60)

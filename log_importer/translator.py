@@ -1,0 +1,262 @@
+"""One line of a log -> what becomes of it: a tracking request, or the reason why there is none."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from log_importer.model import Hit, Rejected, Site
+from log_importer.parsing.detect import detect
+from log_importer.parsing.lines import BOM, LineReader
+from log_importer.parsing.parser import Reading
+from log_importer.parsing.spec import FormatSpec
+from log_importer.rules.bots import Bot, is_assistant
+from log_importer.rules.changes import Changes, changes_before, private, scrubber, shape_of_url
+from log_importer.rules.exclusions import compile_exclusions, servers_own
+from log_importer.rules.hosts import host_name
+from log_importer.rules.mapping import NOTHING, MappingRule, compile_rules, with_values
+from log_importer.rules.selection import Selection
+from log_importer.tracking.replay import Replay, Replayed, compile_replay, encode_replayed
+from log_importer.tracking.requests import NONE_SET, Tracking, compile_encoder
+from log_importer.tracking.visitors import visitor_id
+
+MAX_LINE_BYTES = 65536
+"""Longer lines are rejected as `oversize`."""
+TURNED = 20
+"""So many lines of a chunk that its format cannot read, and they are looked at for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that the function is compiled from; a plain value that travels to worker processes."""
+
+    site: Site | None  # of all hits; `None`: each host has its own
+    sites: Mapping[int, Site] = field(default_factory=dict)  # those that rules name
+    formats: Mapping[str, FormatSpec] = field(default_factory=dict)  # by name, those that sources are in
+    reading: Reading = field(default_factory=Reading)
+    selection: Selection = field(default_factory=Selection)
+    changes: Changes = field(default_factory=Changes)
+    tracking: Tracking = field(default_factory=Tracking)
+    replay: Replay | None = None  # hits are those on a tracker
+    rules: Sequence[MappingRule] = ()
+    fallbacks: Sequence[FormatSpec] = ()  # that a source may turn to in its middle
+    encoding: str = "utf-8"
+    max_line_bytes: int = MAX_LINE_BYTES
+    keep_rejected: bool = False  # all rejected lines with their text, not only the first few
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """What cannot travel because it is code: the verdicts on user agents and addresses."""
+
+    is_bot: Callable[[str], Bot | None]
+    search_engine: Callable[[str], bool]
+
+
+class Outcome(NamedTuple):
+    """What becomes of one line. `query` is there where the hit is to be tracked, `reason` where it is not."""
+
+    hit: Hit | None
+    query: str | None
+    reason: str = ""
+    rejected: bool = False
+    download: bool = False
+    cut: bool = False
+    identity: str = ""  # of a visitor who is known by more than address and browser
+    left_out: Sequence[str] = ()  # parameters that rules set to what a server cannot take
+    idsite: int = 0
+    ai: str = ""  # the name of the AI that asked
+
+
+_WHO = frozenset({"cip", "cdt", "ua"})
+
+Find = Callable[[str], Site | None]
+"""A host's name, "" where there is none, or `#` and the number of a site -> the site."""
+
+
+def _nowhere(_host: str) -> None:
+    return None
+
+
+class Translator:
+    """Turns lines in one format, in order, into outcomes."""
+
+    def __init__(self, plan: Plan, judges: Judges, format_name: str) -> None:
+        spec = plan.formats.get(format_name)
+        self._reading = plan.reading
+        self._reader = LineReader(spec, plan.reading) if spec else None
+        self._fallbacks = plan.fallbacks
+        self._second: LineReader | None = None
+        self._encoding = plan.encoding
+        self._rules = compile_exclusions(plan.selection, judges.is_bot, judges.search_engine)
+        self._servers_own = servers_own(plan.selection, judges.is_bot, judges.search_engine)
+        self._mapping = compile_rules(plan.rules, _bot_name(judges))
+        self._before, self._private = changes_before(plan.changes), private(plan.changes)
+        self._shape = shape_of_url(plan.changes)
+        self._scrub = scrubber(plan.changes)
+        self._encode = compile_encoder(plan.tracking)
+        self._replay = compile_replay(plan.replay) if plan.replay else None
+        self._constant = plan.tracking.constant
+        self._is_bot = judges.is_bot
+        self._ai_bots = plan.tracking.ai_bots
+        self._bots_in = plan.tracking.ai_bots or plan.selection.bots
+        self._site = plan.site
+        self._sites = plan.sites
+        self._log_hostname = plan.tracking.log_hostname
+        self._find: Find = _nowhere
+        self._visitor_ids = plan.tracking.visitor_ids
+        self._max = plan.max_line_bytes
+        self._leave_out = plan.selection.lines
+
+    def line(self, raw: bytes, now: float, number: int) -> Outcome:
+        """The outcome of the source's line `number`, given without its newline; `now` in seconds since 1970 UTC."""
+        if number <= self._leave_out:
+            outcome = self._line(raw, now)  # a directive among them still takes effect
+            told = not outcome.rejected and outcome.hit is None
+            return outcome if told else Outcome(None, None, "skip")
+        return self._line(raw, now)
+
+    def _line(self, raw: bytes, now: float) -> Outcome:
+        if len(raw) > self._max:
+            raw = raw.lstrip(b"\0")  # a hole that copytruncate left may stand before a line
+            if not 0 < len(raw) <= self._max:
+                return Outcome(None, None, "oversize", rejected=True)
+        hit = self._read(self._text(raw))
+        if isinstance(hit, str):
+            return Outcome(None, None, hit)
+        if isinstance(hit, Rejected):
+            return Outcome(None, None, hit.reason, rejected=True)
+        if self._before is not None:
+            hit = self._before(hit)
+        for rule in self._rules:
+            reason = rule(hit, now)
+            if reason is not None and reason != "bot":
+                return Outcome(self._as_sent(hit), None, reason)
+            if reason is not None:
+                bot = self._is_bot(hit.user_agent or "")
+                if bot is None or not self._ai_bots or not is_assistant(bot):
+                    return Outcome(self._as_sent(hit), None, reason, ai=bot.name if bot and bot.ai else "")
+        if self._mapping is not None or self._replay is not None or self._bots_in:
+            return self._mapped(hit, now)
+        site = self._site or self._find(host_name(hit.host or self._log_hostname))
+        hit = self._as_sent(hit)
+        if site is None:
+            return Outcome(hit, None, "no-site")
+        known = visitor_id(hit, self._visitor_ids)
+        query, download, cut = self._encode(hit, site, known, NONE_SET)
+        return Outcome(hit, query, "", False, download, cut, hit.user_id or known, (), site.idsite, "")
+
+    def _mapped(self, hit: Hit, now: float) -> Outcome:
+        """The outcome of a hit that no exclusion skips, by mapping rules, as a replay, or as an AI's."""
+        matched = NOTHING
+        if self._mapping is not None:
+            try:
+                matched = self._mapping(hit)
+            except TimeoutError:
+                return Outcome(None, None, "pattern-time", rejected=True)
+        again = None
+        if self._replay is not None:
+            again = self._replay(hit)
+            if again is None:
+                return Outcome(self._as_sent(hit), None, "replay")
+            hit = again.hit
+        if self._private is not None:  # rules may look at all of a hit, but what they set leaves this machine
+            hit = self._private(hit)
+        values, left_out = matched.values(hit)
+        if self._shape is not None and again is None:
+            hit = self._shape(hit)
+        if matched.skip:
+            return Outcome(hit, None, matched.skip)
+        hit = with_values(hit, values)
+        bot = self._is_bot(hit.user_agent) if self._bots_in and hit.user_agent else None
+        ai = bot.name if bot is not None and bot.ai else ""
+        routed = self._ai_bots and bot is not None and is_assistant(bot)
+        if again is not None or _WHO & values.keys():
+            for rule in self._servers_own[: 1 if routed else None]:
+                reason = rule(hit, now)
+                if reason is not None:
+                    return Outcome(hit, None, reason)
+        named = values.pop("idsite", None)
+        site = self._sites.get(int(named)) if named else self._site or self._find(self._key(hit, again))
+        if site is None:
+            return Outcome(hit, None, "no-site")
+        if routed:
+            values |= {"recMode": "2", "source": "log-importer"}
+            if hit.status is not None:
+                values["http_status"] = str(hit.status)
+        known = values.get("cid") or values.get("_id")
+        if again is not None:
+            known = known or again.visitor
+            query, cut = encode_replayed(again._replace(hit=hit), site, self._constant, values)
+            download = False
+        else:
+            known = known or visitor_id(hit, self._visitor_ids)
+            query, download, cut = self._encode(hit, site, known, values)
+        return Outcome(hit, query, "", False, download, cut, hit.user_id or known, left_out, site.idsite, ai)
+
+    def _key(self, hit: Hit, again: Replayed | None) -> str:
+        """What tells the site: the host, or the number that the tracker was told."""
+        return f"#{again.idsite}" if again is not None else host_name(hit.host or self._log_hostname)
+
+    def shown(self, raw: bytes) -> bytes:
+        """A line as it may be shown and kept where no format reads it."""
+        return (
+            raw
+            if self._scrub is None
+            else self._scrub(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        )
+
+    def _as_sent(self, hit: Hit) -> Hit:
+        if self._private is not None:
+            hit = self._private(hit)
+        return hit if self._shape is None else self._shape(hit)
+
+    def use(self, header: str, find: "Find | None" = None) -> None:
+        """Puts the `#Fields:` line `header` in force; "" for none. Begins a chunk; `find` knows the hosts' sites."""
+        self._second = None
+        if find is not None:
+            self._find = find
+        if self._reader is not None:
+            self._reader.use(header)
+
+    def turn(self, lines: Sequence[bytes]) -> bool:
+        """Whether many of `lines`, those of a chunk, are in another format; `line` reads them too from here on.
+
+        A line or two never are: a line cut short in one format may be whole in a poorer one.
+        """
+        if not self._fallbacks:
+            return False
+        texts = [self._text(raw) for raw in lines if len(raw) <= self._max]
+        unread = [text for text in texts if self._read(text) == UNREADABLE]
+        found = detect(unread[:_LOOK], self._fallbacks, self._reading).best if len(unread) >= TURNED else None
+        if found is None or found.read < TURNED or found.read * 2 < found.lines:
+            return False
+        self._second = LineReader(found.spec, self._reading)
+        return True
+
+    def _text(self, raw: bytes) -> str:
+        text = raw.decode(self._encoding, "surrogateescape").removesuffix("\r")
+        return text.lstrip("\0") if text.startswith("\0") else text
+
+    def _read(self, text: str) -> Hit | Rejected | str:
+        if self._reader is None:  # nothing reads this source, but every line of it is accounted for
+            found: Hit | Rejected | str = "blank" if not text or text.isspace() else UNREADABLE
+        else:
+            found = self._reader.read(text.removeprefix(BOM))
+        if self._second is not None and found == UNREADABLE:
+            return self._second.read(text)
+        return found
+
+
+def _bot_name(judges: Judges) -> Callable[[Hit], str | None]:
+    def bot_name(hit: Hit) -> str | None:
+        bot = judges.is_bot(hit.user_agent) if hit.user_agent else None
+        if bot is not None:
+            return bot.name
+        return "search engine" if judges.search_engine(hit.client_ip) else None
+
+    return bot_name
+
+
+UNREADABLE = Rejected("unreadable")
+_LOOK = 1000
+"""Lines that are enough to tell a format."""
