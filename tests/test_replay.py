@@ -47,7 +47,9 @@ def test_a_hit_is_sent_with_its_own_parameters(run: Run, tmp_path: Path) -> None
     assert row["request"] == {
         "idsite": "7", "rec": "1", "apiv": "1", "dp": "1", "cdt": "2025-10-10 10:00:00", "cip": "192.0.2.1",
         "ua": AGENT, "url": "https://www.example.org/a?b=1", "action_name": "Café & more",
-        "_id": "af344a398df83874", "rand": "12", "h": "12", "m": "1", "s": "3", "pf_net": "5", "ec_items": '[["sku"]]', "a%5Bb%5D%5B%5D": "w",
+        "_id": "af344a398df83874", "rand": "12",
+        "h": "12", "m": "1", "s": "3", "pf_net": "5",
+        "ec_items": '[["sku"]]', "a%5Bb%5D%5B%5D": "w",
     }  # fmt: skip
 
 
