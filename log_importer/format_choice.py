@@ -31,6 +31,7 @@ def formats_of(settings: Settings) -> Formats:
     known = load_formats(settings.format_files)
     known = {name: _w3c(spec, settings) for name, spec in known.items()}
     chosen = _chosen(settings, known)
+    ignored_fields(settings.ignore_groups)  # what is wrong with them is said now
     if settings.w3c_fields:
         chosen = with_columns(settings.w3c_fields, known.values() if chosen is None else [chosen])
     if settings.log_date_format:
@@ -44,6 +45,20 @@ def formats_of(settings: Settings) -> Formats:
         compile_parser(chosen)  # what is wrong with it is said now, and not by a worker process
         known = {**known, chosen.name: chosen}
     return Formats(known, chosen)
+
+
+def without_fields(spec: FormatSpec, groups: Iterable[str]) -> FormatSpec:
+    """`spec` without the fields of those names, or that groups of those names are."""
+    gone = ignored_fields(groups)
+    return replace(spec, fields={name: field for name, field in spec.fields.items() if name not in gone})
+
+
+def ignored_fields(groups: Iterable[str]) -> set[str]:
+    """The fields that --ignore-groups names. Raises `UsageError`."""
+    gone = {GROUPS.get(group, (group, ""))[0] for group in groups}
+    if needed := gone.intersection(REQUIRED_FIELDS):
+        raise UsageError(f"--ignore-groups: no hit can do without its {min(needed)}.", "Leave it out of the list.")
+    return gone
 
 
 def _chosen(settings: Settings, known: Mapping[str, FormatSpec]) -> FormatSpec | None:

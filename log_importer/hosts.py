@@ -6,7 +6,17 @@ from log_importer.model import Site
 from log_importer.rules.hosts import compile_table, may_be_created
 from log_importer.server import Server
 from log_importer.settings import Settings
-from log_importer.sites import PATIENCE, NoSuchSite, add_site, check, main_url, prove_token, sites_of_host, version
+from log_importer.sites import (
+    PATIENCE,
+    NoSuchSite,
+    add_site,
+    check,
+    explained,
+    main_url,
+    prove_token,
+    sites_of_host,
+    version,
+)
 
 _REMEMBERED = 50_000
 _AI_REPORTS = (5, 7)
@@ -118,6 +128,8 @@ class Hosts:
         if idsite not in self._sites:
             site = main_url(self._server, idsite, self._patience)
             check(self._server, [idsite], self._now(), self._patience)
+            if self._settings.debug_tracker:
+                self._say(explained(self._server, idsite, self._now()))
             self._sites[idsite] = site
             self.zones[idsite] = site.timezone
         return self._sites[idsite]

@@ -7,8 +7,10 @@ from pathlib import Path
 from log_importer.errors import StateError
 from log_importer.ledger.ledger import Ledger
 from log_importer.pipeline import Report
+from log_importer.posting import server_of
 from log_importer.receive import open_receiver
 from log_importer.settings import Settings
+from log_importer.sites import PATIENCE, make_token
 from log_importer.state import JobLock
 
 
@@ -45,10 +47,16 @@ def open_job(settings: Settings, path: Path, say: Callable[[str], None]) -> Iter
 def _server(settings: Settings, state: Path) -> Iterator[tuple[str, str, str]]:
     """URL and token of the server; where none is named, the embedded receiver's for the run, and its database's id."""
     if settings.url:
-        yield settings.url, settings.token, ""
+        yield settings.url, settings.token or _token(settings), ""
         return
     with open_receiver(state) as receiver:
         yield receiver.url, receiver.token, receiver.store.id
+
+
+def _token(settings: Settings) -> str:
+    """A token for the login that the user gave. Raises `ServerRefused` and `ServerUnreachable`."""
+    with contextlib.closing(server_of(settings, settings.url, "")) as server:
+        return make_token(server, settings.login, settings.password, min(PATIENCE, settings.give_up_after))
 
 
 def _ledger(path: Path, settings: Settings, receiver: str, say: Callable[[str], None]) -> Ledger:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from log_importer.dry_run import dry_run
 from log_importer.job import open_job
 from log_importer.pipeline import run_import
 from log_importer.progress import Progress, speaker
@@ -23,6 +24,11 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
         say(
             "The token is on the command line, where ps shows it; LOG_IMPORTER_TOKEN_AUTH or --token-auth-file hide it."
         )
+    if settings.dry_run:
+        report = dry_run(settings, say, progress)
+        progress.close()
+        title = f"Dry run for {destination(settings.address, settings.site_title, str(receiver_database(state)))}"
+        return show(report, f"{title}: nothing was sent", state, say, json=settings.json)
     with open_job(settings, job_ledger(state, settings.job_key), say) as job:
         report = job.report = run_import(settings, job.url, job.token, job.ledger, say, progress)
         if held := len(job.ledger.held()):

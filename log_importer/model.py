@@ -125,6 +125,7 @@ class ChunkResult:
     skipped: Mapping[str, int]  # reason -> lines
     rejected: Mapping[str, int]  # reason -> lines
     rejected_lines: Sequence[RejectedLine]
+    skipped_lines: Sequence[tuple[int, str]]  # number and reason of each, where that was asked for
     cut_urls: int  # how many `url` were over 1,024 characters and cut
     left_out: Mapping[str, int]  # parameter -> how often a rule set it to what a server cannot take
     ais: Mapping[str, int]  # name of an AI -> lines, among those that would be tracked were they a person's

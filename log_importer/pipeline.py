@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from log_importer.account import Account
 from log_importer.elsewhere import say_elsewhere
 from log_importer.errors import LogImporterError, SourceError, UsageError, worst
-from log_importer.format_choice import formats_of
+from log_importer.format_choice import formats_of, without_fields
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
@@ -31,6 +31,7 @@ from log_importer.tally import Tally
 from log_importer.tracking.replay import TRACKER_FILES, Replay
 from log_importer.tracking.requests import Tracking
 from log_importer.translator import Plan
+from log_importer.visible import visible
 from log_importer.worker import InProcess, Pool, WorkerPool
 
 _SMALL = 4 << 20
@@ -46,6 +47,8 @@ class Report:
     tally: Tally
     errors: list[LogImporterError] = field(default_factory=list)
     seconds: float = 0.0
+    limited: bool = False  # by --debug-request-limit
+    dry: bool = False  # nothing was meant to be sent, so what is pending is no failure
     interrupted: int = 0  # exit code of the signal, 0 for none
     server: str = ""  # its address without credentials; "" is the embedded receiver
     created: Mapping[str, int] = field(default_factory=dict)  # host -> the site that was made for it
@@ -53,7 +56,13 @@ class Report:
     @property
     def exit_code(self) -> int:
         """By the README's table; a signal comes first."""
-        return worst([self.interrupted, *(error.exit_code for error in self.errors), *self.tally.exit_codes()])
+        return worst(
+            [
+                self.interrupted,
+                *(error.exit_code for error in self.errors),
+                *self.tally.exit_codes(dry=self.dry or self.limited),
+            ]
+        )
 
 
 def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None = None) -> Inputs:
@@ -87,6 +96,8 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     others = (
         () if chosen else tuple(one for one in formats.values() if one.detect_automatically and one.driver != "w3c")
     )
+    if settings.ignore_groups:
+        used = {name: without_fields(spec, settings.ignore_groups) for name, spec in used.items()}
     return Inputs(probes, used, errors, others)
 
 
@@ -128,7 +139,8 @@ def plan_of(
             ai_bots=ai_bots,
         ),
         max_line_bytes=settings.max_line_bytes,
-        keep_rejected=settings.rejects is not None,
+        keep_rejected=settings.rejects is not None or settings.debug > 1,
+        keep_skipped=settings.debug > 1,
     )
 
 
@@ -171,6 +183,7 @@ def run_import(
                     interrupt.begin()
                     run = _Run(settings, server, token, hosts, ledger, report.tally, rejects, progress, interrupt, say)
                     report.created = hosts.created
+                    report.limited = settings.debug_request_limit > 0
                     run.go(pool, chunks)
         except LogImporterError as error:
             report.errors.append(error)
@@ -214,6 +227,8 @@ class _Run:
         self._progress = progress
         self._interrupt = interrupt
         self._hosts = hosts
+        self._left = settings.debug_request_limit or None  # so many requests may still be sent
+        self._tell_lines = settings.debug > 1
         self._ranges = Ranges()
         self._sender = start_sender(settings, server, token, self._account, ledger, hosts.zones, interrupt, say)
 
@@ -229,6 +244,8 @@ class _Run:
 
     def _all(self, pool: Pool, chunks: Iterator[Chunk | Wait]) -> None:
         for item in chunks:
+            if self._left == 0:
+                return
             if isinstance(item, Chunk):
                 pool.submit(_told(item, self._hosts.travelling()))
             while pool.full or (isinstance(item, Wait) and pool.busy):
@@ -249,7 +266,12 @@ class _Run:
 
     def _hand_over(self, chunk: Chunk, result: ChunkResult) -> None:
         self._tally.read(chunk.source, result)
-        self._rejects.write(self._tally.sources[chunk.source].source, result.rejected_lines)
+        name = self._tally.sources[chunk.source].source
+        self._rejects.write(name, result.rejected_lines)
+        if self._tell_lines:
+            rejected = [(line.number, line.reason) for line in result.rejected_lines]
+            for number, reason in sorted([*result.skipped_lines, *rejected]):
+                self._progress.say(f"{visible(name)}:{number}: {reason}")
         doubts = self._ledger.doubts(chunk.source)
         entries: list[tuple[int, Request]] = []
         partial_downloads = 0
@@ -274,6 +296,9 @@ class _Run:
         self._ledger.parsed(chunk, [request.offset for _, request in entries], skipped, result.rejected)
         if doubts:
             entries = self._settle_doubts(entries)
+        if self._left is not None:
+            entries = entries[: self._left]
+            self._left -= len(entries)
         for first in range(0, len(entries), _HANDED_OVER):
             self._sender.put(entries[first : first + _HANDED_OVER])
         self._progress.update(self._tally, self._sender.in_flight)

@@ -1,5 +1,6 @@
 """The sender of a run or a retry: settings, server and journal put together."""
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -7,11 +8,12 @@ from log_importer.delivery.dates import Dates
 from log_importer.delivery.lanes import Lanes
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.poster import Delivery, Journal, Post
+from log_importer.delivery.rate import Rate
 from log_importer.delivery.sender import Sender
 from log_importer.interrupt import Interrupt
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Answer
-from log_importer.server import Server
+from log_importer.server import Server, described
 from log_importer.settings import Settings
 from log_importer.tracking.bulk import MAX_BODY, body
 
@@ -22,6 +24,7 @@ def server_of(settings: Settings, url: str, token: str) -> Server:
     return Server(
         url, token, endpoint=settings.endpoint, api_url=settings.api_url, auth=auth, ca_file=settings.ca_file,
         verify=not settings.accept_invalid_ssl_certificate, request_timeout=settings.request_timeout,
+        secrets=[settings.password] if settings.password else [],
     )  # fmt: skip
 
 
@@ -44,9 +47,20 @@ def start_sender(
     delivery = Delivery(
         journal, Dates(ledger.days, zones, ledger.begin_days), pace, say, settings.give_up_after,
         settings.retry_max_attempts, settings.retry_delay, lanes.shrink,
+        rate=Rate(settings.max_rate), told=_told(server, say) if settings.debug else None,
         transactions=not settings.server_without_transactions,
     )  # fmt: skip
     return Sender(lanes, delivery, connect, interrupt.halt, interrupt.stop)
+
+
+def _told(server: Server, say: Callable[[str], None]) -> Callable[[int, Answer], None]:
+    counter = itertools.count(1)
+
+    def told(hits: int, answer: Answer) -> None:
+        said = described(answer) if answer.status else answer.error
+        say(f"Post {next(counter):,}: {hits:,} hits to {server.tracker} in {answer.seconds:.2f} s, {said}.")
+
+    return told
 
 
 def _settled_on(ledger: Ledger) -> tuple[int, int] | None:

@@ -23,6 +23,9 @@ from log_importer.settings_file import SettingsFile
 from log_importer.state import default_state_dir
 from log_importer.translator import MAX_LINE_BYTES
 
+_PAYLOAD = 2000
+"""Tracking requests in one post."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -77,12 +80,20 @@ class Settings:
     in_doubt: str = "resend"  # or "hold": what becomes of lines that were in flight when a run died
     server_without_transactions: bool = False
     recorders: int | None = None  # None: as many as the server does best with
-    recorder_max_payload_size: int = 2000
+    recorder_max_payload_size: int = _PAYLOAD
     request_timeout: float = 300.0
     give_up_after: float = 900.0
     retry_max_attempts: int = 0
     retry_delay: float = 1.0  # seconds before a post is repeated for the first time
     grace: float = 30.0
+    max_rate: float = 0.0  # hits a second; 0: as many as the server takes
+    dry_run: bool = False
+    debug: int = 0  # 1: every post is told; 2: every line too that is skipped or rejected
+    debug_tracker: bool = False
+    debug_request_limit: int = 0
+    login: str = ""  # of Matomo, to make a token with
+    password: str = field(default="", repr=False)
+    ignore_groups: tuple[str, ...] = ()
     show_progress_delay: float = 30.0  # seconds between two lines, where there is no bar
     workers: int | None = None  # None: as many as there are processors, none for small inputs
     rejects: Path | None = None
@@ -159,12 +170,23 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
                 "Name the server with --url, or ask for the embedded receiver with --local.",
             )
     token = _token(values)
-    if "url" in values and not token:
+    if bool(values.get("login")) != bool(values.get("password")):
+        raise UsageError("--login and --password belong together.", "Give both or none; a token is better.")
+    dry = values.get("dry_run")
+    if "url" in values and not token and not values.get("login") and not dry:
         raise UsageError("There is no token.", "Set LOG_IMPORTER_TOKEN_AUTH, or name a file: --token-auth-file.")
     if bool(values.get("auth_user")) != bool(values.get("auth_password")):
         raise UsageError("--auth-user and --auth-password belong together.", "Give both or none.")
-    if values.pop("disable_bulk_tracking", False):
+    pause = values.pop("debug_force_one_hit_every_ns", 0.0)
+    if pause:
+        values["max_rate"] = 1 / pause
+    if values.pop("disable_bulk_tracking", False) or pause:
         values["recorder_max_payload_size"] = 1
+    if rate := values.get("max_rate"):  # small posts, or the server has all of many seconds at once
+        most = values.get("recorder_max_payload_size", _PAYLOAD)
+        values["recorder_max_payload_size"] = max(1, min(most, int(rate)))
+    if "ignore_groups" in values:
+        values["ignore_groups"] = tuple(name.strip() for text in values["ignore_groups"] for name in text.split(","))
     if "ca_file" in values:
         values["ca_file"] = str(values["ca_file"])
     values["sites"] = (*(file.sites if file else ()), *(_host_and_site(text) for text in values.get("site", ())))
@@ -181,7 +203,8 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     _check_host(values.get("log_hostname", ""))
     for name in ("json_fields", "w3c_map_field", "w3c_field_regex"):
         if name in values:
-            values[name] = tuple(_pair(name, text) for text in values[name])
+            texts = [one for text in values[name] for one in (text.split(",") if name == "w3c_map_field" else [text])]
+            values[name] = tuple(_pair(name, text) for text in texts)
     if unknown := [name for name, _ in values.get("json_fields", ()) if name not in FIELDS]:
         raise UsageError(f"--json-field: there is no field {unknown[0]!r}.", f"There are: {', '.join(FIELDS)}.")
     if "encoding" in values:

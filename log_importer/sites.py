@@ -14,6 +14,7 @@ from log_importer.errors import ServerRefused, ServerUnreachable
 from log_importer.model import Answer, Site
 from log_importer.server import CHECK_PROXY, REDIRECTED, ApiRefused, Server, described, redirected, unreached
 from log_importer.tracking.bulk import parse_reply, ping
+from log_importer.visible import visible
 
 T = TypeVar("T")
 _NEW_TOKEN = "Copy it again from Matomo, or make a new one there."  # noqa: S105 - what to do about one
@@ -68,6 +69,37 @@ def check(
             _judge(server, idsite, server.bulk([ping(idsite, now - 30 * 86400)]))
 
         _patiently(ask, patience, wait)
+
+
+def explained(server: Server, idsite: int, now: float) -> str:
+    """What the tracker says of a request that stores nothing, asked to explain itself."""
+    answer = server.bulk([ping(idsite, now - 30 * 86400)], debug=True)
+    if parse_reply(answer.body) is not None:
+        return f"Site {idsite}: the tracker explains nothing; debug_on_demand is not set in its configuration."
+    return f"Site {idsite}: the tracker says: {visible(answer.body or answer.error, 1800)}"
+
+
+def make_token(
+    server: Server, login: str, password: str, patience: float = PATIENCE,
+    wait: Callable[[float], object] = time.sleep,
+) -> str:  # fmt: skip
+    """A token for a user of Matomo, good for a week. Raises `ServerRefused` or `ServerUnreachable`."""
+    form = {
+        "userLogin": login, "passwordConfirmation": password, "description": "log-importer", "expireHours": "168",
+    }  # fmt: skip
+    try:
+        found = _patiently(
+            lambda: server.api("UsersManager.createAppSpecificTokenAuth", **form), patience, wait
+        )  # fmt: skip
+    except ApiRefused as error:
+        raise ServerRefused(
+            f"{server.url} makes no token for the user {visible(login, 80)}.{_said(error)}",
+            "Check --login and --password, or make a token in Matomo and give that.",
+        ) from None
+    token = found.get("value") if isinstance(found, dict) else found
+    if not isinstance(token, str) or not token:
+        raise ServerRefused(f"{server.url} answers the login without a token.", "Make a token in Matomo and give that.")
+    return token
 
 
 def prove_token(server: Server, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep) -> None:

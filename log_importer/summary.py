@@ -23,6 +23,7 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
         "known_lines": sum(counts.known_lines for counts in tally.sources),
         "seconds": round(report.seconds, 3),
         "exit_code": report.exit_code,
+        **({"dry_run": True} if report.dry else {}),
         "state": state,
         "sources": [_source(counts) for counts in tally.sources],
         "sites": {
@@ -68,7 +69,8 @@ def as_text(report: Report, title: str, state: str, console: bool) -> Iterator[s
         count = tally.total(bucket)
         if count or bucket in ("tracked", "skipped", "rejected"):
             reasons = tally.reasons(bucket) if bucket in _WITH_REASONS else {}
-            yield _row(bucket.replace("_", " "), count, _reasons(reasons))
+            remark = "would be sent" if report.dry and bucket == "pending" else _reasons(reasons)
+            yield _row(bucket.replace("_", " "), count, remark)
     if twice := sum(counts.maybe_twice for counts in tally.sources):
         yield _row("maybe twice", twice, "sent again after an answer that never came")
     if known := sum(counts.known_lines for counts in tally.sources):

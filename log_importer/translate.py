@@ -28,9 +28,9 @@ def compile_translation(plan: Plan, judges: Judges) -> Callable[[bytes, Context]
             translator = translators[context.format] = Translator(plan, judges, context.format)
         hosts = _Hosts(context.sites or {})
         translator.use(context.columns, hosts.find)
-        result = _chunk(data, context, translator, plan.keep_rejected, hosts)
+        result = _chunk(data, context, translator, plan, hosts)
         if result.rejected.get(UNREADABLE.reason, 0) >= TURNED and translator.turn(data.split(b"\n")):
-            return _chunk(data, context, translator, plan.keep_rejected, hosts)
+            return _chunk(data, context, translator, plan, hosts)
         return result
 
     return translate
@@ -56,7 +56,7 @@ class _Hosts:
         return site
 
 
-def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected: bool, hosts: _Hosts) -> ChunkResult:
+def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, hosts: _Hosts) -> ChunkResult:
     now = context.now
     one = translator.line
     blob: list[bytes] = []
@@ -66,6 +66,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
     skipped: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     rejected_lines: list[RejectedLine] = []
+    skipped_lines: list[tuple[int, str]] = []
     left_out: Counter[str] = Counter()
     ais: Counter[str] = Counter()
     cut_urls = 0
@@ -102,17 +103,19 @@ def _chunk(data: bytes, context: Context, translator: Translator, keep_rejected:
                 left_out.update(unset)
         elif bad:
             rejected[reason] += 1
-            if keep_rejected or len(rejected_lines) < _SAMPLES_PER_CHUNK:
+            if plan.keep_rejected or len(rejected_lines) < _SAMPLES_PER_CHUNK:
                 rejected_lines.append(RejectedLine(number, offset, reason, translator.shown(raw)))
         else:
             skipped[reason] += 1
+            if plan.keep_skipped:
+                skipped_lines.append((number, reason))
         offset += len(raw) + 1
     return ChunkResult(
         lines=len(lines) if wanted is None else len(wanted), blob=b"".join(blob), lengths=lengths, numbers=numbers,
         offsets=offsets, times=times, visitors=visitors, agents=agents, lanes=lanes, sites=sites, downloads=downloads,
         ranges=ranges, skipped=skipped, rejected=rejected, rejected_lines=rejected_lines, cut_urls=cut_urls,
         left_out=left_out, without_site=dict(hosts.without), unknown_hosts=tuple(hosts.unknown),
-        ais=ais,
+        ais=ais, skipped_lines=skipped_lines,
     )  # fmt: skip
 
 

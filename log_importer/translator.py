@@ -41,6 +41,7 @@ class Plan:
     fallbacks: Sequence[FormatSpec] = ()  # that a source may turn to in its middle
     encoding: str = "utf-8"
     max_line_bytes: int = MAX_LINE_BYTES
+    keep_skipped: bool = False  # the number and reason of every line that is skipped
     keep_rejected: bool = False  # all rejected lines with their text, not only the first few
 
 

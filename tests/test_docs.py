@@ -43,7 +43,7 @@ def test_every_option_is_in_the_readme_and_every_one_there_exists() -> None:
         for text in (*parameter.opts, *parameter.secondary_opts)
         if text.startswith("--") and not getattr(parameter, "hidden", False)
     }
-    named = set(re.findall(r"`(--[a-z0-9-]+)", README))
+    named = set(re.findall(r"`(--[A-Za-z0-9-]+)", README))
     assert options - named - {"--no-show-progress"} == set()
     assert named - options == set()
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import CHANGING, CONFIG, READING, SELECTING, say
+from log_importer.cli.options import CHANGING, CONFIG, READING, SELECTING, Lenient, say
 
 
-@click.command("explain")
+@click.command("explain", cls=Lenient)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @CONFIG
 @SELECTING

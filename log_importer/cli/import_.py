@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import CHANGING, CONFIG, POSTING, READING, SELECTING, SERVER, STATE, flag, option
+from log_importer.cli.options import CHANGING, CONFIG, POSTING, READING, SELECTING, SERVER, STATE, Lenient, flag, option
 
 
-@click.command("import")
+@click.command("import", cls=Lenient)
 @click.argument("sources", nargs=-1, metavar="SOURCE...")
 @CONFIG
 @SERVER
@@ -25,6 +25,11 @@ from log_importer.cli.options import CHANGING, CONFIG, POSTING, READING, SELECTI
     type=click.Choice(["resend", "hold"]),
     help="What was in flight when a run died: sent again, or kept for retry. [resend]",
 )
+@flag("--dry-run", "Count what would be sent, and send nothing.")
+@option("-d", "--debug", count=True, help="Tell every post; twice, also every line that is left out.")
+@flag("--debug-tracker", "Ask the tracker to explain itself, for each site, and tell what it says.")
+@option("--debug-request-limit", type=click.IntRange(1), metavar="N", help="Send the first N hits, and end.")
+@flag("--dump-log-regex", "Print the patterns of the sources' formats, and end.")
 @option("--workers", type=click.IntRange(0, 256), metavar="N", help="Worker processes; 0 for none. [as processors]")
 @option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="Keep every rejected line in this file.")
 @option("--show-progress/--no-show-progress", "progress", help="The progress bar. [on a terminal]")
@@ -64,6 +69,10 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         return 0
     if not given["sources"]:
         raise click.UsageError("Missing argument 'SOURCE...'.")
+    if given.pop("dump_log_regex"):
+        from log_importer.patterns import print_patterns
+
+        return print_patterns(given)
     _print_into(given.pop("output"))
     in_arguments = ctx.get_parameter_source("token_auth") is click.core.ParameterSource.COMMANDLINE
     terminal = any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr) if stream is not None)

@@ -21,6 +21,25 @@ def flag(name: str, text: str) -> Decorator:
     return option(name, is_flag=True, flag_value=True, type=bool, help=text)
 
 
+class Lenient(click.Command):
+    """Takes what Matomo's own script takes: a value behind a flag that needs none."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        name, kept = "--track-http-method", list[str]()
+        for word in args:
+            option, equals, value = word.partition("=")
+            after = bool(kept) and kept[-1] == name
+            if (option == name and equals) or (after and word.lower() in (*_ON, *_OFF)):
+                off = (value if option == name else word).lower() in _OFF
+                kept = [*(kept[:-1] if after else kept), *([] if off else [name])]
+            else:
+                kept.append(word)
+        return super().parse_args(ctx, kept)
+
+
+_ON, _OFF = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
 def options(*decorators: Decorator) -> Decorator:
     """One decorator from several, in their order in --help."""
 
@@ -87,6 +106,9 @@ READING = options(
     option(
         "--w3c-time-taken-secs", "--iis-time-taken-secs", is_flag=True, flag_value=True, type=bool,
         help="time-taken is in seconds in W3C logs.",
+    ),
+    option(
+        "--ignore-groups", multiple=True, metavar="GROUP,...", help="Fields, or groups of the pattern, to leave unread."
     ),
     option("--encoding", metavar="NAME", help="Of the logs' text. [utf-8; UTF-16 tells itself]"),
     option("--log-hostname", metavar="HOST", help="The host of hits whose log names none."),
@@ -178,6 +200,8 @@ SERVER = options(
     flag("--accept-invalid-ssl-certificate", "Talk to whoever answers, without knowing who it is."),
     option("--token-auth", metavar="TOKEN", help="The token; LOG_IMPORTER_TOKEN_AUTH hides it from ps."),
     option("--token-auth-file", type=_FILE, metavar="FILE", help="A file that holds the token and only you can read."),
+    option("--login", metavar="USER", help="Of Matomo, to make a token with, where there is none."),
+    option("--password", metavar="PASSWORD", help="LOG_IMPORTER_PASSWORD hides it from ps."),
     flag("--local", "Track into the embedded receiver's database on this machine."),
 )  # fmt: skip
 
@@ -199,6 +223,8 @@ POSTING = options(
         "--retry-max-attempts", type=click.IntRange(0), metavar="N",
         help="How often a batch is tried that is not stored. [0: until --give-up-after]",
     ),
+    option("--max-rate", type=_SECONDS, metavar="N", help="Hits a second, at most. [as many as the server takes]"),
+    option("--debug-force-one-hit-every-Ns", type=_SECONDS, metavar="S", help="A post of one hit, each S seconds."),
     option("--give-up-after", type=_SECONDS, metavar="S", help="Seconds without an answer after which to stop. [900]"),
     option("--grace", type=_SECONDS, metavar="S", help="Seconds to send what was read, after a signal. [30]"),
     flag("--server-without-transactions", "The server stores parts of a batch (bulk_requests_use_transaction=0)."),

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from log_importer.delivery.dates import Dates
 from log_importer.delivery.pace import Pace
+from log_importer.delivery.rate import Rate
 from log_importer.delivery.verdict import judge
 from log_importer.errors import ServerRefused, ServerUnreachable
 from log_importer.model import Answer, Outcome, Receipt, Remedy, Request, Verdict
@@ -63,6 +64,8 @@ class Delivery:
     most_attempts: int = 0  # of a batch that is not stored; 0: as many as there is time for
     first_pause: float = 1.0  # seconds, doubled each time
     shrink: Callable[[int], None] = lambda _: None  # a body of that many bytes was too large
+    rate: Rate = field(default_factory=lambda: Rate(0))
+    told: Callable[[int, Answer], None] | None = None  # of every post: how many requests, and the answer
     transactions: bool = True  # the server stores a batch whole or not at all
     abort: threading.Event = field(default_factory=threading.Event)  # ends all pauses
     tracked_sites: set[int] = field(default_factory=set)  # sites with a request tracked in this run
@@ -144,6 +147,9 @@ class Poster:
     def _attempt(self, requests: Sequence[Request]) -> Posted:
         self._wait_for_the_present(requests)
         self._delivery.dates.begin(requests, self._counts)
+        pause = self._delivery.rate.pause(len(requests))
+        if pause and self._delivery.abort.wait(pause):
+            raise Aborted
         batch = self._journal.intend(requests)
         with self._wire_lock:
             self._on_the_wire = [request for request in requests if not request.doubts]
@@ -152,6 +158,8 @@ class Poster:
             if self._abandoned:
                 raise Aborted
             self._on_the_wire = ()
+        if self._delivery.told is not None:
+            self._delivery.told(len(requests), answer)
         before = all(request.site in self._delivery.tracked_sites for request in requests)
         receipt = judge(
             answer, len(requests), tracked_before=before, transactions=self._delivery.transactions

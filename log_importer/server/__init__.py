@@ -40,11 +40,12 @@ class Server:
     def __init__(
         self, url: str, token: str, *, endpoint: str = "", api_url: str = "", auth: tuple[str, str] | None = None,
         ca_file: str = "", verify: bool = True, connect_timeout: float = 10.0, request_timeout: float = 300.0,
-        reply_timeout: float = 60.0,
+        reply_timeout: float = 60.0, secrets: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """`url` with or without scheme, trailing slash, or the tracker's file; `auth` is for the web server.
 
-        Time-outs in seconds. Raises `UsageError`.
+        `secrets` are blotted out of whatever it says, beside the token and the password of `auth`. Time-outs in
+        seconds. Raises `UsageError`.
         """
         address = read_address(url, endpoint)
         self.url = address.base
@@ -52,7 +53,7 @@ class Server:
         self._api = f"{read_address(api_url).base if api_url else address.base}/index.php"
         self._token = token
         auth = auth or address.auth
-        secrets = [token, *(auth[1:] if auth else ())]
+        secrets = [token, *secrets, *(auth[1:] if auth else ())]
         if not verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the user has asked for it
         tls = verify and "https://" in (self.tracker[:8], self._api[:8])
@@ -68,9 +69,9 @@ class Server:
         """Closes the connections that are not a `session()`'s."""
         self._session.close()
 
-    def bulk(self, queries: Sequence[bytes]) -> Answer:
-        """Posts `queries` in one bulk request."""
-        return self._session.post(body(queries, self._token))
+    def bulk(self, queries: Sequence[bytes], *, debug: bool = False) -> Answer:
+        """Posts `queries` in one bulk request; `debug` asks the tracker to explain itself."""
+        return self._session.post(body(queries, self._token), debug=debug)
 
     def api(self, method: str, **parameters: str) -> Any:
         """What the Reporting API's `method` returns, from its JSON.
@@ -78,9 +79,10 @@ class Server:
         Raises `ApiRefused` for an error object, and else `ServerRefused` or `ServerUnreachable`.
         """
         form = {
-            "module": "API", "format": "json", "filter_limit": "-1", "method": method, "token_auth": self._token,
-            **parameters,
+            "module": "API", "format": "json", "filter_limit": "-1", "method": method, **parameters,
         }  # fmt: skip
+        if self._token:
+            form["token_auth"] = self._token
         answer = self._session.post_form(self._api, form)
         if answer.status is None or (answer.error and answer.status == 200):
             raise unreached(answer)

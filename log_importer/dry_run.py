@@ -1,0 +1,61 @@
+"""`import --dry-run`: everything but the server. What would be sent stays pending."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from log_importer.explain import PLACEHOLDER
+from log_importer.hosts import OfflineHosts
+from log_importer.model import Chunk, ChunkResult
+from log_importer.pipeline import Report, look, plan_of, start_pool
+from log_importer.progress import Progress
+from log_importer.reading import Reader
+from log_importer.rejects import Rejects
+from log_importer.rules.ranges import Ranges
+from log_importer.settings import Settings
+from log_importer.tally import Tally
+from log_importer.worker import Pool
+
+
+def dry_run(settings: Settings, say: Callable[[str], None], progress: Progress) -> Report:
+    """Counts what an import of all sources would do, as if nothing had been imported before."""
+    began = time.monotonic()
+    report = Report(Tally(), dry=True)
+    inputs = look(settings, say)
+    report.errors.extend(inputs.errors)
+    hosts = OfflineHosts(settings, PLACEHOLDER)
+    sites = {idsite: hosts.site(idsite) for idsite in settings.rule_sites}
+    ranges = Ranges()
+    reader = Reader(inputs, report.tally, report.errors, progress, settings.max_line_bytes, lambda: False, say)
+    with start_pool(settings, inputs) as pool, Rejects(settings.rejects) as rejects:
+        pool.use(plan_of(settings, inputs, hosts.one, sites, ai_bots=settings.ai_bots))
+        progress.start(inputs.size)
+
+        def count() -> None:
+            chunk, result = _told(pool, hosts)
+            report.tally.read(chunk.source, result)
+            rejects.write(report.tally.sources[chunk.source].source, result.rejected_lines)
+            downloads = zip(result.downloads, result.times, result.ranges, strict=True)
+            again = sum(ranges.repeats(file, at, bool(part)) for file, at, part in downloads if file)
+            if again:
+                report.tally.skip(chunk.source, "partial", again)
+            progress.update(report.tally, 0)
+
+        for chunk in reader.chunks():
+            if isinstance(chunk, Chunk):
+                pool.submit(chunk)
+            while pool.full or (pool.busy and not isinstance(chunk, Chunk)):
+                count()
+        while pool.busy:
+            count()
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _told(pool: Pool, hosts: OfflineHosts) -> tuple[Chunk, ChunkResult]:
+    chunk, result = pool.next()
+    if not result.unknown_hosts:
+        return chunk, result
+    sites = {host: hosts.find(host) for host in result.unknown_hosts}
+    chunk = replace(chunk, context=replace(chunk.context, sites=sites))
+    return chunk, pool.redo(chunk)
