@@ -172,7 +172,7 @@ class Translator:
         ai = bot.name if bot is not None and bot.ai else ""
         routed = self._ai_bots and bot is not None and is_assistant(bot)
         if again is not None or _WHO & values.keys():
-            for rule in self._servers_own[: 1 if routed else None]:
+            for rule in self._servers_own[: 1 if routed or values.get("bots") == "1" else None]:
                 reason = rule(hit, now)
                 if reason is not None:
                     return Outcome(hit, None, reason)

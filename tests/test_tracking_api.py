@@ -1,4 +1,7 @@
-"""Every parameter of the Tracking API reference, sent over HTTP and read back from the receiver's store."""
+"""Every parameter of the Tracking API reference, sent over HTTP and read back from the receiver's store.
+
+Twice: as any client sends it, and from a line of a log, through a mapping rule, by an import.
+"""
 
 import json
 import sqlite3
@@ -15,6 +18,7 @@ from log_importer.bot_rules import judges
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
 from log_importer.receiver.settings import SiteSetup
+from tests.conftest import Run
 
 TOKEN = "33dc3f2536d3025974cccb4b4d2d98f4"
 BASE = {
@@ -109,6 +113,61 @@ def test_every_parameter_reaches_the_store(place: tuple[Receiver, Look], way: st
         assert found == expected, parameters
         with closing(sqlite3.connect(look("PRAGMA database_list")[0][2])) as connection, connection:
             connection.executescript("DELETE FROM action; DELETE FROM visit;")
+
+
+def test_every_parameter_goes_from_a_log_line_through_a_rule_to_the_store(
+    place: tuple[Receiver, Look], run: Run, tmp_path: Path
+) -> None:
+    receiver, look = place
+    log, rules = "", ""
+    for number, (parameters, _, _) in enumerate(PARAMETERS):
+        line = {
+            "at": "2025-10-10T10:00:00Z", "ip": f"203.0.113.{number + 1}", "uri": f"/p{number}", "ua": BASE["ua"],
+            "x": parameters,
+        }  # fmt: skip
+        log += json.dumps(line, ensure_ascii=bool(number % 2)) + "\n"
+        sets = [f'{name} = "{{extra.x/{name}}}"' for name in parameters if name not in ("rec", "apiv", "token_auth")]
+        sets = [f"idsite = {parameters['idsite']}" if one.startswith("idsite") else one for one in sets]
+        rules += f'[[rule]]\npath = "/p{number}"\nset = {{ {", ".join(sets)} }}\n' if sets else ""
+    (tmp_path / "a.log").write_text(log)
+    (tmp_path / "s.toml").write_text(rules)
+    keys = [word for key in ("time=at", "client_ip=ip", "path=uri", "user_agent=ua") for word in ("--json-field", key)]
+    options = ("--url", receiver.url, "--idsite", "1", "--config", "s.toml", "--state-dir", "state", "--json", *keys)
+    done = run("import", *options, "a.log", LOG_IMPORTER_TOKEN_AUTH=TOKEN)
+    assert (done.code, done.summary["tracked"], done.summary["left_out"]) == (0, len(PARAMETERS), {}), done
+    for number, (parameters, column, expected) in enumerate(PARAMETERS):
+        address = parameters.get("cip", f"203.0.113.{number + 1}")
+        joined = "visit LEFT JOIN action USING (idvisit)"
+        ((found,),) = look(f"SELECT {column} FROM {joined} WHERE visit.ip = '{address}'")
+        found = json.loads(found) if isinstance(expected, dict) else found
+        assert found == expected, parameters
+
+
+def test_what_a_log_says_by_itself_is_read_back_unchanged(
+    place: tuple[Receiver, Look], run: Run, tmp_path: Path
+) -> None:
+    """Odd characters and bytes that are no UTF-8, which a Matomo reads as Latin-1, in every field of a line."""
+    receiver, look = place
+    odd = "a & = # ; % + ' < é 日本 \U0001f600"
+    lines = [
+        f'203.0.113.9 - anna&{odd} [10/Oct/2025:10:00:00 +0000] "GET /p?x={odd} HTTP/1.1" 200 2326 '
+        f'"http://partner.example/{odd}" "{odd}"\n'.encode(),
+        b'203.0.113.8 - b\xf6b [10/Oct/2025:10:00:00 +0000] "GET /caf\xe9?x=\xff HTTP/1.1" 200 2326 '  # noqa: ISC004
+        b'"http://partner.example/\xfe" "Agent \xfd"\n',
+    ]
+    (tmp_path / "a.log").write_bytes(b"".join(lines))
+    options = ("--url", receiver.url, "--idsite", "1", "--log-hostname", "example.org", "--state-dir", "state")
+    done = run("import", *options, "a.log", LOG_IMPORTER_TOKEN_AUTH=TOKEN)
+    assert done.code == 0, done
+    joined = "visit JOIN action USING (idvisit)"
+    fields = "user_id, action.url, action.referrer_url, user_agent, bandwidth, time"
+    assert look(f"SELECT {fields} FROM {joined} ORDER BY visit.ip DESC") == [
+        # In an address # would begin a fragment, which no browser sends and Matomo cuts off.
+        (f"anna&{odd}", f"http://example.org/p?x={odd}".replace("#", "%23"), f"http://partner.example/{odd}", odd,
+         2326, "2025-10-10 10:00:00"),
+        ("b\xf6b", "http://example.org/caf\xe9?x=\xff", "http://partner.example/\xfe", "Agent \xfd", 2326,
+         "2025-10-10 10:00:00"),
+    ]  # fmt: skip
 
 
 def test_the_references_own_example_of_a_request(place: tuple[Receiver, Look]) -> None:

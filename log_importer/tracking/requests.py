@@ -128,7 +128,8 @@ def _target(hit: Hit) -> str:
     path = hit.path
     if not path.startswith("/"):
         path = "/" + path
-    return path if hit.query is None else f"{path}?{hit.query}"
+    target = path if hit.query is None else f"{path}?{hit.query}"
+    return target.replace("#", "%23")  # no fragment, which no browser sends, and which a server would cut off
 
 
 def _title(status: int, url: str, referrer: str | None, between: str) -> str:
