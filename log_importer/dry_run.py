@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from log_importer.explain import PLACEHOLDER
 from log_importer.hosts import OfflineHosts
+from log_importer.looking import look
 from log_importer.model import Chunk, ChunkResult
-from log_importer.pipeline import Report, look, plan_of, start_pool
+from log_importer.pipeline import Report, plan_of, start_pool
 from log_importer.progress import Progress
 from log_importer.reading import Reader
 from log_importer.rejects import Rejects

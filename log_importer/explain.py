@@ -8,8 +8,9 @@ from urllib.parse import unquote_to_bytes
 from log_importer.bot_rules import judges
 from log_importer.errors import LogImporterError
 from log_importer.hosts import OfflineHosts
+from log_importer.looking import look
 from log_importer.model import Hit
-from log_importer.pipeline import look, plan_of
+from log_importer.pipeline import plan_of
 from log_importer.progress import Progress
 from log_importer.reading import Reader, Wait
 from log_importer.rules.ranges import Ranges

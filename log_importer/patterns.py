@@ -4,8 +4,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from log_importer.looking import look
 from log_importer.parsing.spec import FormatSpec
-from log_importer.pipeline import look
 from log_importer.settings import make_settings
 from log_importer.visible import visible
 

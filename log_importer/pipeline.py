@@ -7,25 +7,19 @@ from dataclasses import dataclass, field, replace
 
 from log_importer.account import Account
 from log_importer.elsewhere import say_elsewhere
-from log_importer.errors import LogImporterError, SourceError, UsageError, worst
-from log_importer.format_choice import formats_of, without_fields
+from log_importer.errors import LogImporterError, worst
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
-from log_importer.model import FIELDS, Chunk, ChunkResult, Outcome, Request, Site
-from log_importer.parsing.parser import Reading, named_zone
+from log_importer.looking import check_hosts, look, reading_of
+from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
 from log_importer.posting import end_sender, server_of, start_sender
-from log_importer.probe import Probe, probe
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
-from log_importer.recognise import finished
 from log_importer.rejects import Rejects
-from log_importer.rules.changes import scrubber
-from log_importer.rules.mapping import wanted_columns
 from log_importer.rules.ranges import Ranges
 from log_importer.server import Server
 from log_importer.settings import Settings, processors
-from log_importer.sources.find import find_sources
 from log_importer.sources.unicode import text_codec
 from log_importer.tally import Tally
 from log_importer.tracking.replay import TRACKER_FILES, Replay
@@ -63,51 +57,6 @@ class Report:
                 *self.tally.exit_codes(dry=self.dry or self.limited),
             ]
         )
-
-
-def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None = None) -> Inputs:
-    """Finds the sources, oldest first, and detects the formats of those that are not done.
-
-    Raises `UsageError` for what the user asked for.
-    """
-    formats, chosen = formats_of(settings)
-    sources, errors = find_sources(settings.sources, settings.encoding)
-    reading = reading_of(settings)
-    scrub = scrubber(settings.changes) or str
-    probes = []
-    for source in sources:
-        record = finished(source, ledger) if ledger is not None and not settings.again else None
-        if record is not None:
-            probes.append(Probe(source, record.format, False, None, "", finished=record))
-            continue
-        try:
-            probes.append(
-                probe(source, formats, chosen, reading, settings.max_line_bytes, text_codec(settings.encoding), scrub)
-            )
-        except SourceError as error:
-            errors.append(error)
-    for one in probes:
-        if one.remark:
-            say(one.remark)
-    # A visit goes on over log rotation, so what is older is read first; a pipe may never end.
-    probes.sort(key=lambda one: (one.source.size is None, one.first_time is None, one.first_time or 0.0))
-    used = {one.format: formats[one.format] for one in probes if one.format in formats}
-    # A log may turn to another format in its middle, when the server's configuration was changed.
-    others = (
-        () if chosen else tuple(one for one in formats.values() if one.detect_automatically and one.driver != "w3c")
-    )
-    if settings.ignore_groups:
-        used = {name: without_fields(spec, settings.ignore_groups) for name, spec in used.items()}
-    return Inputs(probes, used, errors, others)
-
-
-def reading_of(settings: Settings) -> Reading:
-    """How lines are read."""
-    zone = named_zone(settings.timezone, "--timezone")
-    columns = wanted_columns(settings.rules)
-    if settings.client_ip_from and settings.client_ip_from not in FIELDS:
-        columns = tuple(dict.fromkeys((*columns, settings.client_ip_from)))
-    return Reading(zone, settings.accept_any_client, columns, settings.client_ip_from, settings.trusted_proxies)
 
 
 def plan_of(
@@ -164,7 +113,7 @@ def run_import(
     say_elsewhere(ledger, inputs.files, say)
     if not inputs.probes:
         return report
-    _check_hosts(settings, inputs)
+    check_hosts(settings, inputs)
     with Interrupt(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool:
         try:
             with contextlib.closing(server), Rejects(settings.rejects) as rejects:
@@ -192,19 +141,6 @@ def run_import(
         report.interrupted = interrupt.exit_code
     report.seconds = time.monotonic() - began
     return report
-
-
-def _check_hosts(settings: Settings, inputs: Inputs) -> None:
-    """Raises `UsageError` where sites are found by host, and no line of a source names one."""
-    if settings.idsite or settings.idsite_fallback or settings.log_hostname or settings.replay_tracking:
-        return
-    for one in inputs.probes:
-        spec = inputs.formats.get(one.format)
-        if spec is not None and "host" not in spec.fields and one.finished is None:
-            raise UsageError(
-                f"{one.source.name}: no line of the format {spec.name} names its host, so none would find its site.",
-                "Name the site with --idsite, or the host with --log-hostname.",
-            )
 
 
 def _told(chunk: Chunk, sites: Mapping[str, Site | None] | None) -> Chunk:

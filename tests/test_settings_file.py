@@ -235,3 +235,11 @@ def test_the_reasons_are_a_closed_set() -> None:
     from tests.test_docs import reasons
 
     assert reasons() - {"w3c"} - REASONS == set()
+
+
+@pytest.mark.parametrize("option", [("--client-ip-from", "nosuch"), ("--dimension", "2=extra.nosuch")])
+def test_a_column_that_no_pattern_has_is_told(option: tuple[str, str], run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(hit("/"))
+    done = run("explain", *option, "a.log")
+    assert done.code == 2
+    assert done.err.startswith("log-importer: There is no column 'nosuch' in the log's format, combined. There are: ")

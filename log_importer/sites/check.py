@@ -4,29 +4,18 @@ The check stores nothing and proves address, token, rights and form at once, so 
 anything was sent; what fails is named with its cure.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from log_importer.errors import ServerRefused, ServerUnreachable
 from log_importer.model import Answer, Site
 from log_importer.server import CHECK_PROXY, REDIRECTED, ApiRefused, Server, described, redirected, unreached
+from log_importer.sites.patience import NEW_TOKEN, PATIENCE, NoSuchSite, patiently, said_by
 from log_importer.tracking.bulk import parse_reply, ping
 from log_importer.visible import visible
 
-T = TypeVar("T")
-_NEW_TOKEN = "Copy it again from Matomo, or make a new one there."  # noqa: S105 - what to do about one
-
-
-class NoSuchSite(ServerRefused):
-    """There is no such site, or the token may not even look at it."""
-
-
-PATIENCE = 30.0
-"""Seconds for which a server that does not answer is tried before the run."""
-_LONGEST_PAUSE = 5.0
 _NOTICE = b"This resource is part of "  # Matomo or Piwik: the tracker's page for whoever sends it no tracking request
 
 
@@ -44,7 +33,7 @@ def main_url(
         except ApiRefused as error:
             raise _why_no_site(server, idsite, error) from None
 
-    found = _patiently(ask, patience, wait)
+    found = patiently(ask, patience, wait)
     if isinstance(found, list) and found:  # as Piwik answered
         found = found[0]
     url = found.get("main_url") if isinstance(found, dict) else None
@@ -68,120 +57,7 @@ def check(
         def ask(idsite: int = idsite) -> None:
             _judge(server, idsite, server.bulk([ping(idsite, now - 30 * 86400)]))
 
-        _patiently(ask, patience, wait)
-
-
-def explained(server: Server, idsite: int, now: float) -> str:
-    """What the tracker says of a request that stores nothing, asked to explain itself."""
-    answer = server.bulk([ping(idsite, now - 30 * 86400)], debug=True)
-    if parse_reply(answer.body) is not None:
-        return f"Site {idsite}: the tracker explains nothing; debug_on_demand is not set in its configuration."
-    return f"Site {idsite}: the tracker says: {visible(answer.body or answer.error, 1800)}"
-
-
-def make_token(
-    server: Server, login: str, password: str, patience: float = PATIENCE,
-    wait: Callable[[float], object] = time.sleep,
-) -> str:  # fmt: skip
-    """A token for a user of Matomo, good for a week. Raises `ServerRefused` or `ServerUnreachable`."""
-    form = {
-        "userLogin": login, "passwordConfirmation": password, "description": "log-importer", "expireHours": "168",
-    }  # fmt: skip
-    try:
-        found = _patiently(
-            lambda: server.api("UsersManager.createAppSpecificTokenAuth", **form), patience, wait
-        )  # fmt: skip
-    except ApiRefused as error:
-        raise ServerRefused(
-            f"{server.url} makes no token for the user {visible(login, 80)}.{_said(error)}",
-            "Check --login and --password, or make a token in Matomo and give that.",
-        ) from None
-    token = found.get("value") if isinstance(found, dict) else found
-    if not isinstance(token, str) or not token:
-        raise ServerRefused(f"{server.url} answers the login without a token.", "Make a token in Matomo and give that.")
-    return token
-
-
-def prove_token(server: Server, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep) -> None:
-    """Proves that there is a Matomo that takes the token, where no site is known yet.
-
-    Raises `ServerRefused` or `ServerUnreachable`.
-    """
-    try:
-        _patiently(lambda: server.api("API.getMatomoVersion"), patience, wait)
-    except ApiRefused as error:
-        if error.status in (401, 403):
-            raise ServerRefused(f"{server.url} does not accept the token.{_said(error)}", _NEW_TOKEN) from None
-
-
-def version(
-    server: Server, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
-) -> tuple[int, ...]:
-    """The server's version, such as (5, 7, 1); () where it does not say. Raises `ServerRefused` and the like."""
-    try:
-        found = _patiently(lambda: server.api("API.getMatomoVersion"), patience, wait)
-    except ApiRefused:
-        return ()
-    text = str(found.get("value", "") if isinstance(found, dict) else found)
-    return tuple(int(part) for part in re.findall(r"[0-9]{1,4}", text.partition("-")[0])[:3])
-
-
-def sites_of_host(
-    server: Server, host: str, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
-) -> list[int]:
-    """The sites that have `host` among their URLs, of those that the token may look at.
-
-    Raises `ServerRefused` or `ServerUnreachable`.
-    """
-    try:
-        found = _patiently(lambda: server.api("SitesManager.getSitesIdFromSiteUrl", url=host), patience, wait)
-    except ApiRefused as error:
-        raise ServerRefused(
-            f"{server.url} does not say which site {host} belongs to.{_said(error)}",
-            f"Check the token, or name the site: --site {host}=ID.",
-        ) from None
-    rows = found if isinstance(found, list) else []
-    return [int(row["idsite"]) for row in rows if isinstance(row, dict) and str(row.get("idsite", "")).isdecimal()]
-
-
-def add_site(
-    server: Server, host: str, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
-) -> int:
-    """Makes a site for `host`; its number. Raises `ServerRefused` or `ServerUnreachable`."""
-    tried = False
-
-    def ask() -> int:
-        nonlocal tried
-        # What got no answer may have been done all the same, and two sites for a host would be one too many.
-        if tried and (known := sites_of_host(server, host, 0.0, wait)):
-            return known[0]
-        tried = True
-        found = server.api("SitesManager.addSite", siteName=host, **{"urls[0]": f"http://{host}"})
-        value = found.get("value") if isinstance(found, dict) else found
-        if not str(value).isdecimal():
-            raise ServerRefused(f"{server.url} does not say which site it made for {host}.", "Look at its sites.")
-        return int(str(value))
-
-    try:
-        return _patiently(ask, patience, wait)
-    except ApiRefused as error:
-        raise ServerRefused(
-            f"{server.url} makes no site for {host}.{_said(error)}",
-            f"Only a superuser's token may: use one, or name the site with --site {host}=ID.",
-        ) from None
-
-
-def _patiently(call: Callable[[], T], patience: float, wait: Callable[[float], object]) -> T:
-    end = time.monotonic() + patience
-    pause = 1.0
-    while True:
-        try:
-            return call()
-        except ServerUnreachable:
-            left = end - time.monotonic()
-            if left <= 0 or wait(min(pause, left)):
-                raise
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        patiently(ask, patience, wait)
 
 
 def _judge(server: Server, idsite: int, answer: Answer) -> None:
@@ -255,19 +131,15 @@ def _uncounted(server: Server, idsite: int, answer: Answer, counted: int) -> Ser
     )
 
 
-def _said(error: ApiRefused) -> str:
-    return f" It says: {error.message}" if error.message else ""
-
-
 def _why_no_site(server: Server, idsite: int, error: ApiRefused) -> ServerRefused:
     """Messages are in the server's language, so another call tells a bad token from a bad site."""
-    said = _said(error)
+    said = said_by(error)
     try:
         server.api("API.getMatomoVersion")
     except ApiRefused:
         return ServerRefused(
             f"{server.url} does not accept the token for site {idsite}.{said}",
-            _NEW_TOKEN,
+            NEW_TOKEN,
         )
     if error.status in (401, 403):
         return NoSuchSite(
@@ -275,3 +147,11 @@ def _why_no_site(server: Server, idsite: int, error: ApiRefused) -> ServerRefuse
             "Check --idsite, or give the token's user write or admin access to that site.",
         )
     return NoSuchSite(f"{server.url} has no site {idsite}.{said}", "Check --idsite.")
+
+
+def explained(server: Server, idsite: int, now: float) -> str:
+    """What the tracker says of a request that stores nothing, asked to explain itself."""
+    answer = server.bulk([ping(idsite, now - 30 * 86400)], debug=True)
+    if parse_reply(answer.body) is not None:
+        return f"Site {idsite}: the tracker explains nothing; debug_on_demand is not set in its configuration."
+    return f"Site {idsite}: the tracker says: {visible(answer.body or answer.error, 1800)}"
