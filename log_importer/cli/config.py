@@ -15,12 +15,16 @@ _SECRET = ("token-auth", "auth-password", "password")
 _NOT_HERE = ("config", "show-settings", "help", "php-binary", "enable-testmode")
 
 
-def defaults_from(file: SettingsFile, command: click.Command) -> dict[str, Any]:
-    """Name of a parameter -> value, for those options of the file that `command` has. Raises `UsageError`."""
-    from log_importer.cli.import_ import command as main_job
+def defaults_from(file: SettingsFile, ctx: click.Context) -> dict[str, Any]:
+    """Name of a parameter -> value, for those options of the file that the command has. Raises `UsageError`.
 
-    named = {opt.removeprefix("--"): parameter for one in (main_job, command) for opt, parameter in _named(one)}
-    own = {parameter.name for parameter in command.params}
+    Options of the main job that the command has not are checked all the same: one file serves all commands.
+    """
+    root = ctx.find_root()
+    main_job = root.command.get_command(root, "import") if isinstance(root.command, click.Group) else None
+    commands = [command for command in (main_job, ctx.command) if command is not None]
+    named = {opt.removeprefix("--"): parameter for one in commands for opt, parameter in _named(one)}
+    own = {parameter.name for parameter in ctx.command.params}
     found: dict[str, Any] = {}
     for key, value in file.options.items():
         if key not in named or key in _NOT_HERE:

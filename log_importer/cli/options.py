@@ -73,7 +73,7 @@ def _read_config(ctx: click.Context, _parameter: click.Parameter, value: Path | 
     if value is None:
         return None
     file = read_settings_file(value)
-    ctx.default_map = {**(ctx.default_map or {}), **defaults_from(file, ctx.command)}
+    ctx.default_map = {**(ctx.default_map or {}), **defaults_from(file, ctx)}
     return file
 
 
