@@ -237,3 +237,33 @@ def test_explain_goes_by_the_table_alone(run: Run, tmp_path: Path) -> None:
     done = run("explain", "--site", "*.other.example=4", "--site", "one.example=2", "a.log")
     rows = [json.loads(row) for row in done.out.splitlines()]
     assert [row.get("reason") or row["request"]["idsite"] for row in rows] == ["2", *["no-site"] * 2, "4", "no-site"]
+
+
+def test_what_was_set_aside_is_retried_on_its_own_site(run: Run, tmp_path: Path) -> None:
+    failing = True
+
+    def script(posted: Posted) -> Told:
+        if "/index.php" not in posted.path:
+            bad = failing and any("two.example" in query for query in posted.queries)
+            return (
+                told_json({"status": "error", "tracked": 0, "invalid": 0}, 500) if bad else counted(len(posted.queries))
+            )
+        form = dict(pair.partition("=")[::2] for pair in posted.body.decode().split("&"))
+        known = {"one.example": 1, "two.example": 2}.get(form.get("url", ""))
+        if form["method"] == "SitesManager.getSitesIdFromSiteUrl":
+            return told_json([{"idsite": known}] if known else [])
+        return told_json({"idsite": 1, "main_url": "http://site.example", "value": "5.2.0"})
+
+    (tmp_path / "a.log").write_text(LOG)
+    with serve() as server:
+        server.script = script
+        options = ("--url", server.url, "--state-dir", "state", "--json", "--retry-delay", 0.01)
+        first = run("import", *options, "a.log", LOG_IMPORTER_TOKEN_AUTH=TOKENS.admin)
+        assert (first.code, first.summary["tracked"], first.summary["set_aside"]) == (1, 1, 1)
+        failing = False
+        server.posted.clear()
+        again = run("retry", *options, LOG_IMPORTER_TOKEN_AUTH=TOKENS.admin)
+        assert (again.code, again.summary["tracked"]) == (0, 1)
+        assert [query[:10] for posted in server.bulk for query in posted.queries] == ["?idsite=2&"]
+    status = run("status", "--state-dir", "state")
+    assert "sites by host" in status.out
