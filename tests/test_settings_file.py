@@ -243,3 +243,19 @@ def test_a_column_that_no_pattern_has_is_told(option: tuple[str, str], run: Run,
     done = run("explain", *option, "a.log")
     assert done.code == 2
     assert done.err.startswith("log-importer: There is no column 'nosuch' in the log's format, combined. There are: ")
+
+
+def test_of_two_that_exclude_each_other_the_higher_one_wins(run: Run, tmp_path: Path) -> None:
+    """What is set in the file or the environment for every run can be done otherwise once."""
+    (tmp_path / "a.log").write_text(hit("/"))
+    (tmp_path / "s.toml").write_text('url = "http://127.0.0.1:9"\nidsite = 5\ntoken-auth-file = "nope"\n')
+    local = run("import", "--config", "s.toml", "--local", "--idsite", "1", "--state-dir", "state", "--json", "a.log")
+    assert local.code == 2, "the token's file is still wrong"
+    (tmp_path / "s.toml").write_text('url = "http://127.0.0.1:9"\nidsite = 5\n')
+    local = run("import", "--config", "s.toml", "--local", "--idsite", "1", "--state-dir", "state", "--json", "a.log")
+    assert (local.code, local.summary["tracked"]) == (0, 1)
+    by_host = ("--config", "s.toml", "--local", "--site", "b.example=1", "--log-hostname", "b.example")
+    done = run("import", *by_host, "--state-dir", "state", "--json", "a.log", LOG_IMPORTER_URL="http://127.0.0.1:9")
+    assert (done.code, done.summary["tracked"]) == (0, 1)
+    both = run("import", "--local", "--url", "http://127.0.0.1:9", "a.log")
+    assert both.err == "log-importer: Both --url and --local are given. Leave one of them out.\n"

@@ -62,6 +62,20 @@ def _checked(file: SettingsFile, key: str, option: click.Option, value: Any) -> 
     return converted if several else converted[0]
 
 
+_RANKS = ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")
+
+
+def settle(ctx: click.Context, given: dict[str, Any], one: str, other: str) -> None:
+    """Of two options that exclude each other, takes the one away that comes from further below."""
+
+    def rank(name: str) -> int:
+        source = ctx.get_parameter_source(name)
+        return _RANKS.index(source.name) if source and source.name in _RANKS else len(_RANKS)
+
+    if rank(one) != rank(other) and max(rank(one), rank(other)) < len(_RANKS):
+        given[one if rank(one) > rank(other) else other] = None
+
+
 _SOURCES = {"COMMANDLINE": "flag", "ENVIRONMENT": "environment", "DEFAULT_MAP": "settings file"}
 
 

@@ -14,16 +14,19 @@ from log_importer.cli.options import CHANGING, CONFIG, READING, SELECTING, Lenie
 @SELECTING
 @CHANGING
 @READING
-def command(**given: Any) -> int:
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
     """Say what becomes of each log line and why, one JSON object a line; nothing is sent.
 
     `tracked` means: would be sent.
     """
+    from log_importer.cli.config import settle
     from log_importer.errors import LogImporterError, worst
     from log_importer.explain import explain
     from log_importer.settings import make_settings
     from log_importer.visible import visible_json
 
+    settle(ctx, given, "idsite", "site")
     settings = make_settings({**given, "local": True}, terminal=True)
     errors: list[LogImporterError] = []
     write = sys.stdout.buffer.write

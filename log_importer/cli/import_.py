@@ -51,6 +51,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     log-importer import --url https://matomo.example.org --idsite 1 /var/log/nginx/access.log*
     zcat old.log.gz | log-importer import --local -
     """
+    from log_importer.cli.config import settle, shown
     from log_importer.errors import UsageError
     from log_importer.main_job import main_job
 
@@ -61,7 +62,6 @@ def command(ctx: click.Context, /, **given: Any) -> int:
                 f"{option_name} needs Matomo's own folder and PHP, and log-importer neither.", "Leave it out."
             )
     if given.pop("show_settings"):
-        from log_importer.cli.config import shown
         from log_importer.visible import visible
 
         for line in shown(ctx):
@@ -74,6 +74,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
         return print_patterns(given)
     _print_into(given.pop("output"))
+    settle(ctx, given, "url", "local")
+    settle(ctx, given, "idsite", "site")
     in_arguments = ctx.get_parameter_source("token_auth") is click.core.ParameterSource.COMMANDLINE
     terminal = any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr) if stream is not None)
     return main_job(given, token_in_arguments=in_arguments, terminal=terminal)
