@@ -1,10 +1,13 @@
 """One `import` from settings to exit code: the job opened, the run, the summary."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from log_importer.dry_run import dry_run
+from log_importer.errors import LogImporterError
 from log_importer.job import open_job
+from log_importer.metrics import write_metrics
 from log_importer.pipeline import run_import
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
@@ -33,6 +36,11 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
         report = job.report = run_import(settings, job.url, job.token, job.ledger, say, progress)
         if held := len(job.ledger.held()):
             say(f"Lines of earlier runs that are held: {held:,}; log-importer status lists, retry sends them.")
+    if settings.metrics_file is not None:
+        try:
+            write_metrics(settings.metrics_file, report, time.time())
+        except LogImporterError as error:
+            report.errors.append(error)
     progress.close()
     database = receiver_database(state)
     title = f"Import into {destination(report.server, settings.site_title, str(database))}"

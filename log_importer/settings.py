@@ -97,6 +97,7 @@ class Settings:
     show_progress_delay: float = 30.0  # seconds between two lines, where there is no bar
     workers: int | None = None  # None: as many as there are processors, none for small inputs
     rejects: Path | None = None
+    metrics_file: Path | None = None
     json: bool = False
     progress: bool | None = None  # None: on a terminal
 

@@ -64,6 +64,8 @@ class Tally:
         """(idsite, UTC date) -> tracked."""
         self.ais: Counter[str] = Counter()
         """Name of an AI crawler or assistant -> lines."""
+        self.newest = 0.0
+        """The time of the newest hit tracked, in seconds since 1970 UTC; 0 where there is none."""
         self.without_site: Counter[str] = Counter()
         """Host -> lines; of those beyond the first thousand, under ""."""
         self._lock = threading.Lock()
@@ -110,6 +112,7 @@ class Tally:
                 counts.maybe_twice += outcome.maybe_twice(request)
                 if bucket == "tracked":
                     counts.tracked += 1
+                    self.newest = max(self.newest, request.time)
                     self.days[request.site, _day(request.time)] += 1
                     continue
                 if bucket == "in_doubt":

@@ -32,6 +32,9 @@ from log_importer.cli.options import CHANGING, CONFIG, POSTING, READING, SELECTI
 @flag("--dump-log-regex", "Print the patterns of the sources' formats, and end.")
 @option("--workers", type=click.IntRange(0, 256), metavar="N", help="Worker processes; 0 for none. [as processors]")
 @option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="Keep every rejected line in this file.")
+@option(
+    "--metrics-file", type=click.Path(path_type=Path), metavar="FILE", help="Write the counts for Prometheus there."
+)
 @option("--show-progress/--no-show-progress", "progress", help="The progress bar. [on a terminal]")
 @option(
     "--show-progress-delay", type=click.FloatRange(0), metavar="S", help="Without a bar, a line each S seconds. [30]"

@@ -1,0 +1,48 @@
+"""`--metrics-file`: the run's counts for Prometheus, as its node exporter reads them from a folder of text files."""
+
+import os
+from pathlib import Path
+
+from log_importer.errors import LogImporterError
+from log_importer.pipeline import Report
+from log_importer.tally import BUCKETS
+
+_READABLE = 0o644
+"""By the node exporter, which runs as another user."""
+
+
+def write_metrics(path: Path, report: Report, now: float) -> None:
+    """Replaces the file at once; `now` in seconds since 1970 UTC. Raises `LogImporterError`."""
+    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile  # only who is watched pays for it
+
+    registry = CollectorRegistry()
+    tally = report.tally
+
+    def gauge(name: str, text: str, label: str = "") -> Gauge:
+        return Gauge(f"log_importer_{name}", text, [label] if label else [], registry=registry)
+
+    gauge("last_run_timestamp_seconds", "When the last run ended.").set(now)
+    gauge("last_run_duration_seconds", "How long the last run took.").set(report.seconds)
+    gauge("last_run_exit_code", "The exit code of the last run; 0 is all well.").set(report.exit_code)
+    lines = gauge("last_run_lines", "Lines that the last run read, by what became of them.", "bucket")
+    for bucket in BUCKETS:
+        lines.labels(bucket).set(tally.total(bucket))
+    skipped = gauge("last_run_skipped_lines", "Lines that the last run skipped, by reason.", "reason")
+    for reason, count in tally.reasons("skipped").items():
+        skipped.labels(reason).set(count)
+    tracked = gauge("last_run_tracked", "Hits that the server tracked in the last run, by site.", "site")
+    for site, days in tally.sites().items():
+        tracked.labels(str(site)).set(sum(days.values()))
+    twice = gauge("last_run_maybe_twice", "Hits that the server may have stored twice.")
+    twice.set(sum(counts.maybe_twice for counts in tally.sources))
+    if tally.newest:
+        gauge("newest_hit_timestamp_seconds", "The time of the newest hit tracked.").set(tally.newest)
+        gauge("lag_seconds", "How old that hit was at the end of the run.").set(max(0.0, now - tally.newest))
+    try:
+        write_to_textfile(str(path), registry)
+        os.chmod(path, _READABLE)  # noqa: PTH101 - the path is the user's, and may be a link
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise LogImporterError(
+            f"{path}: --metrics-file cannot be written: {reason}.", "The import itself is done."
+        ) from None
