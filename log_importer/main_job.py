@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from log_importer.arguments import make_settings
 from log_importer.dry_run import dry_run
 from log_importer.errors import LogImporterError
 from log_importer.job import open_job
@@ -11,7 +12,6 @@ from log_importer.metrics import write_metrics
 from log_importer.pipeline import run_import
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
-from log_importer.settings import make_settings
 from log_importer.showing import show
 from log_importer.state import job_ledger, open_state
 from log_importer.summary import destination

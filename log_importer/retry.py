@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from log_importer.arguments import make_settings
 from log_importer.errors import LogImporterError, UsageError, worst
 from log_importer.interrupt import Interrupt
 from log_importer.job import Job, open_job
@@ -19,7 +20,7 @@ from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
 from log_importer.server import Server
 from log_importer.server.address import read_address
-from log_importer.settings import Settings, make_settings
+from log_importer.settings import Settings
 from log_importer.showing import show
 from log_importer.sites import PATIENCE, check, main_url
 from log_importer.state import default_state_dir, ledgers, open_state

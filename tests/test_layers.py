@@ -11,7 +11,7 @@ LAYERS = {
     "parsing": 1, "format_strings": 1, "rules": 1,
     "tracking": 1, "visible": 1, "translate": 1, "translator": 1,
     "server": 2, "sites": 2, "sources": 2, "delivery": 2, "receiver": 2, "state": 2, "ledger": 2,
-    "settings": 3, "settings_file": 3, "hosts": 3, "hash_key": 3,
+    "settings": 3, "arguments": 3, "settings_file": 3, "hosts": 3, "hash_key": 3,
     "dry_run": 3, "looking": 3, "metrics": 3, "patterns": 3, "choices": 3, "format_files": 3, "format_choice": 3,
     "bot_rules": 3, "tally": 3, "worker": 3, "probe": 3, "progress": 3, "rejects": 3,
     "interrupt": 3, "pipeline": 3, "summary": 3, "explain": 3, "main_job": 3, "receive": 3,

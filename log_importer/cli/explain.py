@@ -20,10 +20,10 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
     `tracked` means: would be sent.
     """
+    from log_importer.arguments import make_settings
     from log_importer.cli.config import settle
     from log_importer.errors import LogImporterError, worst
     from log_importer.explain import explain
-    from log_importer.settings import make_settings
     from log_importer.visible import visible_json
 
     settle(ctx, given, "idsite", "site")

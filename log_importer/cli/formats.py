@@ -73,9 +73,9 @@ def check_files(files: tuple[Path, ...]) -> int:
 @READING
 def detect_sources(**given: Any) -> int:
     """Say which format each SOURCE is in, or how near the nearest came."""
+    from log_importer.arguments import make_settings
     from log_importer.errors import worst
     from log_importer.looking import look
-    from log_importer.settings import make_settings
 
     inputs = look(make_settings({**given, "local": True}, terminal=True), say)
     for one in inputs.probes:

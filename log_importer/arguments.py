@@ -1,0 +1,160 @@
+"""Options given -> one frozen `Settings`, checked before anything is sent."""
+
+import codecs
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from log_importer.choices import CHOOSING, changes_of, check_network, rules_of, selection_of
+from log_importer.errors import UsageError
+from log_importer.hash_key import read_hash_key
+from log_importer.model import FIELDS
+from log_importer.parsing.parser import named_zone
+from log_importer.rules.hosts import host_name
+from log_importer.settings import PAYLOAD, Settings
+from log_importer.settings_file import SettingsFile
+from log_importer.state import default_state_dir
+
+SERVER_OPTIONS = (
+    "url", "endpoint", "api_url", "token_auth", "token_auth_file", "auth_user", "auth_password", "ca_file",
+    "accept_invalid_ssl_certificate", "idsite", "idsite_fallback", "add_sites_new_hosts", "site",
+)  # fmt: skip
+"""With one of these a server is meant, so that a lost --url is noticed."""
+
+
+def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
+    """Settings from the options `given` (those not given are `None`); `terminal` says whether a person watches.
+
+    Raises `UsageError`.
+    """
+    values = {name: value for name, value in given.items() if value not in (None, ())}
+    file: SettingsFile | None = values.pop("config", None)
+    local = values.pop("local", False)
+    named = [name for name in SERVER_OPTIONS if name in values]
+    if "url" in values and local:
+        raise UsageError("Both --url and --local are given.", "Leave one of them out.")
+    if "url" not in values and not local:
+        if named:
+            option = "--" + named[0].replace("_", "-")
+            raise UsageError(f"{option} is given, but no --url.", "Name the server with --url, or use --local.")
+        if not terminal:
+            raise UsageError(
+                "No server is named, and nobody is at a terminal to look at a local import.",
+                "Name the server with --url, or ask for the embedded receiver with --local.",
+            )
+    token = _token(values)
+    if bool(values.get("login")) != bool(values.get("password")):
+        raise UsageError("--login and --password belong together.", "Give both or none; a token is better.")
+    dry = values.get("dry_run")
+    if "url" in values and not token and not values.get("login") and not dry:
+        raise UsageError("There is no token.", "Set LOG_IMPORTER_TOKEN_AUTH, or name a file: --token-auth-file.")
+    if bool(values.get("auth_user")) != bool(values.get("auth_password")):
+        raise UsageError("--auth-user and --auth-password belong together.", "Give both or none.")
+    pause = values.pop("debug_force_one_hit_every_ns", 0.0)
+    if pause:
+        values["max_rate"] = 1 / pause
+    if values.pop("disable_bulk_tracking", False) or pause:
+        values["recorder_max_payload_size"] = 1
+    if rate := values.get("max_rate"):  # small posts, or the server has all of many seconds at once
+        most = values.get("recorder_max_payload_size", PAYLOAD)
+        values["recorder_max_payload_size"] = max(1, min(most, int(rate)))
+    if "ignore_groups" in values:
+        values["ignore_groups"] = tuple(name.strip() for text in values["ignore_groups"] for name in text.split(","))
+    if "ca_file" in values:
+        values["ca_file"] = str(values["ca_file"])
+    values["sites"] = (*(file.sites if file else ()), *(_host_and_site(text) for text in values.get("site", ())))
+    if "idsite" in values and values.get("site"):
+        raise UsageError(
+            "--idsite and --site both say the site.", "Use --idsite-fallback for the site of all other hosts."
+        )
+    by_host = values["sites"] or values.get("idsite_fallback") or values.get("add_sites_new_hosts")
+    by_host = by_host or values.get("replay_tracking")
+    if "idsite" not in values and "url" not in values and not by_host:
+        values["idsite"] = 1
+    in_arguments = bool(values.pop("token_auth_argument", None))
+    state_dir = Path(values.pop("state_dir", None) or default_state_dir())
+    _check_host(values.get("log_hostname", ""))
+    for name in ("json_fields", "w3c_map_field", "w3c_field_regex"):
+        if name in values:
+            texts = [one for text in values[name] for one in (text.split(",") if name == "w3c_map_field" else [text])]
+            values[name] = tuple(_pair(name, text) for text in texts)
+    if unknown := [name for name, _ in values.get("json_fields", ()) if name not in FIELDS]:
+        raise UsageError(f"--json-field: there is no field {unknown[0]!r}.", f"There are: {', '.join(FIELDS)}.")
+    if "encoding" in values:
+        values["encoding"] = text_encoding(values["encoding"])
+    for network in values.get("trusted_proxies", ()):
+        check_network("--trusted-proxies", network)
+    if values.get("trusted_proxies") and not values.get("client_ip_from"):
+        raise UsageError(
+            "--trusted-proxies is given, but no --client-ip-from.", "Name the field that they write, as forwarded_for."
+        )
+    values["rules"] = (*rules_of(values), *(file.rules if file else ()))
+    values["selection"] = selection_of(values, named_zone(values.get("timezone", "UTC"), "--timezone"))
+    key = read_hash_key(values.get("hash_key_file"), state_dir) if values.get("hash_user_id") else b""
+    values["changes"] = changes_of(values, key)
+    values["chosen_flags"] = tuple(
+        f"--{name.replace('_', '-')}" for name, value in values.items() if name in CHOOSING and value not in (False, 0)
+    )
+    known = {one.name for one in fields(Settings)}
+    return Settings(
+        **{name: value for name, value in values.items() if name in known},
+        token=token,
+        token_in_arguments=in_arguments,
+        state_dir=state_dir,
+    )
+
+
+def _pair(name: str, text: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not left.strip() or not equals or not right.strip():
+        option = "--" + name.replace("_", "-").removesuffix("s")
+        raise UsageError(f"{option}: {text!r} is no pair.", "Write NAME=VALUE.")
+    return left.strip(), right.strip()
+
+
+def _host_and_site(text: str) -> tuple[str, int]:
+    host, _, number = text.rpartition("=")
+    if not host_name(host.removeprefix("*.")) or not re.fullmatch("[1-9][0-9]{0,8}", number):
+        raise UsageError(f"--site: {text!r} is no HOST=ID.", "Write www.example.org=3 or *.example.org=3.")
+    return host.lower(), int(number)
+
+
+def text_encoding(name: str) -> str:
+    """The codec called `name`. Raises `UsageError` where there is none for text."""
+    try:
+        found = codecs.lookup(name).name
+        "".encode(found)
+    except (LookupError, ValueError, TypeError):
+        raise UsageError(f"--encoding: {name!r} is no encoding.", "Write utf-8, latin-1, cp1252 or big5.") from None
+    return found
+
+
+def _check_host(text: str) -> None:
+    if not re.fullmatch(r"(https?://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?", text) and text:
+        raise UsageError("--log-hostname is not a host's name.", "Write www.example.org or https://www.example.org.")
+
+
+def _token(values: dict[str, Any]) -> str:
+    file: Path | None = values.pop("token_auth_file", None)
+    token: str = values.pop("token_auth", "")
+    if file is not None and not token:
+        token = _read_token(file)
+    if any(not 0x21 <= ord(character) <= 0x7E for character in token):
+        raise UsageError("The token holds blanks or characters that no token has.", "Copy it again from Matomo.")
+    return token
+
+
+def _read_token(file: Path) -> str:
+    try:
+        status = file.stat()
+        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise UsageError(f"{file}: group or others can read the token.", f"Run: chmod 600 {file}")
+        token = file.read_text("utf-8", "replace").strip()
+    except OSError as error:
+        raise UsageError(f"{file}: the token cannot be read: {(error.strerror or '').lower()}.") from None
+    if not token:
+        raise UsageError(f"{file}: the token file is empty.")
+    return token
