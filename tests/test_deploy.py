@@ -1,0 +1,75 @@
+"""What is offered for a nightly run works as it stands: the crontab's line, the units, the settings."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, TOKENS, Done, environment, missing
+from tests.fault_server import serve
+from tests.oracle import lines
+
+DEPLOY = ROOT / "deploy"
+
+
+def shell(line: str, folder: Path, url: str) -> Done:
+    """Runs a line of a crontab or unit in a shell, with the machine's paths and the server put in their places."""
+    (folder / "token").write_text(TOKENS.admin)
+    (folder / "token").chmod(0o600)
+    settings = (DEPLOY / "log-importer.toml").read_text().replace("https://matomo.example.org", url)
+    settings = settings.replace("log-importer.token", "token").replace("/var/lib/log-importer", str(folder / "state"))
+    (folder / "log-importer.toml").write_text(settings)
+    line = line.replace("/etc/log-importer.toml", str(folder / "log-importer.toml"))
+    line = line.replace("/var/log/nginx/", f"{folder}/")
+    variables = environment(folder, {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], cwd="/", env=variables, capture_output=True, text=True, timeout=60, check=False
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def lines_of(name: str) -> list[str]:
+    if name == "crontab":
+        rows = [row for row in (DEPLOY / name).read_text().splitlines() if row and not row.startswith("#")]
+        return [row.split(maxsplit=6)[6] for row in rows]
+    found = re.findall(r"^ExecStart=/bin/sh -c '(.*)'$", (DEPLOY / name).read_text(), re.MULTILINE)
+    return [str(line) for line in found]
+
+
+@pytest.mark.parametrize("name", ["crontab", "log-importer.service"])
+def test_every_night_only_what_is_new_is_sent(name: str, tmp_path: Path) -> None:
+    (line,) = lines_of(name)
+    line = line if line.startswith(("exec", "log-importer")) else f"log-importer {line}"
+    with serve() as server:
+        (tmp_path / "access.log.1").write_bytes(lines(range(20)))
+        (tmp_path / "access.log").write_bytes(lines(range(20, 30)))
+        first = shell(line, tmp_path, server.url)
+        (tmp_path / "access.log.1").rename(tmp_path / "access.log.2")
+        (tmp_path / "access.log").rename(tmp_path / "access.log.1")
+        (tmp_path / "access.log").write_bytes(lines(range(30, 35)))
+        second = shell(line, tmp_path, server.url)
+        sent = [query for posted in server.bulk for query in posted.queries]
+    assert (first.code, second.code, first.err, second.err) == (0, 0, "", "")
+    assert len(sent) == len(set(sent)) == 35
+
+
+def test_the_crontab_names_a_time_and_a_user() -> None:
+    (row,) = [row for row in (DEPLOY / "crontab").read_text().splitlines() if row and not row.startswith("#")]
+    assert re.match(r"[0-9]+ [0-9]+ \* \* \* log-importer log-importer import ", row)
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        missing("systemd-analyze")
+    for name in ("log-importer.service", "log-importer.timer"):
+        text = (DEPLOY / name).read_text().replace("User=log-importer", "User=daemon")
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.glob("log-importer.*")))],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    complaints = [line for line in done.stderr.splitlines() if "log-importer" in line]
+    assert (done.returncode, complaints) == (0, []), done.stderr
