@@ -52,7 +52,7 @@ PLANTED = {
     "the mark moved too early": (
         "ledger/record.py",
         "if region.left), len(self.regions))",
-        "if region.left > 9), len(self.regions))",
+        "if region.left > 99), len(self.regions))",
     ),
     "resending what is in doubt for ever": (
         "delivery/poster.py",
