@@ -163,7 +163,9 @@ class Translator:
         if self._private is not None:  # rules may look at all of a hit, but what they set leaves this machine
             hit = self._private(hit)
         values, left_out = matched.values(hit)
-        if self._shape is not None and again is None:
+        if again is not None:
+            hit = hit._replace(query=None)  # all that is sent of it is in `again`; it may hold a token
+        elif self._shape is not None:
             hit = self._shape(hit)
         if matched.skip:
             return Outcome(hit, None, matched.skip)
@@ -209,6 +211,8 @@ class Translator:
     def _as_sent(self, hit: Hit) -> Hit:
         if self._private is not None:
             hit = self._private(hit)
+        if self._replay is not None:
+            return hit._replace(query=None)
         return hit if self._shape is None else self._shape(hit)
 
     def use(self, header: str, find: "Find | None" = None) -> None:

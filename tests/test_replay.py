@@ -44,6 +44,7 @@ def test_a_hit_is_sent_with_its_own_parameters(run: Run, tmp_path: Path) -> None
     )  # fmt: skip
     (row,) = explained(run, tmp_path, line(f"/matomo.php?{query}"))
     assert row["outcome"] == "tracked"
+    assert "secret" not in json.dumps(row), "a token in a log is nobody's business"
     assert row["request"] == {
         "idsite": "7", "rec": "1", "apiv": "1", "dp": "1", "cdt": "2025-10-10 10:00:00", "cip": "192.0.2.1",
         "ua": AGENT, "url": "https://www.example.org/a?b=1", "action_name": "Café & more",
