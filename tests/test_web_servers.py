@@ -38,6 +38,15 @@ def have(name: str) -> None:
         missing(f"no {binary}; apt-get install it")
 
 
+FIELDS = {
+    "client_ip", "method", "path", "query", "protocol", "status", "referrer", "user_agent", "host", "scheme",
+}  # fmt: skip
+
+
+def in_order(hits: list[dict[str, Any]]) -> list[str]:
+    return sorted(json.dumps(hit, sort_keys=True) for hit in hits)
+
+
 def expected(visit: Visit, about: dict[str, Any]) -> dict[str, Any]:
     agent = visit.agent
     if about.get("plain") and agent is not None:  # Icecast puts a dot for each byte that it does not like
@@ -65,7 +74,8 @@ def test_what_a_server_writes_by_default_is_read_field_by_field(name: str, run: 
     assert {row["format"] for row in rows} == {about["format"]}
     hits = [row["hit"] for row in rows if row["hit"].get("path") in {visit.path for visit in VISITS}]
     wanted = [expected(visit, about) for visit in visits]
-    assert [{key: hit[key] for key in want} for hit, want in zip(hits, wanted, strict=True)] == wanted
+    found = [{key: hit[key] for key in FIELDS - about.get("without", set()) if key in hit} for hit in hits]
+    assert in_order(found) == in_order(wanted)  # Varnish writes a request when its thread is through with it
     known = {"time", "bytes_sent", "duration", "query", *wanted[0], *expected(VISITS[1], about)}
     for hit in hits:
         assert hit.keys() <= known, "a field that nobody expects"
