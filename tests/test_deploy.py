@@ -1,4 +1,4 @@
-"""What is offered for a nightly run works as it stands: the crontab's line, the units, the settings."""
+"""What is offered for a nightly run works as it stands: crontab, units, logrotate's snippet, settings."""
 
 import re
 import shutil
@@ -17,18 +17,23 @@ DEPLOY = ROOT / "deploy"
 
 def shell(line: str, folder: Path, url: str) -> Done:
     """Runs a line of a crontab or unit in a shell, with the machine's paths and the server put in their places."""
+    line = placed(line, folder, url)
+    variables = environment(folder, {"PATH": f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/bin"})
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], cwd="/", env=variables, capture_output=True, text=True, timeout=60, check=False
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def placed(text: str, folder: Path, url: str) -> str:
+    """`text` with the paths of `folder`, where the settings and the token lie."""
     (folder / "token").write_text(TOKENS.admin)
     (folder / "token").chmod(0o600)
     settings = (DEPLOY / "log-importer.toml").read_text().replace("https://matomo.example.org", url)
     settings = settings.replace("log-importer.token", "token").replace("/var/lib/log-importer", str(folder / "state"))
     (folder / "log-importer.toml").write_text(settings)
-    line = line.replace("/etc/log-importer.toml", str(folder / "log-importer.toml"))
-    line = line.replace("/var/log/nginx/", f"{folder}/")
-    variables = environment(folder, {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
-    done = subprocess.run(
-        ["/bin/sh", "-c", line], cwd="/", env=variables, capture_output=True, text=True, timeout=60, check=False
-    )  # fmt: skip
-    return Done(done.returncode, done.stdout, done.stderr)
+    text = text.replace("/etc/log-importer.toml", str(folder / "log-importer.toml"))
+    return text.replace("/var/log/nginx/", f"{folder}/")
 
 
 def lines_of(name: str) -> list[str]:
@@ -54,6 +59,28 @@ def test_every_night_only_what_is_new_is_sent(name: str, tmp_path: Path) -> None
         sent = [query for posted in server.bulk for query in posted.queries]
     assert (first.code, second.code, first.err, second.err) == (0, 0, "", "")
     assert len(sent) == len(set(sent)) == 35
+
+
+def test_logrotate_runs_an_import_after_each_rotation(tmp_path: Path) -> None:
+    if shutil.which("logrotate", path="/usr/sbin:/usr/bin") is None:
+        missing("logrotate")
+    log, snippet = tmp_path / "access.log", tmp_path / "logrotate"
+    with serve() as server:
+        text = placed((DEPLOY / "logrotate").read_text(), tmp_path, server.url)
+        text = text.replace("www-data adm", "").replace("/run/nginx.pid", str(tmp_path / "no.pid"))
+        snippet.write_text(text.replace("runuser -u log-importer -- ", ""))
+        rotate = f"logrotate --force --state {tmp_path}/rotated {snippet}"
+        for day in range(4):
+            with log.open("ab") as file:
+                file.write(lines(range(10 * day, 10 * day + 10)))
+            done = shell(rotate, tmp_path, server.url)
+            assert (done.code, done.err) == (0, "")
+            assert len({query for posted in server.bulk for query in posted.queries}) == 10 * day + 10
+        sent = [query for posted in server.bulk for query in posted.queries]
+    assert {path.name for path in tmp_path.glob("access.log*")} == {
+        "access.log", "access.log.1", "access.log.2.gz", "access.log.3.gz", "access.log.4.gz",
+    }  # fmt: skip
+    assert len(sent) == len(set(sent)) == 40
 
 
 def test_the_crontab_names_a_time_and_a_user() -> None:
