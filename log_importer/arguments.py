@@ -1,6 +1,7 @@
 """Options given -> one frozen `Settings`, checked before anything is sent."""
 
 import codecs
+import math
 import re
 import stat
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from log_importer.parsing.parser import named_zone
 from log_importer.rules.hosts import host_name
 from log_importer.settings import PAYLOAD, Settings
 from log_importer.settings_file import SettingsFile
+from log_importer.sources.find import STDIN
 from log_importer.state import default_state_dir
 
 SERVER_OPTIONS = (
@@ -91,6 +93,8 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         raise UsageError(
             "--trusted-proxies is given, but no --client-ip-from.", "Name the field that they write, as forwarded_for."
         )
+    if any(map(_is_pipe, values.get("sources", ()))):
+        values.setdefault("give_up_after", math.inf)  # what a pipe said cannot be read again
     values["rules"] = (*rules_of(values), *(file.rules if file else ()))
     values["selection"] = selection_of(values, named_zone(values.get("timezone", "UTC"), "--timezone"))
     key = read_hash_key(values.get("hash_key_file"), state_dir) if values.get("hash_user_id") else b""
@@ -105,6 +109,13 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         token_in_arguments=in_arguments,
         state_dir=state_dir,
     )
+
+
+def _is_pipe(source: str) -> bool:
+    try:
+        return source == STDIN or Path(source).is_fifo()
+    except OSError:
+        return False  # whoever reads it says why
 
 
 def _pair(name: str, text: str) -> tuple[str, str]:

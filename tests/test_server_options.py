@@ -1,12 +1,16 @@
 """The options about the server, from the command line to what it sees: logins, authorities, the API, single posts."""
 
 import base64
+import math
+import os
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
+from log_importer.arguments import make_settings
 from tests.conftest import TOKENS, Done, Run
 from tests.fault_server import FaultServer, Posted, Told, good, serve
 from tests.oracle import lines
@@ -113,3 +117,25 @@ def test_what_is_not_for_us_is_a_sentence(option: tuple[str, ...], run: Run, tmp
 
 def paths(server: FaultServer) -> set[str]:
     return {posted.path.partition("?")[0] for posted in server.posted}
+
+
+def test_the_server_of_a_pipe_is_never_given_up_unless_told_so(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    options: dict[str, Any] = {
+        "url": "http://127.0.0.1:9",
+        "idsite": 1,
+        "token_auth": TOKENS.admin,
+        "state_dir": tmp_path / "state",
+    }
+    patience = {
+        name: make_settings({**options, "sources": ("a.log", source)}, terminal=False).give_up_after
+        for name, source in {
+            "file": "b.log",
+            "pipe": "-",
+            "fifo": str(tmp_path / "fifo"),
+            "too long": "x" * 300,
+        }.items()
+    }
+    assert patience == {"file": 900, "pipe": math.inf, "fifo": math.inf, "too long": 900}
+    told = make_settings({**options, "sources": ("-",), "give_up_after": 5.0}, terminal=False)
+    assert told.give_up_after == 5

@@ -225,7 +225,10 @@ POSTING = options(
     ),
     option("--max-rate", type=_SECONDS, metavar="N", help="Hits a second, at most. [as many as the server takes]"),
     option("--debug-force-one-hit-every-Ns", type=_SECONDS, metavar="S", help="A post of one hit, each S seconds."),
-    option("--give-up-after", type=_SECONDS, metavar="S", help="Seconds without an answer after which to stop. [900]"),
+    option(
+        "--give-up-after", type=_SECONDS, metavar="S",
+        help="Seconds without an answer after which to stop. [900; for ever on a pipe]",
+    ),
     option("--grace", type=_SECONDS, metavar="S", help="Seconds to send what was read, after a signal. [30]"),
     flag("--server-without-transactions", "The server stores parts of a batch (bulk_requests_use_transaction=0)."),
 )  # fmt: skip

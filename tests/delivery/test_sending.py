@@ -1,6 +1,8 @@
 """Lanes and sender against a real server that misbehaves: what was sent, in which order, and how it is counted."""
 
+import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -275,6 +277,14 @@ def test_a_server_that_stays_away_ends_the_run_with_all_pending() -> None:
         bench = Bench(server, give_up_after=0.5)
         assert isinstance(bench.send([request(number) for number in range(4)]), ServerUnreachable)
     assert bench.settled == []
+
+
+def test_a_server_that_comes_back_is_waited_for_where_nothing_may_be_given_up() -> None:
+    began = time.monotonic()
+    with serve(lambda posted: good(posted) if time.monotonic() - began > 2 else Told(503)) as server:
+        bench = Bench(server, give_up_after=math.inf)
+        assert bench.send([request(number) for number in range(4)]) is None
+    assert bench.buckets == {("tracked", ""): 4}
 
 
 def test_tracking_switched_off_for_a_while_is_waited_for() -> None:
