@@ -17,7 +17,7 @@ lint: .venv/.dev
 	$(BIN)/mypy
 
 soak: .venv/.dev
-	SOAK=1 $(BIN)/pytest -n auto -m soak -rP
+	SOAK=1 $(BIN)/pytest -n auto -m soak -x -rP
 
 bench: .venv/.dev
 	$(BIN)/python -m bench.receiver
