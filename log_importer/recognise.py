@@ -130,7 +130,7 @@ def _settled(found: Recognised, stream: Stream) -> Recognised | None:
         return found
     length, tail = stream.end()
     # Compressed in part only, or an older copy: its lines were read from another file.
-    if length < found.record.end.offset and (stream.damage or _is_copy(found.record, length, tail)):
+    if length < found.record.end.offset and (stream.damage or _is_copy(stream, found.record, length, tail)):
         return replace(found, over=True)
     return found if found.until.offset else None
 
@@ -150,12 +150,14 @@ def _is_elsewhere(record: Record, others: Sequence[Source]) -> bool:
     return False
 
 
-def _is_copy(record: Record, length: int, tail: bytes) -> bool:
-    """Whether the file that the source was last seen in has the bytes `tail` before `length`."""
+def _is_copy(stream: Stream, record: Record, length: int, tail: bytes) -> bool:
+    """Whether the file that the source was last seen in has the bytes `tail` before `length`, and is another."""
     try:
         with Stream(Source(record.name, Path(record.name), 0)) as other:
             if other.disk is None or other.disk[:2] != (record.device, record.inode):
                 return False
+            if stream.disk is not None and stream.disk[:2] == other.disk[:2]:
+                return False  # it was emptied, and begins as it did before
             other.head()
             return other.go_to(length) == tail
     except (SourceError, OSError):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tests.faults.common import accounted, local, log, marks, rows
+from tests.fault_server import Told
+from tests.faults.common import accounted, keeping, local, log, marks, rows, send
 
 HEADER = b"#Software: Microsoft Internet Information Services 10.0\n#Version: 1.0\n#Date: 2026-03-01 00:00:00\n"
 FIELDS = b"#Fields: date time s-ip cs-method cs-uri-stem c-ip cs(User-Agent) sc-status sc-win32-status\n"
@@ -227,3 +228,28 @@ def test_a_line_that_was_whole_but_for_its_newline_is_sent_once_when_its_log_is_
     one.append(b"\n")
     one.path(".1").write_bytes(pack(log([0])))
     one.imports(0, total=1)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["copied", "emptied"])
+def test_a_log_begun_anew_within_the_second_of_its_copy_is_no_copy_of_itself(
+    kept: bool, run: Run, tmp_path: Path
+) -> None:
+    """It begins as before, what was read behind that is pending, and no time tells which of the two is older."""
+    one, header = Job(run, tmp_path), (b" " * 60 + b"\n") * 20
+    with keeping(lambda *_: Told(503, b"busy")) as keeper:
+
+        def send_all() -> int:
+            names = sorted(path.name for path in tmp_path.glob("access.log*"))
+            return send(run, keeper.url, "--give-up-after", 0.2, "--retry-delay", 0.05, *names).code
+
+        one.append(header)
+        assert send_all() == 0
+        one.append(log([0, 1, 2]))
+        assert send_all() == 5
+        if kept:
+            shutil.copy(one.live, one.path(".1"))
+        os.truncate(one.live, 0)
+        one.append(header + log([3]))
+        keeper.fault = lambda *_: None
+        assert send_all() == 0
+        assert keeper.stored == dict.fromkeys(marks([0, 1, 2, 3] if kept else [3]), 1)
