@@ -3,6 +3,7 @@
 import os
 import select
 import stat
+import time
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -15,6 +16,8 @@ from log_importer.sources.unicode import as_utf8, marked
 
 IDLE = b""
 """A block that says: nothing came within the time given; there may be more."""
+EMPTIED = "it was emptied, or replaced in place"
+"""The damage of a followed file whose content is no longer what was read."""
 
 
 class Stream:
@@ -29,8 +32,11 @@ class Stream:
         """How the source is incomplete, half a sentence; "" where it is whole, known at its end."""
         self.remark = ""
         """A sentence for people about what was left out behind it, known at its end."""
+        self.follows = False
+        """Whether the end of a plain file is only the end for now, and gives `IDLE`."""
         self._idle = idle
         self._plain = False  # known once the first bytes were read
+        self._last = b""  # bytes of a followed file before `raw_position`
         self._encoding = source.encoding
         self._blocks = self._text()
         self._held = b""  # decompressed and not given yet
@@ -57,6 +63,25 @@ class Stream:
         if self._owned:
             os.close(self._file)
             self._owned = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a file whose offsets are those on disk, which can be followed; known after `head`."""
+        return self._plain
+
+    @property
+    def links(self) -> int:
+        """The names that the file has; 0 once it is deleted."""
+        return os.fstat(self._file).st_nlink
+
+    @property
+    def ahead(self) -> int:
+        """Bytes of a plain file that were not read yet; negative where it was emptied."""
+        return os.fstat(self._file).st_size - self.raw_position
+
+    def follow(self) -> None:
+        """From here on the end of the file is only the end for now. Comes after `go_to`, for plain files."""
+        self._last, self.follows = self.before, True
 
     @property
     def disk(self) -> Disk | None:
@@ -166,8 +191,10 @@ class Stream:
                 pass
 
     def _raw(self) -> Iterator[bytes]:
+        spoken = time.monotonic()
         while True:
-            if self._waits and not select.select([self._file], [], [], self._idle)[0]:
+            if self._waits and not self._speaks(spoken + self._idle):
+                spoken = time.monotonic()
                 yield IDLE
                 continue
             try:
@@ -177,10 +204,30 @@ class Stream:
                     f"{self.name}: reading stopped at byte {self.raw_position}: {(error.strerror or '').lower()}.",
                     "What came before is imported; look at the disk or mount.",
                 ) from None
-            if not block:
+            if self.follows and not self._intact():
+                self.damage = EMPTIED
                 return
+            if not block:
+                if not self.follows:
+                    return
+                yield IDLE
+                continue
             self.raw_position += len(block)
+            self._last = (self._last + block[-TAIL:])[-TAIL:] if self.follows else b""
             yield block
+
+    def _speaks(self, until: float) -> bool:
+        """Whether a pipe has more, and it is not yet time to say that nothing need be waited for."""
+        left = until - time.monotonic()
+        return left > 0 and bool(select.select([self._file], [], [], left)[0])
+
+    def _intact(self) -> bool:
+        """Whether what was read last still stands in the file; asked after a read, so that what it gave belongs to it.
+
+        A file may be emptied and grow beyond the old place before anybody looks: its length alone tells nothing.
+        """
+        start = self.raw_position - len(self._last)
+        return self.ahead >= 0 and os.pread(self._file, len(self._last), start) == self._last
 
 
 def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
