@@ -135,7 +135,7 @@ class Ledger:
         """Requests of the run's source `index` are `record`'s."""
         with self._lock:
             self._open[index] = record
-            record.active = True
+            record.active = record.present = True
 
     def doubts(self, index: int) -> Mapping[int, int]:
         """Offsets of lines of the run's source `index` -> how often runs posted them that died before the receipt."""

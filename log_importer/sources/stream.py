@@ -36,6 +36,7 @@ class Stream:
         """Whether the end of a plain file is only the end for now, and gives `IDLE`."""
         self._idle = idle
         self._plain = False  # known once the first bytes were read
+        self._head: bytes | None = None
         self._last = b""  # bytes of a followed file before `raw_position`
         self._encoding = source.encoding
         self._blocks = self._text()
@@ -90,9 +91,13 @@ class Stream:
 
     def head(self) -> bytes:
         """Its first 1 KiB, decompressed, or all of it where it is shorter; consumes nothing. Not for pipes."""
-        while len(self._held) < HEAD and (block := next(self._blocks, None)) is not None:
-            self._held += block
-        return self._held[:HEAD]
+        if self.follows:
+            return os.pread(self._file, HEAD, 0)
+        if not self._position and self._head is None:
+            while len(self._held) < HEAD and (block := next(self._blocks, None)) is not None:
+                self._held += block
+            self._head = self._held[:HEAD]
+        return self._head or b""
 
     def go_to(self, offset: int) -> bytes | None:
         """Goes on to `offset` of the decompressed bytes: up to 256 bytes before it, `None` where it ends sooner.

@@ -253,3 +253,18 @@ def test_a_log_begun_anew_within_the_second_of_its_copy_is_no_copy_of_itself(
         keeper.fault = lambda *_: None
         assert send_all() == 0
         assert keeper.stored == dict.fromkeys(marks([0, 1, 2, 3] if kept else [3]), 1)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_copy_that_is_still_being_made_is_nothing_new(pack: Callable[[bytes], bytes], job: Job) -> None:
+    """`copytruncate` of a large log takes a while, and so does compressing what was renamed."""
+    job.append(log(range(40, 4000)))
+    job.imports(3960, total=4000)
+    whole = pack(job.live.read_bytes())
+    for part in (len(whole) // 3, len(whole) * 2 // 3):
+        job.path(".1").write_bytes(whole[:part])
+        done = local(job._run, "access.log", "access.log.1")
+        assert (done.summary["lines"], done.code) == (0, 1 if pack is gzip.compress else 0), done
+    job.path(".1").write_bytes(whole)
+    os.truncate(job.live, 0)
+    job.imports(0, total=4000)

@@ -241,7 +241,7 @@ class Followed:
 
     def read(self) -> list[bytes]:
         """The lines that came since the last time; with `b"end"` behind them where no more can come."""
-        found = []
+        found: list[bytes] = []
         for chunk in self._chunks:
             if chunk is None:
                 return found
