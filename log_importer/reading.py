@@ -16,7 +16,7 @@ from log_importer.recognise import recognise, under_way
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.stream import Stream
-from log_importer.tally import Tally
+from log_importer.tally import SourceCounts, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Inputs:
     formats: dict[str, FormatSpec]
     errors: Sequence[LogImporterError]
     fallbacks: Sequence[FormatSpec] = ()  # that a source may turn to in its middle
+    probe: Callable[[Source], Probe] | None = None  # looks at one more source
 
     @property
     def files(self) -> Sequence[Source]:
@@ -44,7 +45,16 @@ class Wait(Enum):
     """What has to come about before more is read."""
 
     PARSED = "all that was read is parsed: the next source may be a copy of what is under way"
-    SENT = "and it is sent: a pipe is silent, and nobody should wait for what it said before"
+    QUIET = "all that was read is parsed, and sent when its time has come: nothing more comes for now"
+
+
+def check_patterns(counts: SourceCounts) -> None:
+    """Raises `SourceError` where a pattern of the user's took too long on too many lines."""
+    if (slow := counts.rejected["pattern-time"]) >= TIMEOUTS:
+        raise SourceError(
+            f"{counts.source}: the pattern took too long on {slow} lines, so reading stopped.",
+            "Make it simpler, with [^ ]* for .*?, or use --log-format.",
+        )
 
 
 class Reader:
@@ -52,8 +62,13 @@ class Reader:
 
     def __init__(
         self, inputs: Inputs, tally: Tally, errors: list[LogImporterError], progress: Progress, max_line_bytes: int,
-        halt: Callable[[], bool], say: Callable[[str], None],
+        halt: Callable[[], bool], say: Callable[[str], None], ledger: Ledger | None = None, *, again: bool = False,
     ) -> None:  # fmt: skip
+        """Without a ledger nothing is known of earlier runs; `again`: what it knows is forgotten."""
+        self._ledger = ledger
+        self._again = again
+        self.room: Callable[[], bool] = lambda: True
+        """Whether more may be read; who handed over what was read waits for that."""
         self._inputs = inputs
         self._tally = tally
         self._errors = errors
@@ -62,11 +77,8 @@ class Reader:
         self._halt = halt
         self._say = say
 
-    def chunks(self, ledger: Ledger | None = None, *, again: bool = False) -> Iterator[Chunk | Wait]:
-        """The chunks, and what to wait for between them. Without a ledger nothing is known of earlier runs.
-
-        `again`: what the ledger knows is forgotten.
-        """
+    def chunks(self) -> Iterator[Chunk | Wait]:
+        """The chunks, and what to wait for between them."""
         for one in self._inputs.probes:
             if self._halt():
                 return
@@ -77,13 +89,12 @@ class Reader:
                 continue
             try:
                 with one.stream or Stream(one.source) as stream:
-                    yield from self._source(index, one, stream, ledger, again)
+                    yield from self._source(index, one, stream)
             except SourceError as error:
                 self._errors.append(error)
 
-    def _source(
-        self, index: int, one: Probe, stream: Stream, ledger: Ledger | None, again: bool
-    ) -> Iterator[Chunk | Wait]:  # fmt: skip
+    def _source(self, index: int, one: Probe, stream: Stream) -> Iterator[Chunk | Wait]:
+        ledger = self._ledger
         counts = self._tally.sources[index]
         chunker = one.chunker or Chunker(stream, self._max_line_bytes)
         found = None
@@ -92,7 +103,7 @@ class Reader:
         elif ledger is not None:
             if under_way(stream, ledger):
                 yield Wait.PARSED
-            found = recognise(stream, ledger, one.format, self._inputs.files, again=again)
+            found = recognise(stream, ledger, one.format, self._inputs.files, again=self._again)
             if found is not None:
                 counts.known_lines = found.known_lines
                 if found.over:
@@ -103,18 +114,14 @@ class Reader:
         for chunk in chunker.chunks(index, one.format, one.headers, time.time):
             self._progress.read(index, stream.raw_position)
             if chunk is None:
-                yield Wait.SENT
+                yield Wait.QUIET
             elif found is None:
                 yield chunk
             elif (unknown := found.unknown(chunk)) is not None:
                 yield unknown
             if self._halt():
                 return
-            if (slow := counts.rejected["pattern-time"]) >= TIMEOUTS:
-                raise SourceError(
-                    f"{one.source.name}: the pattern took too long on {slow} lines, so reading stopped.",
-                    "Make it simpler, with [^ ]* for .*?, or use --log-format.",
-                )
+            check_patterns(counts)
         counts.incomplete = stream.damage
         if stream.remark:
             self._say(stream.remark)

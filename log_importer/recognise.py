@@ -66,6 +66,19 @@ def under_way(stream: Stream, ledger: Ledger) -> bool:
     return any(record.active for record in ledger.candidates(stream.head(), fingerprint))
 
 
+def skip_to_end(stream: Stream, ledger: Ledger, form: str, headers: bool, max_line_bytes: int) -> Recognised:
+    """A new source of which all whole lines that are there count as done. Raises `SourceError`."""
+    stream.rewind()
+    end = BEGINNING
+    for chunk in Chunker(stream, max_line_bytes).chunks(0, form, headers, float):
+        if chunk is not None and (chunk.data.endswith(b"\n") or chunk.after.offset > end.offset + len(chunk.data)):
+            end = chunk.after
+    record = ledger.add(str(Path(stream.name).absolute()), form, end)
+    stream.rewind()
+    keep_head(stream, ledger, record)
+    return Recognised(record, end, False, array("Q"))
+
+
 Before = Callable[[Record, Stream, int], bytes | None]
 """Up to 256 bytes before an offset of the file that a source was last seen in; `None` where that is gone, or the
 stream's own file."""
@@ -91,7 +104,7 @@ def identify(
     """The known source that `stream` is by its content; changes nothing but for what `again` forgets."""
     found, disk = None, stream.disk
     assert disk is not None, "a pipe is never known again"
-    for candidate in _matching(stream, ledger, stream.head(), before or _before_on_disk):
+    for candidate in _matching(stream, ledger, stream.head(), before or before_on_disk):
         if again and not candidate.record.active:
             ledger.forget(candidate.record)
         elif found is None or _rank(candidate, disk[:2]) > _rank(found, disk[:2]):
@@ -119,6 +132,8 @@ def keep_head(stream: Stream, ledger: Ledger, record: Record) -> None:
     """What the source is known by: where it lies, and how it begins."""
     head, disk = stream.head(), stream.disk
     assert disk is not None, "a pipe is never known again"
+    if stream.follows and not stream.intact:
+        return  # it was emptied before its beginning was read
     ledger.adopt(record, str(Path(stream.name).absolute()), disk, len(head), fingerprint(head))
 
 
@@ -181,7 +196,7 @@ def _is_elsewhere(record: Record, others: Sequence[Source]) -> bool:
     return False
 
 
-def _before_on_disk(record: Record, stream: Stream, offset: int) -> bytes | None:
+def before_on_disk(record: Record, stream: Stream, offset: int) -> bytes | None:
     try:
         with Stream(Source(record.name, Path(record.name), 0)) as other:
             place = other.disk and other.disk[:2]

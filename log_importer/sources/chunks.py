@@ -60,7 +60,7 @@ class Chunker:
         return lines if whole else lines[:-1]
 
     def chunks(self, index: int, format_name: str, headers: bool, clock: Callable[[], float]) -> Iterator[Chunk | None]:
-        """The source's chunks in order; `None` where a pipe or a followed file is silent and no whole line waits.
+        """The source's chunks in order; `None` where no whole line waits for now, of a pipe or a followed file.
 
         `index` is the source's among the run's, `headers` says whether `#Fields:` lines have a meaning, `clock` gives
         seconds since 1970 UTC.
@@ -104,7 +104,8 @@ class Chunker:
             self._drop_hole()
             end = self._buffer.rfind(b"\n") + 1
             if block == IDLE:
-                yield from cut(end) if end else [None]
+                yield from cut(end)
+                yield None
             elif len(self._buffer) >= self._size and end:
                 yield from cut(end)
             elif len(self._buffer) >= max(self._size, self._max_line_bytes + 1):

@@ -21,6 +21,8 @@ class Source:
     path: Path | None
     size: int | None = None  # bytes as it lies on disk; `None` for streams
     encoding: str = ""  # where a newline is not one byte: UTF-16 or UTF-32 without a byte order mark
+    mtime_ns: int = 0
+    place: tuple[int, int] = (0, 0)  # device and inode
 
 
 def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Source], list[SourceError]]:
@@ -54,7 +56,8 @@ def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Sou
             if (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
                 size = status.st_size if stat.S_ISREG(status.st_mode) else None
-                sources.append(Source(str(path), path, size, wide))
+                place = (status.st_dev, status.st_ino)
+                sources.append(Source(str(path), path, size, wide, status.st_mtime_ns, place))
     return sources, errors
 
 

@@ -59,6 +59,11 @@ class Stream:
     ) -> None:
         self.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be read of it any more."""
+        return not self._owned and self._file != 0
+
     def close(self) -> None:
         """Closes the file; standard input stays open."""
         if self._owned:
@@ -79,6 +84,20 @@ class Stream:
     def ahead(self) -> int:
         """Bytes of a plain file that were not read yet; negative where it was emptied."""
         return os.fstat(self._file).st_size - self.raw_position
+
+    @property
+    def intact(self) -> bool:
+        """Whether what was read last of a followed file still stands there; true of what a read before it gave, too.
+
+        A file may be emptied and grow beyond the old place before anybody looks: its length alone tells nothing.
+        """
+        start = self.raw_position - len(self._last)
+        return self.ahead >= 0 and os.pread(self._file, len(self._last), start) == self._last
+
+    def before_offset(self, offset: int) -> bytes:
+        """Up to 256 bytes of a plain file before `offset`, wherever reading is."""
+        start = max(0, offset - TAIL)
+        return os.pread(self._file, offset - start, start)
 
     def follow(self) -> None:
         """From here on the end of the file is only the end for now. Comes after `go_to`, for plain files."""
@@ -110,8 +129,7 @@ class Stream:
             os.lseek(self._file, offset, os.SEEK_SET)
             self._held, self._position, self.raw_position = b"", offset, offset
             self._blocks = self._raw()  # the one before may have met the end
-            start = max(0, offset - TAIL)
-            self.before = os.pread(self._file, offset - start, start)
+            self.before = self.before_offset(offset)
             return self.before
         while self._position + len(self._held) < offset:
             self.before = (self.before + self._held)[-TAIL:]
@@ -132,6 +150,7 @@ class Stream:
         os.lseek(self._file, 0, os.SEEK_SET)
         self.raw_position, self.damage, self.remark = 0, "", ""
         self._blocks, self._held, self._position, self.before = self._text(), b"", 0, b""
+        self._head = None
 
     def end(self) -> tuple[int, bytes]:
         """Goes on to the end: the offset there, and up to 256 bytes before it. Not for pipes."""
@@ -209,7 +228,7 @@ class Stream:
                     f"{self.name}: reading stopped at byte {self.raw_position}: {(error.strerror or '').lower()}.",
                     "What came before is imported; look at the disk or mount.",
                 ) from None
-            if self.follows and not self._intact():
+            if self.follows and not self.intact:
                 self.damage = EMPTIED
                 return
             if not block:
@@ -225,14 +244,6 @@ class Stream:
         """Whether a pipe has more, and it is not yet time to say that nothing need be waited for."""
         left = until - time.monotonic()
         return left > 0 and bool(select.select([self._file], [], [], left)[0])
-
-    def _intact(self) -> bool:
-        """Whether what was read last still stands in the file; asked after a read, so that what it gave belongs to it.
-
-        A file may be emptied and grow beyond the old place before anybody looks: its length alone tells nothing.
-        """
-        start = self.raw_position - len(self._last)
-        return self.ahead >= 0 and os.pread(self._file, len(self._last), start) == self._last
 
 
 def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
