@@ -51,6 +51,16 @@ class Followed:
         """Whether all that it holds now was read."""
         return self.over or (self.caught_up and self.stream.ahead <= 0)
 
+    def holds(self, other: Stream) -> bool:
+        """Whether it begins with all that another file has: a copy, perhaps one that is still being made."""
+        if not self.stream.plain or self.emptied or (self.deleted and self.at_end):
+            return False
+        head = other.head()
+        if self.stream.head()[: len(head)] != head:
+            return False
+        length, tail = other.end()
+        return length <= self.stream.raw_position + self.stream.ahead and self.stream.before_offset(length) == tail
+
     @property
     def deleted(self) -> bool:
         """Whether no name leads to it."""

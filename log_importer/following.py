@@ -7,7 +7,7 @@ meanwhile, so that what is written to a file after it was renamed is read too, a
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from log_importer.errors import LogImporterError, SourceError
@@ -15,7 +15,7 @@ from log_importer.followed import Followed, Place
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.record import Record
 from log_importer.model import Chunk
-from log_importer.names import Names
+from log_importer.names import Names, Seen
 from log_importer.probe import Probe
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Wait, check_patterns
@@ -24,6 +24,7 @@ from log_importer.settings import Settings
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.fingerprint import HEAD
+from log_importer.sources.rotated import generation
 from log_importer.sources.stream import Stream
 from log_importer.tally import Tally
 
@@ -31,8 +32,6 @@ _SHORTEST, _LONGEST = 0.02, 0.25
 """Seconds between two looks at the files, while lines come and when none do."""
 _LATE = 60.0
 """Seconds of silence after which a file that was rotated is done: its writer has let go of it."""
-_COPYING = 10.0
-"""Seconds for which a copy may be ahead of what it was copied from, until that is emptied or read on."""
 _ABANDONED = 3600.0
 """Seconds of silence after which a file is let go that has no name any more and no successor."""
 _CAUGHT_UP = "caught_up"
@@ -43,27 +42,14 @@ _OPEN = 100
 """Files kept open at once, as far as they are not under way."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A file that is not open, as it lies on disk."""
+def _signature(source: Source) -> tuple[int, int]:
+    """What changes when a file is written to."""
+    return source.size or 0, source.mtime_ns
 
-    source: Source
-    named: bool  # else it is known as the rotated file of one that is
 
-    @property
-    def place(self) -> Place:
-        """What tells it from all other files."""
-        return self.source.place
-
-    @property
-    def signature(self) -> tuple[int, int]:
-        """What changes when it is written to."""
-        return self.source.size or 0, self.source.mtime_ns
-
-    @property
-    def settled(self) -> bool:
-        """Whether nobody has written to it for a while, so that a last line without a newline is one."""
-        return time.time() - self.source.mtime_ns / 1e9 > _LATE
+def _age(found: Seen) -> tuple[int, tuple[bool, int, str]]:
+    """Sorts files oldest first."""
+    return found.source.mtime_ns, generation(found.source.name)
 
 
 @contextlib.contextmanager
@@ -73,7 +59,7 @@ def follow(
 ) -> Iterator["Follower"]:  # fmt: skip
     """What follows the sources of the settings. Raises `SourceError` where one could never appear."""
     since = ledger.about.get(_CAUGHT_UP)
-    names = Names(settings.sources, settings.encoding, float(since) if since else ledger.last_began)
+    names = Names(settings.sources, settings.encoding, float(since) if since else ledger.last_began, ledger.pending)
     assert inputs.probe is not None
     follower = Follower(
         names, inputs.probe, ledger, tally, errors, progress, settings.max_line_bytes, pause, say, settings.from_now
@@ -108,7 +94,6 @@ class Follower:
         self._open: list[Followed] = []  # in the order in which they are read
         self._owners: dict[int, Followed] = {}  # number of a record -> the file that it is read from
         self._seen: dict[Place, tuple[int, int]] = {}  # size and time of files that held nothing new
-        self._ahead: dict[Place, float] = {}  # copies that are ahead, since when
         self._incomplete: dict[str, int] = {}  # name of a file that ended too soon -> its index
         self._formats: dict[str, tuple[str, bool]] = {}  # name -> the format that was read there last
         self._others: list[Source] = []  # files that may hold more of what one of them holds
@@ -119,8 +104,8 @@ class Follower:
         """The chunks, and what to wait for between them; ends when it is told to stop."""
         pause = _SHORTEST
         while not self._pause(0):
+            looked, deferred, silent = time.time(), False, True
             new = self._look()
-            silent = True
             # What was open first: a file that was renamed is read to its end before the one that follows it.
             for item in self._read_all():
                 silent = False
@@ -130,9 +115,14 @@ class Follower:
                 self._others = [found.source for found in new]
                 for found in new:
                     self._add(found)
+                    if self._seen.get(found.source.place) != _signature(found.source):
+                        deferred = True  # it has to wait, and so have those behind it
+                        break
                 for item in self._read_all():
                     silent = False
                     yield item
+            if not deferred and all(one.at_end for one in self._open):
+                self._names.caught_up = looked
             yield Wait.QUIET
             if self._first:
                 for error in self._names.missing:
@@ -157,36 +147,35 @@ class Follower:
 
     # What is there
 
-    def _look(self) -> list[_Found]:
+    def _look(self) -> list[Seen]:
         """Sees where the open files lie now; those that are new or have changed, oldest first."""
         for one in [one for one in self._open if one.emptied]:
             self._names.rotated(one.name)
             self._let_go(one)
-        named, others = self._names.look(self._caught_up())
-        found: dict[Place, _Found] = {}
-        for source, is_named in [*((one, True) for one in named), *((one, False) for one in others)]:
-            found.setdefault(source.place, _Found(source, is_named))
+        found: dict[Place, Seen] = {}
+        for seen in self._names.look():
+            found.setdefault(seen.source.place, seen)
         for one in self._open:
             self._update(one, found)
         places = {one.place for one in self._open}
         new = [
             one for place, one in found.items()
-            if place not in places and one.source.size and self._seen.get(place) != one.signature
+            if place not in places and one.source.size and self._seen.get(place) != _signature(one.source)
         ]  # fmt: skip
         for place in self._seen.keys() - found.keys():
             del self._seen[place]
-        return sorted(new, key=lambda one: (one.source.mtime_ns, one.source.name)) if new else []
+        return sorted(new, key=_age)
 
-    def _caught_up(self) -> bool:
-        return all(one.at_end for one in self._open)
-
-    def _update(self, one: Followed, found: dict[Place, _Found]) -> None:
+    def _update(self, one: Followed, found: dict[Place, Seen]) -> None:
         """What has become of an open file."""
         here = found.get(one.place)
         one.named = here is not None and here.named
         if one.named and here is not None and one.name != here.source.name:
             one.name = one.stream.name = here.source.name
         one.replaced = not one.named and Path(one.name).exists()
+        if one.stream.plain:
+            one.stream.look_ahead()
+        one.found.record.present = not (one.deleted and one.at_end)  # a copy may have taken its place
         if one.found.record.head_length < HEAD:
             keep_head(one.stream, self._ledger, one.found.record)
         rotated = one.replaced or (here is not None and not here.named)
@@ -198,14 +187,14 @@ class Follower:
 
     # What is new
 
-    def _add(self, found: _Found) -> None:
+    def _add(self, found: Seen) -> None:
         """Opens a file and sees what it is; it is read where it brings anything."""
         known = finished(found.source, self._ledger)
         if known is not None and known.id not in self._owners:
             if self._first:
                 index = self._tally.add_source(found.source.name, known.format)
                 self._tally.sources[index].known_lines = known.end.line - 1
-            self._seen[found.place] = found.signature
+            self._seen[found.source.place] = _signature(found.source)
             return
         try:
             stream = Stream(found.source)
@@ -216,17 +205,22 @@ class Follower:
                 stream.close()
                 raise
         except SourceError as error:
-            self._seen[found.place] = found.signature
+            self._seen[found.source.place] = _signature(found.source)
             self._note(error)
 
-    def _begin(self, found: _Found, stream: Stream) -> bool:
+    def _begin(self, found: Seen, stream: Stream) -> bool:
         """Begins to read a file; whether there is anything to read."""
-        self._seen[found.place] = found.signature
+        self._seen[found.source.place] = _signature(found.source)
         head = stream.head()
-        if not head or (stream.plain and b"\n" not in head and len(head) < HEAD and not found.settled):
-            return False
+        growing = time.time() - found.source.mtime_ns / 1e9 < _LATE
+        if not head or (stream.plain and b"\n" not in head and len(head) < HEAD and growing):
+            return False  # half a line, whose rest may come
+        if any(one.holds(stream) for one in self._open):
+            return False  # looked at again when it has changed, or when that one is read no further
         known = identify(stream, self._ledger, self._before)
         if known is not None and known.over:
+            return False
+        if found.old and (known is None or not known.undone):
             return False
         if known is not None and known.record.id in self._owners:
             known = self._beside(found, stream, known)
@@ -243,8 +237,8 @@ class Follower:
             self._say(probe.remark)
         return True
 
-    def _beside(self, found: _Found, stream: Stream, known: Recognised) -> Recognised | None:
-        """A file that goes on where one that is open goes on too: its copy; what to read of it, if anything."""
+    def _beside(self, found: Seen, stream: Stream, known: Recognised) -> Recognised | None:
+        """A file that goes on where one that is open does; what to read of it, if anything."""
         owner, record = self._owners[known.record.id], known.record
         if known.until != record.end:
             return known  # all that they share is how they begin
@@ -253,10 +247,10 @@ class Follower:
         if owner.at_end and owner.deleted:
             self._let_go(owner)  # it was replaced by this one
             return known
-        since = self._ahead.setdefault(found.place, time.monotonic())
-        if not owner.at_end or time.monotonic() - since < _COPYING:
-            self._seen.pop(found.place, None)
+        if owner.emptied or not owner.stream.plain:
+            self._seen.pop(found.source.place, None)  # that is let go of next
             return None
+        # It is no copy, or the other would have held it all: they only begin alike, as logs with a header do.
         fork = self._ledger.add(str(found.source.path), record.format, known.until)
         return replace(known, record=fork)
 
@@ -266,7 +260,7 @@ class Follower:
             return owner.stream.before_offset(offset)
         return before_on_disk(record, stream, offset)
 
-    def _format(self, found: _Found, probe: Probe) -> tuple[str, bool]:
+    def _format(self, found: Seen, probe: Probe) -> tuple[str, bool]:
         """The format of a file; where too little is in it to tell, that of the one that lay there before."""
         name = self._names.family(found.source)
         if not probe.format and name in self._formats:
@@ -274,7 +268,7 @@ class Follower:
         self._formats[name] = (probe.format, probe.headers)
         return self._formats[name]
 
-    def _read_from(self, found: _Found, stream: Stream, known: Recognised, form: str, headers: bool) -> None:
+    def _read_from(self, found: Seen, stream: Stream, known: Recognised, form: str, headers: bool) -> None:
         index = self._tally.add_source(found.source.name, form)
         if self._first:
             self._tally.sources[index].known_lines = known.known_lines
@@ -284,7 +278,7 @@ class Follower:
         if stream.plain:
             stream.follow()
         read = chunker.chunks(index, form, headers, time.time)
-        one = Followed(found.source.name, found.place, index, stream, known, read, found.named)
+        one = Followed(found.source.name, found.source.place, index, stream, known, read, found.named)
         self._open.append(one)
         self._owners[known.record.id] = one
         if (earlier := self._incomplete.pop(found.source.name, None)) is not None:

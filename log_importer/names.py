@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
+from typing import NamedTuple
 
 from log_importer.errors import SourceError
 from log_importer.sources.find import Source, find_sources
 from log_importer.sources.rotated import rotated
 
-_SLACK = 2.0
-"""Seconds by which a file's time may be behind the clock."""
+_SECOND = 1_000_000_000
+_TICK = 20_000_000
+"""Nanoseconds by which a file's time may be behind the clock; a second where the file system knows no less."""
 _SETTLING = 60.0
 """Seconds after a rotation for which the files that it made are looked for."""
 
@@ -34,29 +36,35 @@ class _Name:
         return None if (has_magic(self.text) and not path.exists()) or path.is_dir() else path
 
 
+class Seen(NamedTuple):
+    """A file as it lies there."""
+
+    source: Source
+    named: bool = True  # else it is known as the rotated file of one that is
+    old: bool = False  # not written to since all was read: only what waits to be sent is wanted of it
+
+
 class Names:
     """The arguments. All times are in seconds."""
 
-    def __init__(self, arguments: Sequence[str], encoding: str, since: float | None) -> None:
+    def __init__(self, arguments: Sequence[str], encoding: str, since: float | None, pending: bool) -> None:
         """`since` is when, in an earlier run, all that was followed had been read; `None` where there was none.
 
-        Raises `SourceError` where a file could never appear.
+        `pending`: not all of that was sent, so that older rotated files are wanted too. Raises `SourceError` where a
+        file could never appear.
         """
+        self._pending = pending
         self._names = [_Name(argument) for argument in dict.fromkeys(arguments)]
         self._encoding = encoding
-        self._caught_up = time.time() if since is None else since
+        self.caught_up = time.time() if since is None else since
+        """When all that is followed had been read, in seconds since 1970 UTC."""
         self.missing: list[SourceError] = []
         """Why arguments led to no file in the last look."""
         for name in self._names:
             if name.path is not None and not name.path.parent.is_dir():
                 raise SourceError(f"{name.text}: there is no folder {name.path.parent}.", "Check the name.")
-            if name.path is not None and since is not None:
+            if name.path is not None:
                 self._look_for(name)
-
-    @property
-    def caught_up(self) -> float:
-        """When all that is followed had been read last, in seconds since 1970 UTC."""
-        return self._caught_up
 
     def rotated(self, path: str) -> None:
         """What lay at `path` was emptied: its lines may be in another file now."""
@@ -64,13 +72,10 @@ class Names:
             if name.path is not None and str(name.path) == path:
                 self._look_for(name)
 
-    def look(self, caught_up: bool) -> tuple[list[Source], list[Source]]:
-        """The files that the arguments lead to, and the rotated ones that may hold lines that nobody read.
-
-        `caught_up`: all that was open is read to its end.
-        """
-        now, self.missing = time.time(), []
-        others: list[Source] = []
+    def look(self) -> list[Seen]:
+        """The files that the arguments lead to, and the rotated ones that may hold lines that nobody read."""
+        self.missing = []
+        others: list[Seen] = []
         for name in self._names:
             found, errors = find_sources([name.text], self._encoding)
             self.missing += errors
@@ -81,9 +86,7 @@ class Names:
                     self._look_for(name)
                 name.place = place
                 others += self._rotated(name)
-        if caught_up:
-            self._caught_up = now
-        return [source for name in self._names for source in name.sources], others
+        return [*(Seen(source) for name in self._names for source in name.sources), *others]
 
     def new(self, source: Source, known: Collection[str]) -> bool:
         """Whether nothing was ever read where `source` was found; `known` are the names of what was."""
@@ -96,11 +99,18 @@ class Names:
 
     def _look_for(self, name: _Name) -> None:
         still = time.monotonic() < name.looked_for
-        name.since = min(name.since, self._caught_up) if still else self._caught_up
+        name.since = min(name.since, self.caught_up) if still else self.caught_up
         name.looked_for = time.monotonic() + _SETTLING
 
-    def _rotated(self, name: _Name) -> list[Source]:
+    def _rotated(self, name: _Name) -> list[Seen]:
         if name.path is None or time.monotonic() >= name.looked_for:
             return []
         found, _ = find_sources([str(path) for path in rotated(name.path)], self._encoding)
-        return [one for one in found if one.size is not None and one.mtime_ns >= (name.since - _SLACK) * 1e9]
+        since = int(name.since * _SECOND)
+        seen = [Seen(one, named=False, old=_latest(one) < since) for one in found if one.size is not None]
+        return [one for one in seen if self._pending or not one.old]
+
+
+def _latest(source: Source) -> int:
+    """When it may have been written to last, in nanoseconds since 1970 UTC."""
+    return source.mtime_ns + (_TICK if source.mtime_ns % _SECOND else _SECOND)

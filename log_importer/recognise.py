@@ -104,6 +104,8 @@ def identify(
     """The known source that `stream` is by its content; changes nothing but for what `again` forgets."""
     found, disk = None, stream.disk
     assert disk is not None, "a pipe is never known again"
+    if stream.position:
+        stream.rewind()
     for candidate in _matching(stream, ledger, stream.head(), before or before_on_disk):
         if again and not candidate.record.active:
             ledger.forget(candidate.record)

@@ -69,6 +69,11 @@ class Ledger:
         """Where the sources lay when last seen."""
         return {record.name for record in self._records.values()}
 
+    @property
+    def pending(self) -> bool:
+        """Whether an earlier run left lines unsent."""
+        return any(record.undone for record in self._records.values())
+
     def finished(self, disk: Disk) -> Record | None:
         """The source that the file holds no more of than is done, as it lay on disk then."""
         source = self._finished.get(disk)

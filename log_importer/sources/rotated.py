@@ -23,3 +23,10 @@ def rotated(path: Path) -> Iterator[Path]:
     except OSError:
         return
     yield from (path.with_name(one) for one in found)
+
+
+def generation(name: str) -> tuple[bool, int, str]:
+    """Sorts the files of a log oldest first by their names alone; its live one is the last."""
+    found = re.search(f"{_MARK}(?=[^/]*$)", name)
+    counter = re.fullmatch(r"[.-]([0-9]{1,5})[.]?", found[0]) if found else None
+    return found is None, -int(counter[1]) if counter else 0, name

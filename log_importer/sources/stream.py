@@ -38,6 +38,7 @@ class Stream:
         self._plain = False  # known once the first bytes were read
         self._head: bytes | None = None
         self._last = b""  # bytes of a followed file before `raw_position`
+        self._seen, self._seen_last = 0, b""  # its size when last looked at, and the bytes before that
         self._encoding = source.encoding
         self._blocks = self._text()
         self._held = b""  # decompressed and not given yet
@@ -92,7 +93,14 @@ class Stream:
         A file may be emptied and grow beyond the old place before anybody looks: its length alone tells nothing.
         """
         start = self.raw_position - len(self._last)
-        return self.ahead >= 0 and os.pread(self._file, len(self._last), start) == self._last
+        if self.ahead < 0 or os.pread(self._file, len(self._last), start) != self._last:
+            return False
+        return self._seen <= self.raw_position or self.before_offset(self._seen) == self._seen_last
+
+    def look_ahead(self) -> None:
+        """Remembers what is there and not read yet, so that it is noticed where that goes."""
+        self._seen = os.fstat(self._file).st_size
+        self._seen_last = self.before_offset(self._seen) if self._seen > self.raw_position else b""
 
     def before_offset(self, offset: int) -> bytes:
         """Up to 256 bytes of a plain file before `offset`, wherever reading is."""
@@ -102,6 +110,7 @@ class Stream:
     def follow(self) -> None:
         """From here on the end of the file is only the end for now. Comes after `go_to`, for plain files."""
         self._last, self.follows = self.before, True
+        self.look_ahead()
 
     @property
     def disk(self) -> Disk | None:
