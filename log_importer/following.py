@@ -217,6 +217,9 @@ class Follower:
             return False  # half a line, whose rest may come
         if any(one.holds(stream) for one in self._open):
             return False  # looked at again when it has changed, or when that one is read no further
+        if any(one.is_replaced_by(stream) for one in self._open):
+            self._seen.pop(found.source.place, None)
+            return False  # it goes on where that one ends
         known = identify(stream, self._ledger, self._before)
         if known is not None and known.over:
             return False

@@ -185,7 +185,7 @@ def _settled(found: Recognised, stream: Stream, length: int) -> Recognised | Non
 
 def _is_elsewhere(record: Record, others: Sequence[Source]) -> bool:
     """Whether one of the files `others` has all that was read of the source."""
-    if record.present:
+    if record.active:
         return True
     for source in others:
         try:
