@@ -61,9 +61,15 @@ def finished(source: Source, ledger: Ledger) -> Record | None:
     return None if disk is None else ledger.finished(disk)
 
 
-def under_way(stream: Stream, ledger: Ledger) -> bool:
-    """Whether the file may be a copy of one that this run has begun to read. Raises `SourceError`."""
-    return any(record.active for record in ledger.candidates(stream.head(), fingerprint))
+def under_way(stream: Stream, ledger: Ledger) -> set[int]:
+    """The numbers of the sources of this run that the file may be a copy of. Raises `SourceError`."""
+    return {record.id for record in ledger.candidates(stream.head(), fingerprint) if record.active}
+
+
+def is_copy_so_far(stream: Stream, at: Boundary) -> bool:
+    """Whether the file has what another, which begins as it does, has before `at`. Raises `SourceError`."""
+    before = stream.go_to(at.offset)
+    return before is not None and fingerprint(before) == at.tail
 
 
 def recognise(

@@ -25,6 +25,8 @@ class SourceCounts:
     tracked: int = 0
     in_doubt: int = 0
     maybe_twice: int = 0
+    late: int = 0
+    """Requests that were handed over behind one of a later time."""
     known_lines: int = 0
     cut_urls: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
@@ -95,6 +97,12 @@ class Tally:
         """Lines that turned out to be skipped after their chunk was translated."""
         with self._lock:
             self.sources[source].skipped[reason] += lines
+
+    def late(self, requests: Sequence[Request]) -> None:
+        """Requests come behind ones of later times."""
+        with self._lock:
+            for request in requests:
+                self.sources[request.source].late += 1
 
     def doubt(self, requests: Sequence[Request]) -> None:
         """Requests were sent and never answered; they stay in doubt until they are settled."""

@@ -21,6 +21,7 @@ class Source:
     path: Path | None
     size: int | None = None  # bytes as it lies on disk; `None` for streams
     encoding: str = ""  # where a newline is not one byte: UTF-16 or UTF-32 without a byte order mark
+    mtime: float = 0.0  # when the file was last written, in seconds since 1970 UTC; 0 for streams
 
 
 def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Source], list[SourceError]]:
@@ -53,8 +54,10 @@ def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Sou
                 continue
             if (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
-                size = status.st_size if stat.S_ISREG(status.st_mode) else None
-                sources.append(Source(str(path), path, size, wide))
+                if stat.S_ISREG(status.st_mode):
+                    sources.append(Source(str(path), path, status.st_size, wide, status.st_mtime))
+                else:
+                    sources.append(Source(str(path), path, encoding=wide))
     return sources, errors
 
 

@@ -29,6 +29,8 @@ class Stream:
         """How the source is incomplete, half a sentence; "" where it is whole, known at its end."""
         self.remark = ""
         """A sentence for people about what was left out behind it, known at its end."""
+        self.block = BLOCK
+        """Bytes that are read at once, and decompressed at once; may be changed while it is read."""
         self._idle = idle
         self._plain = False  # known once the first bytes were read
         self._encoding = source.encoding
@@ -97,6 +99,11 @@ class Stream:
         self._position = offset
         return self.before
 
+    @property
+    def plain(self) -> bool:
+        """Whether its bytes are those of the file; known after `head`."""
+        return self._plain
+
     def rewind(self) -> None:
         """Goes back to the beginning. Not for pipes."""
         os.lseek(self._file, 0, os.SEEK_SET)
@@ -157,7 +164,7 @@ class Stream:
             yield from raw
             return
         try:
-            yield from decompress(_chain(head, raw), make)
+            yield from decompress(_chain(head, raw), make, lambda: self.block)
         except Damage as damage:
             self.damage = str(damage)
         except Garbage:
@@ -171,7 +178,7 @@ class Stream:
                 yield IDLE
                 continue
             try:
-                block = os.read(self._file, BLOCK)
+                block = os.read(self._file, self.block)
             except OSError as error:
                 raise SourceError(
                     f"{self.name}: reading stopped at byte {self.raw_position}: {(error.strerror or '').lower()}.",
