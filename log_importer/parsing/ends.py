@@ -39,7 +39,7 @@ class Ends:
             found = detect(texts[::-1], self._fallbacks, self._reading).best
             self._second = LineReader(found.spec, self._reading) if found else None
             times = _times(self._second, texts, latest)
-        return sorted(times)[len(times) // 2] if times else None
+        return sorted(times)[(len(times) - 1) // 2] if times else None
 
     def _texts(self, data: bytes) -> Iterator[str]:
         """The last lines, the last one first."""
