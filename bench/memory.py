@@ -35,11 +35,11 @@ def stream(size: int) -> Iterator[bytes]:
 
 
 def bomb(path: Path, size: int) -> None:
-    """A gzip of so many zero bytes, and a line behind them."""
+    """A gzip of one byte so many times, and a line behind them."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
     with path.open("wb") as file:
         for _ in range(size // _BLOCK):
-            file.write(squeeze.compress(bytes(_BLOCK)))
+            file.write(squeeze.compress(b"x" * _BLOCK))
         file.write(squeeze.compress(b"\n" + line(1)) + squeeze.flush())
 
 

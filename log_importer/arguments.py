@@ -15,11 +15,13 @@ from log_importer.hash_key import read_hash_key
 from log_importer.model import FIELDS
 from log_importer.parsing.parser import named_zone
 from log_importer.rules.hosts import host_name
-from log_importer.settings import PAYLOAD, Settings
+from log_importer.settings import PAYLOAD, Settings, is_pipe
 from log_importer.settings_file import SettingsFile
 from log_importer.sources.find import STDIN
 from log_importer.state import default_state_dir
 
+_HOUR = 3600.0
+"""Seconds between two lines of progress in the journal of a run without end."""
 SERVER_OPTIONS = (
     "url", "endpoint", "api_url", "token_auth", "token_auth_file", "auth_user", "auth_password", "ca_file",
     "accept_invalid_ssl_certificate", "idsite", "idsite_fallback", "add_sites_new_hosts", "site",
@@ -93,8 +95,12 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         raise UsageError(
             "--trusted-proxies is given, but no --client-ip-from.", "Name the field that they write, as forwarded_for."
         )
-    if any(map(_is_pipe, values.get("sources", ()))):
-        values.setdefault("give_up_after", math.inf)  # what a pipe said cannot be read again
+    _check_following(values)
+    if values.get("follow") or any(map(is_pipe, values.get("sources", ()))):
+        # What a pipe said cannot be read again; and who follows starts anew sooner or later, and the server may too.
+        values.setdefault("give_up_after", math.inf)
+    if values.get("follow"):
+        values.setdefault("show_progress_delay", _HOUR)
     values["rules"] = (*rules_of(values), *(file.rules if file else ()))
     values["selection"] = selection_of(values, named_zone(values.get("timezone", "UTC"), "--timezone"))
     key = read_hash_key(values.get("hash_key_file"), state_dir) if values.get("hash_user_id") else b""
@@ -111,11 +117,21 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     )
 
 
-def _is_pipe(source: str) -> bool:
-    try:
-        return source == STDIN or Path(source).is_fifo()
-    except OSError:
-        return False  # whoever reads it says why
+def _check_following(values: Mapping[str, Any]) -> None:
+    """Raises `UsageError` where options for reading live do not fit together."""
+    sources = values.get("sources", ())
+    pipes = [source for source in sources if is_pipe(source)]
+    if values.get("follow"):
+        if pipes:
+            raise UsageError("--follow is for files; a pipe is read as it comes anyway.", "Leave one of them out.")
+        for other in ("again", "dry_run", "spool", "debug_request_limit"):
+            if values.get(other):
+                option = "--" + other.replace("_", "-")
+                raise UsageError(f"{option} and --follow exclude each other.", "Leave one of them out.")
+    elif values.get("from_now"):
+        raise UsageError("--from-now is given, but no --follow.", "Without it a run reads what lies there and ends.")
+    if values.get("spool") and tuple(sources) != (STDIN,):
+        raise UsageError("--spool is for standard input alone.", "Name the source - and no other.")
 
 
 def _pair(name: str, text: str) -> tuple[str, str]:

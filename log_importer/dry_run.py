@@ -30,8 +30,8 @@ def dry_run(settings: Settings, say: Callable[[str], None], progress: Progress) 
     ranges = Ranges()
     check_overlap(inputs.probes, inputs.ends)
     reader = Reader(
-        inputs, report.tally, report.errors, progress, settings.max_line_bytes, lambda: False, say, settings.disorder,
-        settings.changes.add_to_date,
+        inputs, report.tally, report.errors, progress, settings.max_line_bytes, lambda: False, say,
+        disorder=settings.disorder, shift=settings.changes.add_to_date,
     )  # fmt: skip
     with start_pool(settings, inputs) as pool, Rejects(settings.rejects) as rejects:
         pool.use(plan_of(settings, inputs, hosts.one, sites, ai_bots=settings.ai_bots))

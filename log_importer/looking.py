@@ -14,7 +14,7 @@ from log_importer.recognise import finished
 from log_importer.rules.changes import scrubber
 from log_importer.rules.mapping import wanted_columns
 from log_importer.settings import Settings
-from log_importer.sources.find import find_sources
+from log_importer.sources.find import Source, find_sources
 from log_importer.sources.unicode import text_codec
 
 
@@ -27,6 +27,10 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     sources, errors = find_sources(settings.sources, settings.encoding)
     reading = reading_of(settings)
     scrub = scrubber(settings.changes) or str
+
+    def look_at(source: Source) -> Probe:
+        return probe(source, formats, chosen, reading, settings.max_line_bytes, text_codec(settings.encoding), scrub)
+
     probes = []
     for source in sources:
         record = finished(source, ledger) if ledger is not None and not settings.again else None
@@ -34,19 +38,17 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
             probes.append(Probe(source, record.format, False, None, "", finished=record))
             continue
         try:
-            probes.append(
-                probe(source, formats, chosen, reading, settings.max_line_bytes, text_codec(settings.encoding), scrub)
-            )
+            probes.append(look_at(source))
         except SourceError as error:
             errors.append(error)
-    for one in probes:
+    for one in probes if not settings.follow else ():  # who follows is told of each when it is opened
         if one.remark:
             say(one.remark)
     # A visit goes on over log rotation, so what is older is read first; a pipe may never end. Of files whose
     # first lines are of one second, as after two rotations, the older was written last before the other.
     probes.sort(
         key=lambda one: (
-            one.source.size is None, one.first_time is None, one.first_time or 0.0, one.source.mtime
+            one.source.size is None, one.first_time is None, one.first_time or 0.0, one.source.mtime_ns
         )
     )  # fmt: skip
     used = {one.format: formats[one.format] for one in probes if one.format in formats}
@@ -54,10 +56,12 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     others = (
         () if chosen else tuple(one for one in formats.values() if one.detect_automatically and one.driver != "w3c")
     )
+    if settings.follow:  # files to come may be in any
+        used = dict(formats)
     if settings.ignore_groups:
         used = {name: without_fields(spec, settings.ignore_groups) for name, spec in used.items()}
-    _check_columns(reading, used.values())
-    return Inputs(probes, used, errors, others, reading, text_codec(settings.encoding))
+    _check_columns(reading, [used[one.format] for one in probes if one.format in used])
+    return Inputs(probes, used, errors, others, reading, text_codec(settings.encoding), look_at)
 
 
 def reading_of(settings: Settings) -> Reading:

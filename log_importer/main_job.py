@@ -8,7 +8,7 @@ from log_importer.arguments import make_settings
 from log_importer.dry_run import dry_run
 from log_importer.errors import LogImporterError
 from log_importer.job import open_job
-from log_importer.metrics import write_metrics
+from log_importer.metrics import watch_of, write_metrics
 from log_importer.pipeline import run_import
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
@@ -33,7 +33,9 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
         title = f"Dry run for {destination(settings.address, settings.site_title, str(receiver_database(state)))}"
         return show(report, f"{title}: nothing was sent", state, say, json=settings.json)
     with open_job(settings, job_ledger(state, settings.job_key), say) as job:
-        report = job.report = run_import(settings, job.url, job.token, job.ledger, say, progress)
+        report = job.report = run_import(
+            settings, job.url, job.token, job.ledger, say, progress, watch_of(settings, say)
+        )
         if held := len(job.ledger.held()):
             say(f"Lines of earlier runs that are held: {held:,}; log-importer status lists, retry sends them.")
     if settings.metrics_file is not None:

@@ -1,17 +1,40 @@
 """`--metrics-file`: the run's counts for Prometheus, as its node exporter reads them from a folder of text files."""
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from log_importer.errors import LogImporterError
 from log_importer.pipeline import Report
+from log_importer.settings import Settings
 from log_importer.tally import BUCKETS
 
 _READABLE = 0o644
 """By the node exporter, which runs as another user."""
 
 
-def write_metrics(path: Path, report: Report, now: float) -> None:
+_EVERY = 15.0
+"""Seconds between two writings while a run goes on; Prometheus asks about as often."""
+
+
+def watch_of(settings: Settings, say: Callable[[str], None]) -> Callable[[Report], None]:
+    """What writes the metrics of a run that goes on, now and then."""
+    last = time.monotonic()
+
+    def watch(report: Report) -> None:
+        nonlocal last
+        if settings.metrics_file is not None and time.monotonic() - last >= _EVERY:
+            last = time.monotonic()
+            try:
+                write_metrics(settings.metrics_file, report, time.time(), running=True)
+            except LogImporterError as error:
+                say(f"{error.what} The import goes on.")  # it may be written the next time
+
+    return watch
+
+
+def write_metrics(path: Path, report: Report, now: float, *, running: bool = False) -> None:
     """Replaces the file at once; `now` in seconds since 1970 UTC. Raises `LogImporterError`."""
     from prometheus_client import CollectorRegistry, Gauge, write_to_textfile  # only who is watched pays for it
 
@@ -21,9 +44,11 @@ def write_metrics(path: Path, report: Report, now: float) -> None:
     def gauge(name: str, text: str, label: str = "") -> Gauge:
         return Gauge(f"log_importer_{name}", text, [label] if label else [], registry=registry)
 
-    gauge("last_run_timestamp_seconds", "When the last run ended.").set(now)
-    gauge("last_run_duration_seconds", "How long the last run took.").set(report.seconds)
-    gauge("last_run_exit_code", "The exit code of the last run; 0 is all well.").set(report.exit_code)
+    gauge("running", "1 while a run goes on, 0 once it has ended.").set(running)
+    gauge("last_run_timestamp_seconds", "When the last run ended, or was last seen to go on.").set(now)
+    gauge("last_run_duration_seconds", "How long the last run took, or takes as yet.").set(report.seconds)
+    if not running:
+        gauge("last_run_exit_code", "The exit code of the last run; 0 is all well.").set(report.exit_code)
     lines = gauge("last_run_lines", "Lines that the last run read, by what became of them.", "bucket")
     for bucket in BUCKETS:
         lines.labels(bucket).set(tally.total(bucket))
@@ -37,7 +62,7 @@ def write_metrics(path: Path, report: Report, now: float) -> None:
     twice.set(sum(counts.maybe_twice for counts in tally.sources))
     if tally.newest:
         gauge("newest_hit_timestamp_seconds", "The time of the newest hit tracked.").set(tally.newest)
-        gauge("lag_seconds", "How old that hit was at the end of the run.").set(max(0.0, now - tally.newest))
+        gauge("lag_seconds", "How old that hit was then.").set(max(0.0, now - tally.newest))
     try:
         write_to_textfile(str(path), registry)
         os.chmod(path, _READABLE)  # noqa: PTH101 - the path is the user's, and may be a link

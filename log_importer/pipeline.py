@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from log_importer.account import Account
 from log_importer.elsewhere import say_elsewhere
 from log_importer.errors import LogImporterError, worst
+from log_importer.following import Follower, follow
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
@@ -34,6 +35,8 @@ _SMALL = 4 << 20
 """Bytes of input that are done before a worker process would have started."""
 _HANDED_OVER = 1000
 """Requests handed to the lanes at once, so that the window is kept to."""
+_UNNOTICED = 0.5
+"""Seconds that a line may have waited before it was read and handed over."""
 
 
 @dataclass(slots=True)
@@ -103,41 +106,52 @@ def start_pool(settings: Settings, inputs: Inputs) -> Pool:
 
 
 def run_import(
-    settings: Settings, url: str, token: str, ledger: Ledger, say: Callable[[str], None], progress: Progress
+    settings: Settings, url: str, token: str, ledger: Ledger, say: Callable[[str], None], progress: Progress,
+    watch: Callable[[Report], None] = lambda _: None,
 ) -> Report:  # fmt: skip
-    """Imports all sources into the server at `url`. What went wrong is in the report; only usage errors are raised."""
+    """Imports all sources into the server at `url`. What went wrong is in the report; only usage errors are raised.
+
+    `watch` is shown the report now and then while the run goes on.
+    """
     began = time.monotonic()
     report = Report(Tally())
     server = server_of(settings, url, token)
     report.server = server.url if settings.url else ""
     inputs = look(settings, say, ledger)
-    report.errors.extend(inputs.errors)
+    report.errors.extend(() if settings.follow else inputs.errors)
     say_elsewhere(ledger, inputs.files, say)
-    if not inputs.probes:
+    if not inputs.probes and not settings.follow:
         return report
     check_hosts(settings, inputs)
-    check_overlap(inputs.probes, inputs.ends)
+    if not settings.follow:
+        check_overlap(inputs.probes, inputs.ends)
     with Interrupt(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool:
         try:
-            with contextlib.closing(server), Rejects(settings.rejects) as rejects:
-                reader = Reader(
-                    inputs, report.tally, report.errors, progress, settings.max_line_bytes, interrupt.halt.is_set, say,
-                    settings.disorder, settings.changes.add_to_date,
-                )  # fmt: skip
-                chunks = reader.chunks(ledger, again=settings.again)
-                if all(one.finished for one in inputs.probes):  # nobody needs to be asked
+            with (
+                contextlib.closing(server), Rejects(settings.rejects) as rejects,
+                _reader(settings, inputs, ledger, report, progress, interrupt, say) as reader,
+            ):  # fmt: skip
+                chunks = reader.chunks()
+                if not settings.live and all(one.finished for one in inputs.probes):  # nobody needs to be asked
                     for _ in chunks:
                         pass
                 else:
                     hosts = Hosts(settings, server, time.time, say)
                     interrupt.wait_for(hosts.begin)
                     pool.use(plan_of(settings, inputs, hosts.one, hosts.sites, ai_bots=hosts.ai_bots))
-                    progress.start(inputs.size)
+                    progress.start(None if settings.live else inputs.size)
                     interrupt.begin()
-                    run = _Run(settings, server, token, hosts, ledger, report.tally, rejects, progress, interrupt, say)
+
+                    def look_on() -> None:
+                        report.seconds = time.monotonic() - began
+                        watch(report)
+
+                    run = _Run(
+                        settings, server, token, hosts, ledger, report.tally, rejects, progress, interrupt, say, look_on
+                    )
                     report.created = hosts.created
                     report.limited = settings.debug_request_limit > 0
-                    run.go(pool, chunks)
+                    run.go(pool, chunks, reader)
         except LogImporterError as error:
             report.errors.append(error)
         except KeyboardInterrupt:
@@ -145,6 +159,21 @@ def run_import(
         report.interrupted = interrupt.exit_code
     report.seconds = time.monotonic() - began
     return report
+
+
+def _reader(
+    settings: Settings, inputs: Inputs, ledger: Ledger, report: Report, progress: Progress, interrupt: Interrupt,
+    say: Callable[[str], None],
+) -> contextlib.AbstractContextManager[Reader | Follower]:  # fmt: skip
+    """What reads the sources: once, or as they grow."""
+    if settings.follow:
+        return follow(settings, inputs, ledger, report.tally, report.errors, progress, interrupt.halt.wait, say)
+    return contextlib.nullcontext(
+        Reader(
+            inputs, report.tally, report.errors, progress, settings.max_line_bytes, interrupt.halt.is_set, say,
+            ledger, again=settings.again, disorder=settings.disorder, shift=settings.changes.add_to_date,
+        )
+    )  # fmt: skip
 
 
 def _told(chunk: Chunk, sites: Mapping[str, Site | None] | None) -> Chunk:
@@ -157,7 +186,12 @@ class _Run:
     def __init__(
         self, settings: Settings, server: Server, token: str, hosts: Hosts, ledger: Ledger, tally: Tally,
         rejects: Rejects, progress: Progress, interrupt: Interrupt, say: Callable[[str], None],
+        look_on: Callable[[], None],
     ) -> None:  # fmt: skip
+        self._live = settings.live
+        self._waits = not settings.follow  # for the server, as long as more waits than memory is meant for
+        self._flush_after = max(0.0, settings.flush_after - _UNNOTICED)
+        self._look_on = look_on
         self._grace = settings.grace
         self._hold = settings.in_doubt == "hold"
         self._ledger = ledger
@@ -173,8 +207,9 @@ class _Run:
         self._merger = Merger(tally.late)
         self._sender = start_sender(settings, server, token, self._account, ledger, hosts.zones, interrupt, say)
 
-    def go(self, pool: Pool, chunks: Iterator[Chunk | Wait]) -> None:
-        """Does all of `chunks`, or until a signal comes; raises what ended the sender."""
+    def go(self, pool: Pool, chunks: Iterator[Chunk | Wait], reader: Reader | Follower) -> None:
+        """Does all of `chunks`, which `reader` gives, or until a signal comes; raises what ended the sender."""
+        reader.room = lambda: not self._sender.full
         try:
             with contextlib.suppress(Stopped):  # while a host's site was asked for: what was handed over is sent
                 self._all(pool, chunks)
@@ -192,9 +227,12 @@ class _Run:
                 pool.submit(_told(item, self._hosts.travelling()))
             while pool.full or (isinstance(item, Wait) and pool.busy):
                 self._hand_over(*self._next(pool))
-            if item is Wait.SENT:
+            if item is Wait.QUIET:
                 self._send(self._merger.rest())
-                self._sender.flush(self._grace)
+            if self._live:
+                self._sender.ripen(self._flush_after)
+                self._progress.update(self._tally, self._sender.in_flight)
+            self._look_on()
         while pool.busy:
             self._hand_over(*self._next(pool))
 
@@ -247,7 +285,7 @@ class _Run:
             entries = entries[: self._left]
             self._left -= len(entries)
         for first in range(0, len(entries), _HANDED_OVER):
-            self._sender.put(entries[first : first + _HANDED_OVER])
+            self._sender.put(entries[first : first + _HANDED_OVER], wait=self._waits)
 
     def _settle_doubts(self, entries: list[Entry]) -> list[Entry]:
         """Requests that were in flight when an earlier run died: held, or sent again and in doubt until they are."""

@@ -21,7 +21,7 @@ from log_importer.recognise import is_copy_so_far, recognise, under_way
 from log_importer.sources.chunks import CHUNK_BYTES, Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.stream import Stream
-from log_importer.tally import Tally
+from log_importer.tally import SourceCounts, Tally
 
 _ALL_CHUNKS = 8 << 20
 """Bytes of a chunk of each source that is open, together."""
@@ -40,6 +40,7 @@ class Inputs:
     fallbacks: Sequence[FormatSpec] = ()  # that a source may turn to in its middle
     reading: Reading = field(default_factory=Reading)  # how their lines are read
     codec: str = "utf-8"  # of their text
+    probe: Callable[[Source], Probe] | None = None  # looks at one more source
 
     @property
     def files(self) -> Sequence[Source]:
@@ -61,7 +62,16 @@ class Wait(Enum):
     """What has to come about before more is read."""
 
     PARSED = "all that was read is parsed: the next source may be a copy of what is under way"
-    SENT = "and it is sent: a pipe is silent, and nobody should wait for what it said before"
+    QUIET = "all that was read is parsed, and sent when its time has come: nothing more comes for now"
+
+
+def check_patterns(counts: SourceCounts) -> None:
+    """Raises `SourceError` where a pattern of the user's took too long on too many lines."""
+    if (slow := counts.rejected["pattern-time"]) >= TIMEOUTS:
+        raise SourceError(
+            f"{counts.source}: the pattern took too long on {slow} lines, so reading stopped.",
+            "Make it simpler, with [^ ]* for .*?, or use --log-format.",
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -87,12 +97,18 @@ class Reader:
 
     def __init__(
         self, inputs: Inputs, tally: Tally, errors: list[LogImporterError], progress: Progress, max_line_bytes: int,
-        halt: Callable[[], bool], say: Callable[[str], None], disorder: float | None = None, shift: float = 0.0,
+        halt: Callable[[], bool], say: Callable[[str], None], ledger: Ledger | None = None, *, again: bool = False,
+        disorder: float | None = None, shift: float = 0.0,
     ) -> None:  # fmt: skip
-        """`disorder`: seconds by which a source's lines may be out of order; `None`: one source after another.
+        """Without a ledger nothing is known of earlier runs; `again`: what it knows is forgotten.
 
+        `disorder`: seconds by which a source's lines may be out of order; `None`: one source after another.
         `shift`: seconds that are added to all times.
         """
+        self._ledger = ledger
+        self._again = again
+        self.room: Callable[[], bool] = lambda: True
+        """Whether more may be read; who handed over what was read waits for that."""
         self._inputs = inputs
         self._tally = tally
         self._errors = errors
@@ -105,11 +121,8 @@ class Reader:
         self._ends: dict[str, Ends] = {}
         self._chunk_bytes = CHUNK_BYTES
 
-    def chunks(self, ledger: Ledger | None = None, *, again: bool = False) -> Iterator[Chunk | Wait]:
-        """The chunks, and what to wait for between them. Without a ledger nothing is known of earlier runs.
-
-        `again`: what the ledger knows is forgotten.
-        """
+    def chunks(self) -> Iterator[Chunk | Wait]:
+        """The chunks, and what to wait for between them."""
         unopened = [_Place(order, one, self._begins(one)) for order, one in enumerate(self._inputs.probes)]
         opened: list[_Place] = []
         heapify(unopened)
@@ -118,9 +131,9 @@ class Reader:
             fits = unopened and len(opened) < most
             if fits and (not opened or unopened[0].frontier < opened[0].frontier):
                 place = heappop(unopened)
-                if self._waits_for_its_copy(place, opened, ledger):
+                if self._waits_for_its_copy(place, opened):
                     continue
-                place.items = self._source(place, ledger, again)
+                place.items = self._source(place)
             else:
                 place = heappop(opened)
             self._chunk_bytes = max(_SMALLEST, min(CHUNK_BYTES, _ALL_CHUNKS // (len(opened) + 1)))
@@ -164,8 +177,9 @@ class Reader:
             self._errors.append(error)
             return None
 
-    def _waits_for_its_copy(self, place: _Place, opened: Sequence[_Place], ledger: Ledger | None) -> bool:
+    def _waits_for_its_copy(self, place: _Place, opened: Sequence[_Place]) -> bool:
         """Whether a source has, so far, all that was read of one that is open: that has to be read on first."""
+        ledger = self._ledger
         if ledger is None or not opened or place.one.source.size is None:
             return False
         try:
@@ -191,7 +205,7 @@ class Reader:
             else:
                 place.copies.append((offset, copy))
 
-    def _source(self, place: _Place, ledger: Ledger | None, again: bool) -> Iterator[Chunk | Wait]:
+    def _source(self, place: _Place) -> Iterator[Chunk | Wait]:
         one = place.one
         index = place.index = self._tally.add_source(one.source.name, one.format)
         if one.finished is not None:
@@ -199,10 +213,10 @@ class Reader:
             self._progress.read(index, one.source.size or 0)
             return
         with one.stream or Stream(one.source) as stream:
-            yield from self._stream(place, stream, ledger, again)
+            yield from self._stream(place, stream)
 
-    def _stream(self, place: _Place, stream: Stream, ledger: Ledger | None, again: bool) -> Iterator[Chunk | Wait]:
-        one, index = place.one, place.index
+    def _stream(self, place: _Place, stream: Stream) -> Iterator[Chunk | Wait]:
+        one, index, ledger = place.one, place.index, self._ledger
         counts = self._tally.sources[index]
         chunker = one.chunker or Chunker(stream, self._max_line_bytes)
         chunker.resize(self._chunk_bytes)
@@ -212,7 +226,7 @@ class Reader:
         elif ledger is not None:
             if under_way(stream, ledger):
                 yield Wait.PARSED
-            found = recognise(stream, ledger, one.format, self._inputs.files, again=again)
+            found = recognise(stream, ledger, one.format, self._inputs.files, again=self._again)
             if found is not None:
                 counts.known_lines = found.known_lines
                 if found.over:
@@ -224,18 +238,14 @@ class Reader:
         for chunk in chunker.chunks(index, one.format, one.headers, time.time):
             self._progress.read(index, stream.raw_position)
             if chunk is None:
-                yield Wait.SENT
+                yield Wait.QUIET
             elif found is None:
                 yield chunk
             elif (unknown := found.unknown(chunk)) is not None:
                 yield unknown
             if self._halt():
                 return
-            if (slow := counts.rejected["pattern-time"]) >= TIMEOUTS:
-                raise SourceError(
-                    f"{one.source.name}: the pattern took too long on {slow} lines, so reading stopped.",
-                    "Make it simpler, with [^ ]* for .*?, or use --log-format.",
-                )
+            check_patterns(counts)
             chunker.resize(self._chunk_bytes)
         counts.incomplete = stream.damage
         if stream.remark:

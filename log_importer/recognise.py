@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,6 +72,24 @@ def is_copy_so_far(stream: Stream, at: Boundary) -> bool:
     return before is not None and fingerprint(before) == at.tail
 
 
+def skip_to_end(stream: Stream, ledger: Ledger, form: str, headers: bool, max_line_bytes: int) -> Recognised:
+    """A new source of which all whole lines that are there count as done. Raises `SourceError`."""
+    stream.rewind()
+    end = BEGINNING
+    for chunk in Chunker(stream, max_line_bytes).chunks(0, form, headers, float):
+        if chunk is not None and (chunk.data.endswith(b"\n") or chunk.after.offset > end.offset + len(chunk.data)):
+            end = chunk.after
+    record = ledger.add(str(Path(stream.name).absolute()), form, end)
+    stream.rewind()
+    keep_head(stream, ledger, record)
+    return Recognised(record, end, False, array("Q"))
+
+
+Before = Callable[[Record, Stream, int], bytes | None]
+"""Up to 256 bytes before an offset of the file that a source was last seen in; `None` where that is gone, or the
+stream's own file."""
+
+
 def recognise(
     stream: Stream, ledger: Ledger, form: str, others: Sequence[Source], *, again: bool
 ) -> Recognised | None:  # fmt: skip
@@ -80,26 +98,49 @@ def recognise(
     `others` are the files of the run, one of which may fit better; `again`: what earlier runs did is forgotten.
     Raises `SourceError` and `StateError`.
     """
-    head, disk = stream.head(), stream.disk
-    if not head or disk is None:
+    if not stream.head():
         return None
-    found = None
-    for candidate in _matching(stream, ledger, head):
+    found = identify(stream, ledger, again=again)
+    return found if found is not None and found.over else take(found, stream, ledger, form, others)
+
+
+def identify(
+    stream: Stream, ledger: Ledger, before: "Before | None" = None, *, again: bool = False
+) -> Recognised | None:  # fmt: skip
+    """The known source that `stream` is by its content; changes nothing but for what `again` forgets."""
+    found, disk = None, stream.disk
+    assert disk is not None, "a pipe is never known again"
+    for candidate in _matching(stream, ledger, stream.head(), before or before_on_disk):
         if again and not candidate.record.active:
             ledger.forget(candidate.record)
         elif found is None or _rank(candidate, disk[:2]) > _rank(found, disk[:2]):
             found = candidate
+    return found
+
+
+def take(
+    found: Recognised | None, stream: Stream, ledger: Ledger, form: str, others: Sequence[Source]
+) -> Recognised:  # fmt: skip
+    """Writes down that `stream` is the source that was found, or the beginning of it and then another, or a new one."""
     name = str(Path(stream.name).absolute())
     if found is None:
         found = Recognised(ledger.add(name, form), BEGINNING, False, array("Q"))
-    elif not found.over and found.until != found.record.end and _is_elsewhere(found.record, others):
+    elif found.until != found.record.end and _is_elsewhere(found.record, others):
         # The other file is the source, and does what is left to do; this one shares its beginning.
         found = Recognised(ledger.add(name, form, found.until), found.until, found.in_line, array("Q"))
-    if not found.over:
-        ledger.adopt(found.record, name, disk, len(head), fingerprint(head))
-        if found.until != found.record.end:
-            ledger.rewind(found.record, found.until)
+    keep_head(stream, ledger, found.record)
+    if found.until != found.record.end:
+        ledger.rewind(found.record, found.until)
     return found
+
+
+def keep_head(stream: Stream, ledger: Ledger, record: Record) -> None:
+    """What the source is known by: where it lies, and how it begins."""
+    head, disk = stream.head(), stream.disk
+    assert disk is not None, "a pipe is never known again"
+    if stream.follows and not stream.intact:
+        return  # it was emptied before its beginning was read
+    ledger.adopt(record, str(Path(stream.name).absolute()), disk, len(head), fingerprint(head))
 
 
 def _rank(found: Recognised, file: tuple[int, int]) -> tuple[bool, int, bool]:
@@ -107,43 +148,48 @@ def _rank(found: Recognised, file: tuple[int, int]) -> tuple[bool, int, bool]:
     return found.until == found.record.end, found.until.offset, same_file
 
 
-def _matching(stream: Stream, ledger: Ledger, head: bytes) -> list[Recognised]:
+def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> list[Recognised]:
     """What the content allows it to be: the same bytes before a place where reading of that source ended."""
     candidates = ledger.candidates(head, fingerprint)
     places: dict[int, list[tuple[Record, Boundary]]] = {}
     for record in candidates:
-        if record.active and record.end.offset < min(HEAD, len(head)) and record.head != fingerprint(head):
+        if record.present and record.end.offset < min(HEAD, len(head)) and record.head != fingerprint(head):
             continue  # both are there at once, and all that they share is a few lines
         for boundary in record.boundaries:
             places.setdefault(boundary.offset, []).append((record, boundary))
     found: dict[int, Recognised] = {}
     for offset in sorted(places):
-        before = stream.go_to(offset)
-        if before is None:
+        last = stream.go_to(offset)
+        if last is None:
             break
         for record, boundary in places[offset]:
-            if fingerprint(before) == boundary.tail:
-                in_line = bool(before) and not before.endswith(b"\n")
+            if fingerprint(last) == boundary.tail:
+                in_line = bool(last) and not last.endswith(b"\n")
                 # What another file of this run has brought is under way.
                 undone = array("Q") if record.active else record.undone_before(boundary.offset)
                 found[record.id] = Recognised(record, boundary, in_line, undone)
-    return [one for one in (_settled(one, stream) for one in found.values()) if one is not None]
-
-
-def _settled(found: Recognised, stream: Stream) -> Recognised | None:
-    """`found`, unless it proves nothing: the file left the source's content before its end."""
-    if found.until == found.record.end:
-        return found
+    if all(one.until == one.record.end for one in found.values()) and (found or not candidates):
+        return list(found.values())  # and the end of a compressed file need not be looked for
     length, tail = stream.end()
-    # Compressed in part only, or an older copy: its lines were read from another file.
-    if length < found.record.end.offset and (stream.damage or _is_copy(found.record, length, tail)):
-        return replace(found, over=True)
+    for record in candidates:
+        # An older copy, or one that is still being made: its lines were read from another file.
+        if length < record.end.offset and before(record, stream, length) == tail:
+            found[record.id] = Recognised(record, record.end, False, array("Q"), over=True)
+    return [one for one in (_settled(one, stream, length) for one in found.values()) if one is not None]
+
+
+def _settled(found: Recognised, stream: Stream, length: int) -> Recognised | None:
+    """`found`, unless it proves nothing: the file left the source's content before its end."""
+    if found.over or found.until == found.record.end:
+        return found
+    if length < found.record.end.offset and stream.damage:
+        return replace(found, over=True)  # compressed in part only
     return found if found.until.offset else None
 
 
 def _is_elsewhere(record: Record, others: Sequence[Source]) -> bool:
     """Whether one of the files `others` has all that was read of the source."""
-    if record.active:
+    if record.present:
         return True
     for source in others:
         try:
@@ -156,13 +202,14 @@ def _is_elsewhere(record: Record, others: Sequence[Source]) -> bool:
     return False
 
 
-def _is_copy(record: Record, length: int, tail: bytes) -> bool:
-    """Whether the file that the source was last seen in has the bytes `tail` before `length`."""
+def before_on_disk(record: Record, stream: Stream, offset: int) -> bytes | None:
     try:
         with Stream(Source(record.name, Path(record.name), 0)) as other:
-            if other.disk is None or other.disk[:2] != (record.device, record.inode):
-                return False
+            place = other.disk and other.disk[:2]
+            own = stream.disk and stream.disk[:2]  # which was emptied, and begins as it did before
+            if place != (record.device, record.inode) or place == own:
+                return None
             other.head()
-            return other.go_to(length) == tail
+            return other.go_to(offset)
     except (SourceError, OSError):
-        return False
+        return None

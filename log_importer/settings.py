@@ -8,6 +8,7 @@ from log_importer.rules.changes import Changes
 from log_importer.rules.mapping import MappingRule
 from log_importer.rules.selection import Selection
 from log_importer.server.address import read_address
+from log_importer.sources.find import STDIN
 from log_importer.translator import MAX_LINE_BYTES
 
 PAYLOAD = 2000
@@ -65,6 +66,11 @@ class Settings:
     accept_any_client: bool = False
     max_line_bytes: int = MAX_LINE_BYTES
     again: bool = False  # send what earlier runs did once more
+    follow: bool = False  # read on as the files grow, until a signal comes
+    from_now: bool = False  # what lies there when the job begins is left out
+    flush_after: float = 5.0  # seconds after which a hit is posted that was followed, or came through a pipe
+    spool: Path | None = None  # a folder that standard input is written to first
+    spool_size: int = 1 << 30  # bytes of it, at most
     in_doubt: str = "resend"  # or "hold": what becomes of lines that were in flight when a run died
     server_without_transactions: bool = False
     recorders: int | None = None  # None: as many as the server does best with
@@ -88,6 +94,11 @@ class Settings:
     metrics_file: Path | None = None
     json: bool = False
     progress: bool | None = None  # None: on a terminal
+
+    @property
+    def live(self) -> bool:
+        """Whether lines are read as they are written, and nobody should wait for more of them."""
+        return self.follow or self.spool is not None or any(map(is_pipe, self.sources))
 
     @property
     def local(self) -> bool:
@@ -129,6 +140,14 @@ class Settings:
     def address(self) -> str:
         """The server's address without user and password; "" is the embedded receiver."""
         return read_address(self.url).base if self.url else ""
+
+
+def is_pipe(source: str) -> bool:
+    """Whether the argument names standard input or a named pipe."""
+    try:
+        return source == STDIN or Path(source).is_fifo()
+    except OSError:
+        return False  # whoever reads it says why
 
 
 def processors() -> int:

@@ -26,7 +26,7 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
         "exit_code": report.exit_code,
         **({"dry_run": True} if report.dry else {}),
         "state": state,
-        "sources": [_source(counts) for counts in tally.sources],
+        "sources": [_source(counts) for counts in tally.by_name()],
         "sites": {
             str(site): {"tracked": sum(days.values()), "days": dict(days)} for site, days in tally.sites().items()
         },
@@ -106,7 +106,7 @@ def _reasons(reasons: Mapping[str, int]) -> str:
 
 def _sources(tally: Tally) -> Iterator[str]:
     yield "Sources"
-    for counts in tally.sources:
+    for counts in tally.by_name():
         parts = [f"{bucket.replace('_', ' ')} {counts.count(bucket):,}" for bucket in BUCKETS if counts.count(bucket)]
         sums = f" = {' + '.join(parts)}" if parts else ""
         name = counts.format or ("no format fits" if counts.lines else "empty")
@@ -137,7 +137,7 @@ _HOSTS = 20
 
 
 def _examples(tally: Tally) -> Iterator[str]:
-    for counts in tally.sources:
+    for counts in tally.by_name():
         for line in counts.first_rejected:
             yield f"Rejected {visible(counts.source)}:{line.number} ({line.reason}): {visible(line.text, 100)}"
         for bucket, lines in counts.first_troubled.items():

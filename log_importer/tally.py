@@ -42,6 +42,20 @@ class SourceCounts:
         settled = self.tracked + self.set_aside.total() + self.in_doubt + self.refused.total()
         return self.lines - self.skipped.total() - self.rejected.total() - settled
 
+    def joined(self, other: "SourceCounts") -> "SourceCounts":
+        """The sum of both, with the examples of both."""
+        total = SourceCounts(self.source, self.format, incomplete=self.incomplete or other.incomplete)
+        for one in (self, other):
+            for field_ in ("lines", "tracked", "in_doubt", "maybe_twice", "late", "known_lines", "cut_urls"):
+                setattr(total, field_, getattr(total, field_) + getattr(one, field_))
+            for field_ in ("skipped", "rejected", "refused", "set_aside", "left_out"):
+                getattr(total, field_).update(getattr(one, field_))
+            total.first_rejected += one.first_rejected[: _KEPT - len(total.first_rejected)]
+            for bucket, numbers in one.first_troubled.items():
+                examples = total.first_troubled.setdefault(bucket, [])
+                examples += numbers[: _KEPT - len(examples)]
+        return total
+
     @property
     def all_rejected(self) -> bool:
         """Whether it had lines and not one of them could be read."""
@@ -142,6 +156,14 @@ class Tally:
         for counts in self.sources:
             total.update(getattr(counts, bucket))
         return total
+
+    def by_name(self) -> list[SourceCounts]:
+        """The counts of each name: a log that is followed was one file after another under the same."""
+        found: dict[tuple[str, str], SourceCounts] = {}
+        for counts in self.sources:
+            key = (counts.source, counts.format)
+            found[key] = found[key].joined(counts) if key in found else counts
+        return list(found.values())
 
     def sites(self) -> Mapping[int, Mapping[str, int]]:
         """idsite -> UTC date -> tracked, both in order."""

@@ -42,6 +42,8 @@ class ForkServer:
     def start(self, arguments: list[str], cwd: Path, environment: Mapping[str, str]) -> int:
         """Starts `log-importer` with `arguments`; its process id."""
         out, err = str(self._folder / "out"), str(self._folder / "err")
+        for name in (out, err):
+            Path(name).write_bytes(b"")  # it may be killed before it has opened them
         self._say({"arguments": arguments, "cwd": str(cwd), "environment": dict(environment), "out": out, "err": err})
         return int(self._answer())
 

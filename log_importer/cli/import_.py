@@ -7,7 +7,19 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import CHANGING, CONFIG, POSTING, READING, SELECTING, SERVER, STATE, Lenient, flag, option
+from log_importer.cli.options import (
+    CHANGING,
+    CONFIG,
+    FOLLOWING,
+    POSTING,
+    READING,
+    SELECTING,
+    SERVER,
+    STATE,
+    Lenient,
+    flag,
+    option,
+)
 
 
 @click.command("import", cls=Lenient)
@@ -19,6 +31,7 @@ from log_importer.cli.options import CHANGING, CONFIG, POSTING, READING, SELECTI
 @READING
 @STATE
 @POSTING
+@FOLLOWING
 @flag("--again", "Send all again on purpose, also what earlier runs did.")
 @option(
     "--in-doubt",
@@ -52,6 +65,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
     \b
     log-importer import --url https://matomo.example.org --idsite 1 /var/log/nginx/access.log*
+    log-importer import --url https://matomo.example.org --idsite 1 --follow /var/log/nginx/access.log
     zcat old.log.gz | log-importer import --local -
     """
     from log_importer.cli.config import settle, shown

@@ -237,6 +237,20 @@ POSTING = options(
     flag("--server-without-transactions", "The server stores parts of a batch (bulk_requests_use_transaction=0)."),
 )  # fmt: skip
 
+FOLLOWING = options(
+    flag("--follow", "Read on as the files grow, through every rotation, until a signal comes."),
+    flag("--from-now", "With --follow: leave out what lies there when the job begins."),
+    option(
+        "--flush-after", type=_SECONDS, metavar="S",
+        help="Seconds after which a hit is sent that was followed or came through a pipe. [5]",
+    ),
+    option("--spool", type=_FILE, metavar="DIR", help="Write standard input to this folder first: nothing is lost."),
+    option(
+        "--spool-size", type=click.IntRange(1 << 20), metavar="BYTES",
+        help="So much of it, at most; then its writer waits. [1073741824]",
+    ),
+)  # fmt: skip
+
 STATE = options(
     option("--state-dir", type=_FILE, metavar="DIR", help="Where state lies."),
     option("--job", metavar="NAME", help="The name of the job, of which one run goes at a time."),

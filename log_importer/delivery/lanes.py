@@ -40,6 +40,7 @@ class Lanes:
         self._batch_bytes = batch_bytes
         self._window = window
         self._arrived = 0
+        self._due = 0  # hits that arrived before have waited long enough
         self.held = 0
         """Hits that wait; those in flight are not counted."""
 
@@ -62,17 +63,26 @@ class Lanes:
         self._arrived += 1
         self.held += 1
 
+    def ripen(self) -> None:
+        """What waits now has waited long enough."""
+        self._due = self._arrived
+
     def take(self, flushing: bool) -> Batch | None:
-        """The next batch of a lane that has none in flight: what was sorted first, then where the window is full."""
+        """The next batch of a lane that has none in flight: what was sorted first, then where the window is full.
+
+        Where it is not, that of a lane whose oldest hit has waited long enough; all of them when `flushing`.
+        """
         free = [(number, lane) for number, lane in enumerate(self._lanes) if not lane.busy]
         number, lane = next(((number, lane) for number, lane in free if lane.ready), (-1, None))
         if lane is None:
-            waiting = [(number, lane) for number, lane in free if lane.waiting]
-            if not waiting or not (flushing or self.full):
+            any_lane = flushing or self.full
+            waiting = [(number, lane) for number, lane in free if lane.waiting and (any_lane or self._ripe(lane))]
+            if not waiting:
                 return None
             number, lane = min(waiting, key=lambda entry: entry[1].oldest)
             if self._arrived - lane.oldest < _LAG * self._window:
                 number, lane = max(waiting, key=lambda entry: len(entry[1].waiting))
+            flushing = flushing or self._ripe(lane)
             lane.ready.extend(in_batch_order(lane.waiting))
             lane.waiting = []
         requests = self._cut(lane.ready)
@@ -91,6 +101,9 @@ class Lanes:
     def shrink(self, size_bytes: int) -> None:
         """A body of that many bytes was too large."""
         self._batch_bytes = max(1, min(self._batch_bytes, size_bytes // 2))
+
+    def _ripe(self, lane: Lane) -> bool:
+        return lane.oldest < self._due
 
     def _fill(self, requests: list[Request]) -> list[int]:
         """Adds to a small batch all of other lanes that wait for nothing else; which."""

@@ -28,6 +28,7 @@ class Sender:
         self._stop = stop
         self._flushing = False
         self._failure: BaseException | None = None
+        self._waiting_since: float | None = None  # the first hit, of those not let go of yet
         self._in_flight = 0
         self._posts = 0  # batches being delivered
         self._posters: dict[threading.Thread, Poster] = {}
@@ -48,15 +49,34 @@ class Sender:
         """Requests posted and not yet answered."""
         return self._in_flight
 
-    def put(self, entries: list[tuple[int, Request]]) -> None:
-        """Adds requests with their lane keys; waits while the window is full. Raises what ended the threads."""
+    @property
+    def full(self) -> bool:
+        """Whether as many requests wait as memory is meant for."""
+        return self._lanes.full
+
+    def put(self, entries: list[tuple[int, Request]], *, wait: bool = True) -> None:
+        """Adds requests with their lane keys; waits while the window is full. Raises what ended the threads.
+
+        Without `wait` the caller looks at `full` before there are more.
+        """
         with self._changed:
+            if entries and self._waiting_since is None:
+                self._waiting_since = time.monotonic()
             for key, request in entries:
                 self._lanes.put(key, request)
             self._changed.notify_all()
-            while self._lanes.full and not self._stopping and not self._halt.is_set():
+            while wait and self._lanes.full and not self._stopping and not self._halt.is_set():
                 self._changed.wait(0.5)
             self._raise()
+
+    def ripen(self, seconds: float) -> None:
+        """Lets go of all that waits, once the first of it has waited for so long. Raises what ended the threads."""
+        with self._changed:
+            self._raise()
+            if self._waiting_since is not None and time.monotonic() - self._waiting_since >= seconds:
+                self._waiting_since = None
+                self._lanes.ripen()
+                self._changed.notify_all()
 
     def flush(self, grace: float) -> None:
         """Sends all that waits; from a halt on, for `grace` seconds at most. Raises what ended the threads."""

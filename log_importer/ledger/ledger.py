@@ -38,6 +38,8 @@ class Ledger:
             rows = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
             self._finished = {Disk(*disk): source for *disk, source in rows}
             self._next_batch = 1 + (database.execute("SELECT max(id) FROM batch").fetchone()[0] or 0)
+            self.last_began: float | None = database.execute("SELECT max(began) FROM run").fetchone()[0]
+            """When the last run before this one began, in seconds since 1970 UTC."""
             self._run = 1 + (database.execute("SELECT max(id) FROM run").fetchone()[0] or 0)
             database.execute("INSERT INTO run VALUES (?, ?, NULL, NULL)", (self._run, time.time()))
             self._held = load_held(database, self._records)
@@ -135,7 +137,7 @@ class Ledger:
         """Requests of the run's source `index` are `record`'s."""
         with self._lock:
             self._open[index] = record
-            record.active = True
+            record.active = record.present = True
 
     def doubts(self, index: int) -> Mapping[int, int]:
         """Offsets of lines of the run's source `index` -> how often runs posted them that died before the receipt."""

@@ -38,6 +38,7 @@ class Record:
     doubts: Mapping[int, int] = field(default_factory=dict)
     """Those of them that were posted -> how often, without a receipt."""
     active: bool = False  # read in this run
+    present: bool = False  # and the file is there, so that another with its beginning is another source
 
     @property
     def end(self) -> Boundary:

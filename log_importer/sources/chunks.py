@@ -1,6 +1,6 @@
 """A source's bytes -> chunks of whole lines, cut where the meaning of lines changes (a new `#Fields:`)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from log_importer.model import Boundary, Chunk, Context
 from log_importer.sources.decompress import BLOCK
@@ -10,6 +10,8 @@ from log_importer.sources.stream import IDLE, Stream
 CHUNK_BYTES = 1 << 20
 _HEAD_LINES = 1000
 _HEADER = b"#Fields:"
+_HOLE = 4096
+"""So many NULs are a hole and no part of a line; fewer are taken off the line that they stand before."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -50,7 +52,7 @@ class Chunker:
         On a pipe it waits for a first line, but not for more than come without a pause.
         """
         if self._skipped is None and self._fill() and b"\n" not in self._buffer:
-            self._skipped = self._skip_line()  # what comes behind it is what tells the format
+            self._skipped = _result(self._skip_line())  # what comes behind it is what tells the format
         ended = True
         for block in self._blocks:
             self._buffer += block
@@ -64,7 +66,7 @@ class Chunker:
         return lines if whole else lines[:-1]
 
     def chunks(self, index: int, format_name: str, headers: bool, clock: Callable[[], float]) -> Iterator[Chunk | None]:
-        """The source's chunks in order; `None` where a pipe is silent and nothing waits.
+        """The source's chunks in order; `None` where no whole line waits for now, of a pipe or a followed file.
 
         `index` is the source's among the run's, `headers` says whether `#Fields:` lines have a meaning, `clock` gives
         seconds since 1970 UTC.
@@ -105,13 +107,14 @@ class Chunker:
             self._buffer += block
             if self._dropping:
                 self._drop()
+            self._drop_hole()
             if block == IDLE:
-                end = self._buffer.rfind(b"\n") + 1
-                yield from cut(end) if end else [None]
+                yield from cut(self._buffer.rfind(b"\n") + 1)
+                yield None
                 continue
             yield from full()
             if len(self._buffer) >= max(self._size, self._max_line_bytes + 1):
-                kept, skipped = self._skip_line()
+                kept, skipped = yield from self._skip_line()
                 yield chunk(kept, skipped)
         end = self._buffer.rfind(b"\n") + 1
         yield from cut(end)
@@ -125,28 +128,42 @@ class Chunker:
     def _drop(self) -> int:
         """Drops the rest of a line whose beginning is known; the bytes dropped."""
         end = self._buffer.find(b"\n") + 1
-        dropped = end or len(self._buffer)
-        self._tail = (self._tail + self._buffer[:dropped][-TAIL:])[-TAIL:]
-        self._at = self._at._replace(offset=self._at.offset + dropped)
         self._dropping = not end
-        del self._buffer[:dropped]
-        return dropped
+        return self._leave_out(end or len(self._buffer))
+
+    def _drop_hole(self) -> None:
+        """Drops the NULs of a hole before a line: a file was emptied, and its writer went on where it was."""
+        if self._buffer.startswith(b"\0" * _HOLE):
+            self._leave_out(len(self._buffer) - len(self._buffer.lstrip(b"\0")))
+
+    def _leave_out(self, count: int) -> int:
+        """Drops the first bytes of the buffer, which belong to no line; how many."""
+        self._tail = (self._tail + self._buffer[:count][-TAIL:])[-TAIL:]
+        self._at = self._at._replace(offset=self._at.offset + count)
+        del self._buffer[:count]
+        return count
 
     def _fill(self) -> bool:
         """Reads until the buffer holds a line or a chunk's bytes; whether it holds that many."""
         for block in self._blocks:
             self._buffer += block
+            self._drop_hole()
             if b"\n" in block or len(self._buffer) >= self._size:
                 break
         return len(self._buffer) >= max(self._size, self._max_line_bytes + 1)
 
-    def _skip_line(self) -> tuple[bytes, int]:
-        """Drops a line that is longer than a chunk, in bounded memory: enough of it to be called oversize, its size."""
+    def _skip_line(self) -> Generator[None, None, tuple[bytes, int]]:
+        """Drops a line that is longer than a chunk, in bounded memory: enough of it to be called oversize, its size.
+
+        Gives `None` as often as there is nothing to read for now.
+        """
         kept = bytes(self._buffer[: self._max_line_bytes + 1])
         skipped = len(self._buffer)
         self._tail = bytes(self._buffer[-TAIL:])
         self._buffer.clear()
         for block in self._blocks:
+            if block == IDLE:
+                yield None
             end = block.find(b"\n") + 1
             dropped = block[:end] if end else block
             self._tail = (self._tail + dropped[-TAIL:])[-TAIL:]
@@ -155,6 +172,16 @@ class Chunker:
                 self._buffer += block[end:]
                 break
         return kept, skipped
+
+
+def _result(generator: Generator[None, None, tuple[bytes, int]]) -> tuple[bytes, int]:
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            found: tuple[bytes, int] = end.value
+            return found
 
 
 def _header(data: bytes) -> str:

@@ -21,7 +21,8 @@ class Source:
     path: Path | None
     size: int | None = None  # bytes as it lies on disk; `None` for streams
     encoding: str = ""  # where a newline is not one byte: UTF-16 or UTF-32 without a byte order mark
-    mtime: float = 0.0  # when the file was last written, in seconds since 1970 UTC; 0 for streams
+    mtime_ns: int = 0  # when it was last written, in nanoseconds since 1970 UTC
+    place: tuple[int, int] = (0, 0)  # device and inode
 
 
 def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Source], list[SourceError]]:
@@ -54,10 +55,9 @@ def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Sou
                 continue
             if (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
-                if stat.S_ISREG(status.st_mode):
-                    sources.append(Source(str(path), path, status.st_size, wide, status.st_mtime))
-                else:
-                    sources.append(Source(str(path), path, encoding=wide))
+                size = status.st_size if stat.S_ISREG(status.st_mode) else None
+                place = (status.st_dev, status.st_ino)
+                sources.append(Source(str(path), path, size, wide, status.st_mtime_ns, place))
     return sources, errors
 
 

@@ -3,6 +3,7 @@
 import os
 import select
 import stat
+import time
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -15,6 +16,8 @@ from log_importer.sources.unicode import as_utf8, marked
 
 IDLE = b""
 """A block that says: nothing came within the time given; there may be more."""
+EMPTIED = "it was emptied, or replaced in place"
+"""The damage of a followed file whose content is no longer what was read."""
 
 
 class Stream:
@@ -31,8 +34,12 @@ class Stream:
         """A sentence for people about what was left out behind it, known at its end."""
         self.block = BLOCK
         """Bytes that are read at once, and decompressed at once; may be changed while it is read."""
+        self.follows = False
+        """Whether the end of a plain file is only the end for now, and gives `IDLE`."""
         self._idle = idle
         self._plain = False  # known once the first bytes were read
+        self._head: bytes | None = None
+        self._last = b""  # bytes of a followed file before `raw_position`
         self._encoding = source.encoding
         self._blocks = self._text()
         self._held = b""  # decompressed and not given yet
@@ -54,11 +61,49 @@ class Stream:
     ) -> None:
         self.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be read of it any more."""
+        return not self._owned and self._file != 0
+
     def close(self) -> None:
         """Closes the file; standard input stays open."""
         if self._owned:
             os.close(self._file)
             self._owned = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a file whose offsets are those on disk, which can be followed; known after `head`."""
+        return self._plain
+
+    @property
+    def links(self) -> int:
+        """The names that the file has; 0 once it is deleted."""
+        return os.fstat(self._file).st_nlink
+
+    @property
+    def ahead(self) -> int:
+        """Bytes of a plain file that were not read yet; negative where it was emptied."""
+        return os.fstat(self._file).st_size - self.raw_position
+
+    @property
+    def intact(self) -> bool:
+        """Whether what was read last of a followed file still stands there; true of what a read before it gave, too.
+
+        A file may be emptied and grow beyond the old place before anybody looks: its length alone tells nothing.
+        """
+        start = self.raw_position - len(self._last)
+        return self.ahead >= 0 and os.pread(self._file, len(self._last), start) == self._last
+
+    def before_offset(self, offset: int) -> bytes:
+        """Up to 256 bytes of a plain file before `offset`, wherever reading is."""
+        start = max(0, offset - TAIL)
+        return os.pread(self._file, offset - start, start)
+
+    def follow(self) -> None:
+        """From here on the end of the file is only the end for now. Comes after `go_to`, for plain files."""
+        self._last, self.follows = self.before, True
 
     @property
     def disk(self) -> Disk | None:
@@ -67,9 +112,13 @@ class Stream:
 
     def head(self) -> bytes:
         """Its first 1 KiB, decompressed, or all of it where it is shorter; consumes nothing. Not for pipes."""
-        while len(self._held) < HEAD and (block := next(self._blocks, None)) is not None:
-            self._held += block
-        return self._held[:HEAD]
+        if self.follows:
+            return os.pread(self._file, HEAD, 0)
+        if not self._position and self._head is None:
+            while len(self._held) < HEAD and (block := next(self._blocks, None)) is not None:
+                self._held += block
+            self._head = self._held[:HEAD]
+        return self._head or b""
 
     def go_to(self, offset: int) -> bytes | None:
         """Goes on to `offset` of the decompressed bytes: up to 256 bytes before it, `None` where it ends sooner.
@@ -82,8 +131,7 @@ class Stream:
             os.lseek(self._file, offset, os.SEEK_SET)
             self._held, self._position, self.raw_position = b"", offset, offset
             self._blocks = self._raw()  # the one before may have met the end
-            start = max(0, offset - TAIL)
-            self.before = os.pread(self._file, offset - start, start)
+            self.before = self.before_offset(offset)
             return self.before
         while self._position + len(self._held) < offset:
             self.before = (self.before + self._held)[-TAIL:]
@@ -99,16 +147,12 @@ class Stream:
         self._position = offset
         return self.before
 
-    @property
-    def plain(self) -> bool:
-        """Whether its bytes are those of the file; known after `head`."""
-        return self._plain
-
     def rewind(self) -> None:
         """Goes back to the beginning. Not for pipes."""
         os.lseek(self._file, 0, os.SEEK_SET)
         self.raw_position, self.damage, self.remark = 0, "", ""
         self._blocks, self._held, self._position, self.before = self._text(), b"", 0, b""
+        self._head = None
 
     def end(self) -> tuple[int, bytes]:
         """Goes on to the end: the offset there, and up to 256 bytes before it. Not for pipes."""
@@ -173,8 +217,10 @@ class Stream:
                 pass
 
     def _raw(self) -> Iterator[bytes]:
+        spoken = time.monotonic()
         while True:
-            if self._waits and not select.select([self._file], [], [], self._idle)[0]:
+            if self._waits and not self._speaks(spoken + self._idle):
+                spoken = time.monotonic()
                 yield IDLE
                 continue
             try:
@@ -184,10 +230,22 @@ class Stream:
                     f"{self.name}: reading stopped at byte {self.raw_position}: {(error.strerror or '').lower()}.",
                     "What came before is imported; look at the disk or mount.",
                 ) from None
-            if not block:
+            if self.follows and not self.intact:
+                self.damage = EMPTIED
                 return
+            if not block:
+                if not self.follows:
+                    return
+                yield IDLE
+                continue
             self.raw_position += len(block)
+            self._last = (self._last + block[-TAIL:])[-TAIL:] if self.follows else b""
             yield block
+
+    def _speaks(self, until: float) -> bool:
+        """Whether a pipe has more, and it is not yet time to say that nothing need be waited for."""
+        left = until - time.monotonic()
+        return left > 0 and bool(select.select([self._file], [], [], left)[0])
 
 
 def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

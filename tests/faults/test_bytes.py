@@ -164,7 +164,7 @@ def test_a_bomb_without_a_newline_is_one_oversize_line(name: str, before: int, t
         "xz": lzma.LZMACompressor, "zst": zstd.ZstdCompressor,
     }  # fmt: skip
     squeeze = makes[name]()
-    block = bytes(1 << 20)
+    block = b"x" * (1 << 20)
     pieces = [log(range(before)), *[block] * 300, b"\n" + log(range(before, 20))]
     (tmp_path / "a.log").write_bytes(b"".join(map(squeeze.compress, pieces)) + squeeze.flush())
     assert (tmp_path / "a.log").stat().st_size < 1 << 20

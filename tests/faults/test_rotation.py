@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tests.faults.common import accounted, local, log, marks, rows
+from tests.fault_server import Told
+from tests.faults.common import accounted, keeping, local, log, marks, rows, send
 
 HEADER = b"#Software: Microsoft Internet Information Services 10.0\n#Version: 1.0\n#Date: 2026-03-01 00:00:00\n"
 FIELDS = b"#Fields: date time s-ip cs-method cs-uri-stem c-ip cs(User-Agent) sc-status sc-win32-status\n"
@@ -227,3 +228,43 @@ def test_a_line_that_was_whole_but_for_its_newline_is_sent_once_when_its_log_is_
     one.append(b"\n")
     one.path(".1").write_bytes(pack(log([0])))
     one.imports(0, total=1)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["copied", "emptied"])
+def test_a_log_begun_anew_within_the_second_of_its_copy_is_no_copy_of_itself(
+    kept: bool, run: Run, tmp_path: Path
+) -> None:
+    """It begins as before, what was read behind that is pending, and no time tells which of the two is older."""
+    one, header = Job(run, tmp_path), (b" " * 60 + b"\n") * 20
+    with keeping(lambda *_: Told(503, b"busy")) as keeper:
+
+        def send_all() -> int:
+            names = sorted(path.name for path in tmp_path.glob("access.log*"))
+            return send(run, keeper.url, "--give-up-after", 0.2, "--retry-delay", 0.05, *names).code
+
+        one.append(header)
+        assert send_all() == 0
+        one.append(log([0, 1, 2]))
+        assert send_all() == 5
+        if kept:
+            shutil.copy(one.live, one.path(".1"))
+        os.truncate(one.live, 0)
+        one.append(header + log([3]))
+        keeper.fault = lambda *_: None
+        assert send_all() == 0
+        assert keeper.stored == dict.fromkeys(marks([0, 1, 2, 3] if kept else [3]), 1)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_copy_that_is_still_being_made_is_nothing_new(pack: Callable[[bytes], bytes], job: Job) -> None:
+    """`copytruncate` of a large log takes a while, and so does compressing what was renamed."""
+    job.append(log(range(40, 4000)))
+    job.imports(3960, total=4000)
+    whole = pack(job.live.read_bytes())
+    for part in (len(whole) // 3, len(whole) * 2 // 3):
+        job.path(".1").write_bytes(whole[:part])
+        done = local(job._run, "access.log", "access.log.1")
+        assert (done.summary["lines"], done.code) == (0, 1 if pack is gzip.compress else 0), done
+    job.path(".1").write_bytes(whole)
+    os.truncate(job.live, 0)
+    job.imports(0, total=4000)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from log_importer.model import Chunk
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source, find_sources
-from log_importer.sources.stream import Stream
+from log_importer.sources.stream import EMPTIED, Stream
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -82,7 +83,7 @@ def test_a_flipped_bit_is_told_and_what_came_before_is_kept(place: int, count: i
 def test_a_bomb_without_a_newline_is_one_oversize_line_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.gz"
     squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
-    block = bytes(1 << 20)
+    block = b"x" * (1 << 20)
     path.write_bytes(
         b"".join(squeeze.compress(block) for _ in range(64)) + squeeze.compress(b"\nlast\n") + squeeze.flush()
     )
@@ -209,3 +210,94 @@ def test_sources_are_found_once_each_and_missing_ones_told(tmp_path: Path) -> No
     assert [str(error).split(": ")[1].split(".")[0] for error in errors] == [
         "cannot be read", "no file matches", "cannot be read", "this directory holds no log files",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("hole", [4096, 100_000, (3 << 20) + 17])
+@pytest.mark.parametrize("size", [65536, 1 << 20])
+def test_a_hole_belongs_to_no_line_and_the_record_behind_it_is_kept(hole: int, size: int, tmp_path: Path) -> None:
+    """As `copytruncate` leaves it under a writer that does not append."""
+    path = tmp_path / "a.log"
+    path.write_bytes(bytes(hole) + b"one\ntwo\n" + bytes(hole) + b"three\n")
+    with Stream(Source(str(path), path, path.stat().st_size)) as stream:
+        chunker = Chunker(stream, 65536, size)
+        assert chunker.head()[0].lstrip(b"\0") == b"one"
+        chunks = [chunk for chunk in chunker.chunks(0, "x", False, lambda: 0.0) if chunk is not None]
+    lines = [raw.lstrip(b"\0") for chunk in chunks for raw in chunk.data.splitlines()]
+    assert lines == [b"one", b"two", b"three"]
+    assert 0 <= hole - chunks[0].context.offset < 4096
+    assert chunks[-1].after.offset == path.stat().st_size
+
+
+class Followed:
+    """A file that is followed, and what was read of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stream = Stream(Source(str(path), path, path.stat().st_size))
+        self.stream.head()
+        self.stream.go_to(0)
+        self.stream.follow()
+        self._chunks = Chunker(self.stream, 65536).chunks(0, "x", False, lambda: 0.0)
+
+    def read(self) -> list[bytes]:
+        """The lines that came since the last time; with `b"end"` behind them where no more can come."""
+        found: list[bytes] = []
+        for chunk in self._chunks:
+            if chunk is None:
+                return found
+            found += chunk.data.splitlines()
+        return [*found, b"end"]
+
+    def write(self, data: bytes) -> None:
+        with self.path.open("ab") as file:
+            file.write(data)
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Iterator[Followed]:
+    (tmp_path / "a.log").write_bytes(b"one\n")
+    one = Followed(tmp_path / "a.log")
+    assert one.read() == [b"one"]
+    yield one
+    one.stream.close()
+
+
+def test_a_followed_file_gives_its_lines_as_they_become_whole(followed: Followed) -> None:
+    assert followed.read() == []
+    followed.write(b"tw")
+    assert followed.read() == []
+    followed.write(b"o\nthree\nfo")
+    assert followed.read() == [b"two", b"three"]
+    followed.stream.follows = False  # it is rotated, and nobody writes to it any more
+    assert followed.read() == [b"fo", b"end"]
+
+
+def test_a_line_without_end_does_not_keep_a_follower(followed: Followed) -> None:
+    followed.write(b"x" * (1 << 20))
+    assert followed.read() == []
+    followed.write(b"x" * 1000)
+    assert followed.read() == []
+    followed.write(b"\nlast\n")
+    assert [len(line) for line in followed.read()] == [65537, 4]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"on", b"two\n", b"two\nthree\nfour\n"], ids=["empty", "part", "same", "more"]
+)
+def test_a_followed_file_that_is_emptied_ends_there_however_much_it_has_grown(
+    content: bytes, followed: Followed
+) -> None:
+    followed.write(b"ha")
+    assert followed.read() == []
+    os.truncate(followed.path, 0)
+    followed.write(content)
+    assert followed.read() == [b"end"]
+    assert followed.stream.damage == EMPTIED
+
+
+def test_a_hole_in_a_followed_file_is_no_more_of_it(followed: Followed) -> None:
+    with followed.path.open("r+b") as writer:
+        writer.seek(0, os.SEEK_END)
+        os.truncate(followed.path, 0)
+        writer.write(b"two\n")
+    assert followed.read() == [b"end"]

@@ -1,0 +1,66 @@
+"""One open file that is read as it grows, under whatever name, until nobody writes to it any more."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from log_importer.model import Chunk
+from log_importer.recognise import Recognised
+from log_importer.sources.stream import EMPTIED, Stream
+
+Place = tuple[int, int]
+"""Device and inode."""
+
+
+@dataclass(slots=True)
+class Followed:
+    """A file under way."""
+
+    name: str  # as messages show it
+    place: Place
+    index: int  # of the run's source
+    stream: Stream
+    found: Recognised
+    read: Iterator[Chunk | None]  # chunks, `None` at the end for now; over when it is
+    named: bool = True  # it lies where a followed name leads to
+    replaced: bool = False  # there is another file where it lay
+    over: bool = False  # no more can come
+    caught_up: bool = False  # the end was met when it was last read
+    silent_since: float = field(default_factory=time.monotonic)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """What has come since the last time, as far as it is not known. Raises `SourceError`."""
+        self.caught_up = False
+        for chunk in self.read:
+            if chunk is None:
+                self.caught_up = True
+                return
+            self.silent_since = time.monotonic()
+            unknown = self.found.unknown(chunk)
+            if unknown is not None:
+                yield unknown
+        self.over = True
+
+    @property
+    def emptied(self) -> bool:
+        """Whether what it held is no longer there."""
+        return self.stream.damage == EMPTIED or not self.stream.intact
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all that it holds now was read."""
+        return self.over or (self.caught_up and self.stream.ahead <= 0)
+
+    @property
+    def deleted(self) -> bool:
+        """Whether no name leads to it."""
+        return not self.stream.links
+
+    def silent(self, seconds: float) -> bool:
+        """Whether nothing has come for so long."""
+        return time.monotonic() - self.silent_since >= seconds
+
+    def close(self) -> None:
+        """It is read no further."""
+        self.over = True
+        self.stream.close()

@@ -1,0 +1,353 @@
+"""`import --follow`: the chunks of files that grow, are rotated, emptied, compressed and replaced, in order of arrival.
+
+What a file is, its content tells and never its name, as in any other run; here files that are read already are open
+meanwhile, so that what is written to a file after it was renamed is read too, and before what is in its successor.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from log_importer.errors import LogImporterError, SourceError
+from log_importer.followed import Followed, Place
+from log_importer.ledger.ledger import Ledger
+from log_importer.ledger.record import Record
+from log_importer.model import Chunk
+from log_importer.names import Names
+from log_importer.probe import Probe
+from log_importer.progress import Progress
+from log_importer.reading import Inputs, Wait, check_patterns
+from log_importer.recognise import Recognised, before_on_disk, finished, identify, keep_head, skip_to_end, take
+from log_importer.settings import Settings
+from log_importer.sources.chunks import Chunker
+from log_importer.sources.find import Source
+from log_importer.sources.fingerprint import HEAD
+from log_importer.sources.stream import Stream
+from log_importer.tally import Tally
+
+_SHORTEST, _LONGEST = 0.02, 0.25
+"""Seconds between two looks at the files, while lines come and when none do."""
+_LATE = 60.0
+"""Seconds of silence after which a file that was rotated is done: its writer has let go of it."""
+_COPYING = 10.0
+"""Seconds for which a copy may be ahead of what it was copied from, until that is emptied or read on."""
+_ABANDONED = 3600.0
+"""Seconds of silence after which a file is let go that has no name any more and no successor."""
+_CAUGHT_UP = "caught_up"
+"""What the ledger calls the time at which all that was followed had been read, in seconds since 1970 UTC."""
+_KEPT = 60.0
+"""Seconds between two times that it is written down."""
+_OPEN = 100
+"""Files kept open at once, as far as they are not under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file that is not open, as it lies on disk."""
+
+    source: Source
+    named: bool  # else it is known as the rotated file of one that is
+
+    @property
+    def place(self) -> Place:
+        """What tells it from all other files."""
+        return self.source.place
+
+    @property
+    def signature(self) -> tuple[int, int]:
+        """What changes when it is written to."""
+        return self.source.size or 0, self.source.mtime_ns
+
+    @property
+    def settled(self) -> bool:
+        """Whether nobody has written to it for a while, so that a last line without a newline is one."""
+        return time.time() - self.source.mtime_ns / 1e9 > _LATE
+
+
+@contextlib.contextmanager
+def follow(
+    settings: Settings, inputs: Inputs, ledger: Ledger, tally: Tally, errors: list[LogImporterError],
+    progress: Progress, pause: Callable[[float], bool], say: Callable[[str], None],
+) -> Iterator["Follower"]:  # fmt: skip
+    """What follows the sources of the settings. Raises `SourceError` where one could never appear."""
+    since = ledger.about.get(_CAUGHT_UP)
+    names = Names(settings.sources, settings.encoding, float(since) if since else ledger.last_began)
+    assert inputs.probe is not None
+    follower = Follower(
+        names, inputs.probe, ledger, tally, errors, progress, settings.max_line_bytes, pause, say, settings.from_now
+    )
+    try:
+        yield follower
+    finally:
+        follower.close()
+
+
+class Follower:
+    """Reads files as they grow, until it is told to stop."""
+
+    def __init__(
+        self, names: Names, probe: Callable[[Source], Probe], ledger: Ledger, tally: Tally,
+        errors: list[LogImporterError], progress: Progress, max_line_bytes: int, pause: Callable[[float], bool],
+        say: Callable[[str], None], from_now: bool,
+    ) -> None:  # fmt: skip
+        """`pause` waits so many seconds and says whether to stop; with `from_now` what lies there is left out."""
+        self._names = names
+        self._probe = probe
+        self._ledger = ledger
+        self._tally = tally
+        self._errors = errors
+        self._progress = progress
+        self._max_line_bytes = max_line_bytes
+        self._pause = pause
+        self._say = say
+        self._from_now = from_now
+        self.room: Callable[[], bool] = lambda: True
+        """Whether more may be read; while it may not, files are watched and opened, so that none is missed."""
+        self._open: list[Followed] = []  # in the order in which they are read
+        self._owners: dict[int, Followed] = {}  # number of a record -> the file that it is read from
+        self._seen: dict[Place, tuple[int, int]] = {}  # size and time of files that held nothing new
+        self._ahead: dict[Place, float] = {}  # copies that are ahead, since when
+        self._incomplete: dict[str, int] = {}  # name of a file that ended too soon -> its index
+        self._formats: dict[str, tuple[str, bool]] = {}  # name -> the format that was read there last
+        self._others: list[Source] = []  # files that may hold more of what one of them holds
+        self._first = True
+        self._kept = 0.0
+
+    def chunks(self) -> Iterator[Chunk | Wait]:
+        """The chunks, and what to wait for between them; ends when it is told to stop."""
+        pause = _SHORTEST
+        while not self._pause(0):
+            new = self._look()
+            silent = True
+            # What was open first: a file that was renamed is read to its end before the one that follows it.
+            for item in self._read_all():
+                silent = False
+                yield item
+            if new:
+                yield Wait.PARSED
+                self._others = [found.source for found in new]
+                for found in new:
+                    self._add(found)
+                for item in self._read_all():
+                    silent = False
+                    yield item
+            yield Wait.QUIET
+            if self._first:
+                for error in self._names.missing:
+                    self._say(f"{error.what} It is waited for.")
+            self._first = False
+            if time.monotonic() - self._kept > _KEPT:
+                self._keep_time()
+            pause = min(_LONGEST, 2 * pause) if silent else _SHORTEST
+            if self._pause(pause):
+                return
+
+    def close(self) -> None:
+        """Closes all files, and keeps when all that is in them had been read."""
+        self._keep_time()
+        for one in self._open:
+            one.close()
+
+    def _keep_time(self) -> None:
+        """What is written to from then on is looked for by the next run, wherever it lies then."""
+        self._ledger.remember(**{_CAUGHT_UP: repr(self._names.caught_up)})
+        self._kept = time.monotonic()
+
+    # What is there
+
+    def _look(self) -> list[_Found]:
+        """Sees where the open files lie now; those that are new or have changed, oldest first."""
+        for one in [one for one in self._open if one.emptied]:
+            self._names.rotated(one.name)
+            self._let_go(one)
+        named, others = self._names.look(self._caught_up())
+        found: dict[Place, _Found] = {}
+        for source, is_named in [*((one, True) for one in named), *((one, False) for one in others)]:
+            found.setdefault(source.place, _Found(source, is_named))
+        for one in self._open:
+            self._update(one, found)
+        places = {one.place for one in self._open}
+        new = [
+            one for place, one in found.items()
+            if place not in places and one.source.size and self._seen.get(place) != one.signature
+        ]  # fmt: skip
+        for place in self._seen.keys() - found.keys():
+            del self._seen[place]
+        return sorted(new, key=lambda one: (one.source.mtime_ns, one.source.name)) if new else []
+
+    def _caught_up(self) -> bool:
+        return all(one.at_end for one in self._open)
+
+    def _update(self, one: Followed, found: dict[Place, _Found]) -> None:
+        """What has become of an open file."""
+        here = found.get(one.place)
+        one.named = here is not None and here.named
+        if one.named and here is not None and one.name != here.source.name:
+            one.name = one.stream.name = here.source.name
+        one.replaced = not one.named and Path(one.name).exists()
+        if one.found.record.head_length < HEAD:
+            keep_head(one.stream, self._ledger, one.found.record)
+        rotated = one.replaced or (here is not None and not here.named)
+        if one.at_end and (
+            (rotated and one.silent(_LATE))
+            or (not one.named and one.silent(_ABANDONED))
+        ):  # fmt: skip
+            one.stream.follows = False  # its last line is whole without a newline too
+
+    # What is new
+
+    def _add(self, found: _Found) -> None:
+        """Opens a file and sees what it is; it is read where it brings anything."""
+        known = finished(found.source, self._ledger)
+        if known is not None and known.id not in self._owners:
+            if self._first:
+                index = self._tally.add_source(found.source.name, known.format)
+                self._tally.sources[index].known_lines = known.end.line - 1
+            self._seen[found.place] = found.signature
+            return
+        try:
+            stream = Stream(found.source)
+            try:
+                if not self._begin(found, stream):
+                    stream.close()
+            except BaseException:
+                stream.close()
+                raise
+        except SourceError as error:
+            self._seen[found.place] = found.signature
+            self._note(error)
+
+    def _begin(self, found: _Found, stream: Stream) -> bool:
+        """Begins to read a file; whether there is anything to read."""
+        self._seen[found.place] = found.signature
+        head = stream.head()
+        if not head or (stream.plain and b"\n" not in head and len(head) < HEAD and not found.settled):
+            return False
+        known = identify(stream, self._ledger, self._before)
+        if known is not None and known.over:
+            return False
+        if known is not None and known.record.id in self._owners:
+            known = self._beside(found, stream, known)
+            if known is None:
+                return False
+        probe = self._probe(found.source)
+        form, headers = self._format(found, probe)
+        if known is None and self._from_now and self._first and self._names.new(found.source, self._ledger.names):
+            known = skip_to_end(stream, self._ledger, form, headers, self._max_line_bytes)
+        else:
+            known = take(known, stream, self._ledger, form, self._others)
+        self._read_from(found, stream, known, form, headers)
+        if probe.remark and form == probe.format:
+            self._say(probe.remark)
+        return True
+
+    def _beside(self, found: _Found, stream: Stream, known: Recognised) -> Recognised | None:
+        """A file that goes on where one that is open goes on too: its copy; what to read of it, if anything."""
+        owner, record = self._owners[known.record.id], known.record
+        if known.until != record.end:
+            return known  # all that they share is how they begin
+        if stream.go_to(known.until.offset + 1) is None:
+            return None  # it has no more than what was read; looked at again when the other is let go of
+        if owner.at_end and owner.deleted:
+            self._let_go(owner)  # it was replaced by this one
+            return known
+        since = self._ahead.setdefault(found.place, time.monotonic())
+        if not owner.at_end or time.monotonic() - since < _COPYING:
+            self._seen.pop(found.place, None)
+            return None
+        fork = self._ledger.add(str(found.source.path), record.format, known.until)
+        return replace(known, record=fork)
+
+    def _before(self, record: Record, stream: Stream, offset: int) -> bytes | None:
+        owner = self._owners.get(record.id)
+        if owner is not None and owner.stream.plain:
+            return owner.stream.before_offset(offset)
+        return before_on_disk(record, stream, offset)
+
+    def _format(self, found: _Found, probe: Probe) -> tuple[str, bool]:
+        """The format of a file; where too little is in it to tell, that of the one that lay there before."""
+        name = self._names.family(found.source)
+        if not probe.format and name in self._formats:
+            return self._formats[name]
+        self._formats[name] = (probe.format, probe.headers)
+        return self._formats[name]
+
+    def _read_from(self, found: _Found, stream: Stream, known: Recognised, form: str, headers: bool) -> None:
+        index = self._tally.add_source(found.source.name, form)
+        if self._first:
+            self._tally.sources[index].known_lines = known.known_lines
+        self._ledger.read_as(index, known.record)
+        chunker = Chunker(stream, self._max_line_bytes)
+        known.begin(stream, chunker)
+        if stream.plain:
+            stream.follow()
+        read = chunker.chunks(index, form, headers, time.time)
+        one = Followed(found.source.name, found.place, index, stream, known, read, found.named)
+        self._open.append(one)
+        self._owners[known.record.id] = one
+        if (earlier := self._incomplete.pop(found.source.name, None)) is not None:
+            self._tally.sources[earlier].incomplete = ""  # it was still being written
+
+    # What is read
+
+    def _read_all(self) -> Iterator[Chunk]:
+        for one in list(self._open):
+            if one.stream.closed:
+                continue
+            if not self.room():
+                return
+            try:
+                for chunk in one.chunks():
+                    self._progress.read(one.index, one.stream.raw_position)
+                    yield chunk
+                    if self._pause(0) or not self.room():
+                        return
+                    check_patterns(self._tally.sources[one.index])
+                if one.over:
+                    self._end(one)
+            except SourceError as error:
+                self._note(error)
+                self._let_go(one)
+        self._close_some()
+
+    def _end(self, one: Followed) -> None:
+        """No more comes of a file."""
+        if one.emptied:
+            self._let_go(one)
+            self._names.rotated(one.name)
+            return
+        disk = one.stream.disk
+        whole = disk is not None and disk.size == one.stream.raw_position
+        self._ledger.finish(one.index, disk if whole else None, one.stream.damage)
+        self._tally.sources[one.index].incomplete = one.stream.damage
+        if one.stream.damage:
+            self._incomplete[one.name] = one.index
+        if one.stream.remark:
+            self._say(one.stream.remark)
+        if disk is not None:
+            self._seen[one.place] = (disk.size, disk.mtime_ns)
+        self._let_go(one, present=not one.deleted)
+
+    def _let_go(self, one: Followed, *, present: bool = False) -> None:
+        """A file is read no further; `present`: it still holds what was read."""
+        one.close()
+        one.found.record.present = present
+        self._open.remove(one)
+        self._owners.pop(one.found.record.id, None)
+        if not present:
+            self._seen.clear()  # copies may bring what it does no longer
+
+    def _close_some(self) -> None:
+        """Where very many are open, those that have been silent for long; they are opened again when they grow."""
+        silent = [one for one in self._open if one.named and one.at_end and one.silent(_LATE)]
+        for one in silent[: max(0, len(self._open) - _OPEN)]:
+            disk = one.stream.disk
+            if disk is not None and one.at_end:
+                self._seen[one.place] = (disk.size, disk.mtime_ns)
+                self._let_go(one, present=True)
+
+    def _note(self, error: SourceError) -> None:
+        if str(error) not in map(str, self._errors):
+            self._errors.append(error)

@@ -1,0 +1,106 @@
+"""What `--follow` was told to follow, looked at again and again; and where a log that was named lies once rotated."""
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from glob import has_magic
+from pathlib import Path
+
+from log_importer.errors import SourceError
+from log_importer.sources.find import Source, find_sources
+from log_importer.sources.rotated import rotated
+
+_SLACK = 2.0
+"""Seconds by which a file's time may be behind the clock."""
+_SETTLING = 60.0
+"""Seconds after a rotation for which the files that it made are looked for."""
+
+
+@dataclass(slots=True)
+class _Name:
+    """One argument."""
+
+    text: str
+    place: tuple[int, int] | None = None  # of the file that lay there when last seen
+    sources: list[Source] = field(default_factory=list)
+    looked_for: float = 0.0  # until when rotated files are, by the steady clock
+    since: float = 0.0  # files written to since then, in seconds since 1970 UTC, may hold lines that nobody read
+
+    @property
+    def path(self) -> Path | None:
+        """The file, where the argument names one; a pattern or a folder finds what is rotated by itself."""
+        path = Path(self.text)
+        return None if (has_magic(self.text) and not path.exists()) or path.is_dir() else path
+
+
+class Names:
+    """The arguments. All times are in seconds."""
+
+    def __init__(self, arguments: Sequence[str], encoding: str, since: float | None) -> None:
+        """`since` is when, in an earlier run, all that was followed had been read; `None` where there was none.
+
+        Raises `SourceError` where a file could never appear.
+        """
+        self._names = [_Name(argument) for argument in dict.fromkeys(arguments)]
+        self._encoding = encoding
+        self._caught_up = time.time() if since is None else since
+        self.missing: list[SourceError] = []
+        """Why arguments led to no file in the last look."""
+        for name in self._names:
+            if name.path is not None and not name.path.parent.is_dir():
+                raise SourceError(f"{name.text}: there is no folder {name.path.parent}.", "Check the name.")
+            if name.path is not None and since is not None:
+                self._look_for(name)
+
+    @property
+    def caught_up(self) -> float:
+        """When all that is followed had been read last, in seconds since 1970 UTC."""
+        return self._caught_up
+
+    def rotated(self, path: str) -> None:
+        """What lay at `path` was emptied: its lines may be in another file now."""
+        for name in self._names:
+            if name.path is not None and str(name.path) == path:
+                self._look_for(name)
+
+    def look(self, caught_up: bool) -> tuple[list[Source], list[Source]]:
+        """The files that the arguments lead to, and the rotated ones that may hold lines that nobody read.
+
+        `caught_up`: all that was open is read to its end.
+        """
+        now, self.missing = time.time(), []
+        others: list[Source] = []
+        for name in self._names:
+            found, errors = find_sources([name.text], self._encoding)
+            self.missing += errors
+            name.sources = [source for source in found if source.size is not None]
+            if name.path is not None:
+                place = name.sources[0].place if name.sources else None
+                if name.place not in (None, place):
+                    self._look_for(name)
+                name.place = place
+                others += self._rotated(name)
+        if caught_up:
+            self._caught_up = now
+        return [source for name in self._names for source in name.sources], others
+
+    def new(self, source: Source, known: Collection[str]) -> bool:
+        """Whether nothing was ever read where `source` was found; `known` are the names of what was."""
+        texts = [str(Path(name.text).absolute()) for name in self._names if source in name.sources]
+        return not any(fnmatchcase(one, text) or one.startswith(f"{text}/") for text in texts for one in known)
+
+    def family(self, source: Source) -> str:
+        """What `source` was found by: files with the same are likely to be in the same format."""
+        return next((name.text for name in self._names if source in name.sources), "")
+
+    def _look_for(self, name: _Name) -> None:
+        still = time.monotonic() < name.looked_for
+        name.since = min(name.since, self._caught_up) if still else self._caught_up
+        name.looked_for = time.monotonic() + _SETTLING
+
+    def _rotated(self, name: _Name) -> list[Source]:
+        if name.path is None or time.monotonic() >= name.looked_for:
+            return []
+        found, _ = find_sources([str(path) for path in rotated(name.path)], self._encoding)
+        return [one for one in found if one.size is not None and one.mtime_ns >= (name.since - _SLACK) * 1e9]
