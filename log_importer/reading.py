@@ -235,6 +235,7 @@ class Reader:
                 ledger.read_as(index, found.record)
                 place.record, place.at = found.record.id, found.until
                 found.begin(stream, chunker)
+        end = 0  # of what is to be parsed
         for chunk in chunker.chunks(index, one.format, one.headers, time.time):
             self._progress.read(index, stream.raw_position)
             if chunk is None:
@@ -242,6 +243,7 @@ class Reader:
             elif found is None:
                 yield chunk
             elif (unknown := found.unknown(chunk)) is not None:
+                end = chunk.after.offset
                 yield unknown
             if self._halt():
                 return
@@ -253,4 +255,4 @@ class Reader:
         if ledger is not None and found is not None:
             disk = stream.disk
             whole = disk is not None and disk.size == stream.raw_position
-            ledger.finish(index, disk if whole else None, stream.damage)
+            ledger.finish(index, disk if whole else None, stream.damage, end)
