@@ -12,7 +12,7 @@ Entry = tuple[int, Request]
 """A request with its lane's key."""
 MOST = 100_000
 """Hits that wait at most."""
-MOST_BYTES = 48 << 20
+MOST_BYTES = 24 << 20
 """Bytes of their queries."""
 
 
