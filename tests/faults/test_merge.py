@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import shutil
 import signal
@@ -275,3 +276,12 @@ def unfinished(pid: int) -> list[str]:
         except OSError:
             continue
     return [name for name in found if name in NAMES]
+
+
+def test_of_files_that_begin_in_the_same_second_the_one_written_last_is_read_last(run: Run, tmp_path: Path) -> None:
+    """As after two rotations within a second."""
+    for place, name in enumerate(("access.log.2", "access.log.1", "access.log")):
+        (tmp_path / name).write_bytes(log(range(place * 3, place * 3 + 3)))
+        os.utime(tmp_path / name, ns=(0, MIDNIGHT * 10**9 + place))
+    done = local(run, "access.log*")
+    assert [one["source"] for one in done.summary["sources"]] == ["access.log.2", "access.log.1", "access.log"]
