@@ -136,7 +136,7 @@ class Reader:
                 place.items = self._source(place)
             else:
                 place = heappop(opened)
-            self._chunk_bytes = max(_SMALLEST, min(CHUNK_BYTES, _ALL_CHUNKS // (len(opened) + 1)))
+            self._chunk_bytes = self._share(place, opened, unopened)
             item = self._next(place)
             while isinstance(item, Wait):
                 yield item
@@ -147,6 +147,13 @@ class Reader:
                 self._advance(place, item)
                 heappush(opened, place)
                 yield replace(item, floor=self._floor(place, min(opened[:1] + unopened[:1])))
+
+    def _share(self, place: _Place, opened: Sequence[_Place], unopened: Sequence[_Place]) -> int:
+        """Bytes of a chunk of `place`, so that there is room for one of each source that is open, or is so at once."""
+        if self._disorder is None or place.frontier == math.inf:
+            return CHUNK_BYTES
+        soon = sum(other.frontier <= place.frontier + self._disorder for other in unopened)
+        return max(_SMALLEST, min(CHUNK_BYTES, _ALL_CHUNKS // (len(opened) + soon + 1)))
 
     def _begins(self, one: Probe) -> float:
         if self._disorder is None:
