@@ -8,6 +8,7 @@ from log_importer.explain import PLACEHOLDER
 from log_importer.hosts import OfflineHosts
 from log_importer.looking import look
 from log_importer.model import Chunk, ChunkResult
+from log_importer.overlap import check_overlap
 from log_importer.pipeline import Report, plan_of, start_pool
 from log_importer.progress import Progress
 from log_importer.reading import Reader
@@ -27,7 +28,11 @@ def dry_run(settings: Settings, say: Callable[[str], None], progress: Progress) 
     hosts = OfflineHosts(settings, PLACEHOLDER)
     sites = {idsite: hosts.site(idsite) for idsite in settings.rule_sites}
     ranges = Ranges()
-    reader = Reader(inputs, report.tally, report.errors, progress, settings.max_line_bytes, lambda: False, say)
+    check_overlap(inputs.probes, inputs.ends)
+    reader = Reader(
+        inputs, report.tally, report.errors, progress, settings.max_line_bytes, lambda: False, say,
+        disorder=settings.disorder, shift=settings.changes.add_to_date,
+    )  # fmt: skip
     with start_pool(settings, inputs) as pool, Rejects(settings.rejects) as rejects:
         pool.use(plan_of(settings, inputs, hosts.one, sites, ai_bots=settings.ai_bots))
         progress.start(inputs.size)

@@ -44,8 +44,13 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     for one in probes if not settings.follow else ():  # who follows is told of each when it is opened
         if one.remark:
             say(one.remark)
-    # A visit goes on over log rotation, so what is older is read first; a pipe may never end.
-    probes.sort(key=lambda one: (one.source.size is None, one.first_time is None, one.first_time or 0.0))
+    # A visit goes on over log rotation, so what is older is read first; a pipe may never end. Of files whose
+    # first lines are of one second, as after two rotations, the older was written last before the other.
+    probes.sort(
+        key=lambda one: (
+            one.source.size is None, one.first_time is None, one.first_time or 0.0, one.source.mtime_ns
+        )
+    )  # fmt: skip
     used = {one.format: formats[one.format] for one in probes if one.format in formats}
     # A log may turn to another format in its middle, when the server's configuration was changed.
     others = (
@@ -56,7 +61,7 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     if settings.ignore_groups:
         used = {name: without_fields(spec, settings.ignore_groups) for name, spec in used.items()}
     _check_columns(reading, [used[one.format] for one in probes if one.format in used])
-    return Inputs(probes, used, errors, others, look_at)
+    return Inputs(probes, used, errors, others, reading, text_codec(settings.encoding), look_at)
 
 
 def reading_of(settings: Settings) -> Reading:

@@ -91,6 +91,8 @@ class Chunk:
     data: bytes
     context: "Context"
     after: Boundary  # behind its last byte
+    floor: float | None = None
+    """Seconds since 1970 UTC before which no hit of any later chunk is to come; `None`: its hits wait for no others."""
 
 
 @dataclass(frozen=True, slots=True)

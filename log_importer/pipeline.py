@@ -13,7 +13,9 @@ from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
 from log_importer.looking import check_hosts, look, reading_of
+from log_importer.merging import Entry, Merger
 from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
+from log_importer.overlap import check_overlap
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
@@ -121,6 +123,8 @@ def run_import(
     if not inputs.probes and not settings.follow:
         return report
     check_hosts(settings, inputs)
+    if not settings.follow:
+        check_overlap(inputs.probes, inputs.ends)
     with Interrupt(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool:
         try:
             with (
@@ -167,7 +171,7 @@ def _reader(
     return contextlib.nullcontext(
         Reader(
             inputs, report.tally, report.errors, progress, settings.max_line_bytes, interrupt.halt.is_set, say,
-            ledger, again=settings.again,
+            ledger, again=settings.again, disorder=settings.disorder, shift=settings.changes.add_to_date,
         )
     )  # fmt: skip
 
@@ -177,7 +181,7 @@ def _told(chunk: Chunk, sites: Mapping[str, Site | None] | None) -> Chunk:
 
 
 class _Run:
-    """Results in source order -> lanes -> sender."""
+    """Results in the order of their chunks -> merged by time -> lanes -> sender."""
 
     def __init__(
         self, settings: Settings, server: Server, token: str, hosts: Hosts, ledger: Ledger, tally: Tally,
@@ -200,6 +204,7 @@ class _Run:
         self._left = settings.debug_request_limit or None  # so many requests may still be sent
         self._tell_lines = settings.debug > 1
         self._ranges = Ranges()
+        self._merger = Merger(tally.late)
         self._sender = start_sender(settings, server, token, self._account, ledger, hosts.zones, interrupt, say)
 
     def go(self, pool: Pool, chunks: Iterator[Chunk | Wait], reader: Reader | Follower) -> None:
@@ -208,6 +213,7 @@ class _Run:
         try:
             with contextlib.suppress(Stopped):  # while a host's site was asked for: what was handed over is sent
                 self._all(pool, chunks)
+            self._send(self._merger.rest())
             self._sender.flush(self._grace)
         finally:
             end_sender(self._sender, self._ledger, self._interrupt)
@@ -221,6 +227,8 @@ class _Run:
                 pool.submit(_told(item, self._hosts.travelling()))
             while pool.full or (isinstance(item, Wait) and pool.busy):
                 self._hand_over(*self._next(pool))
+            if item is Wait.QUIET:
+                self._send(self._merger.rest())
             if self._live:
                 self._sender.ripen(self._flush_after)
                 self._progress.update(self._tally, self._sender.in_flight)
@@ -246,7 +254,7 @@ class _Run:
             for number, reason in sorted([*result.skipped_lines, *rejected]):
                 self._progress.say(f"{visible(name)}:{number}: {reason}")
         doubts = self._ledger.doubts(chunk.source)
-        entries: list[tuple[int, Request]] = []
+        entries: list[Entry] = []
         partial_downloads = 0
         start = 0
         for number, offset, at, visitor, agent, lane, site, length, download, partial in zip(
@@ -269,14 +277,17 @@ class _Run:
         self._ledger.parsed(chunk, [request.offset for _, request in entries], skipped, result.rejected)
         if doubts:
             entries = self._settle_doubts(entries)
+        self._send(self._merger.add(entries, chunk.floor))
+        self._progress.update(self._tally, self._sender.in_flight)
+
+    def _send(self, entries: list[Entry]) -> None:
         if self._left is not None:
             entries = entries[: self._left]
             self._left -= len(entries)
         for first in range(0, len(entries), _HANDED_OVER):
             self._sender.put(entries[first : first + _HANDED_OVER], wait=self._waits)
-        self._progress.update(self._tally, self._sender.in_flight)
 
-    def _settle_doubts(self, entries: list[tuple[int, Request]]) -> list[tuple[int, Request]]:
+    def _settle_doubts(self, entries: list[Entry]) -> list[Entry]:
         """Requests that were in flight when an earlier run died: held, or sent again and in doubt until they are."""
         doubted = [request for _, request in entries if request.doubts]
         self._tally.doubt(doubted)

@@ -61,9 +61,15 @@ def finished(source: Source, ledger: Ledger) -> Record | None:
     return None if disk is None else ledger.finished(disk)
 
 
-def under_way(stream: Stream, ledger: Ledger) -> bool:
-    """Whether the file may be a copy of one that this run has begun to read. Raises `SourceError`."""
-    return any(record.active for record in ledger.candidates(stream.head(), fingerprint))
+def under_way(stream: Stream, ledger: Ledger) -> set[int]:
+    """The numbers of the sources of this run that the file may be a copy of. Raises `SourceError`."""
+    return {record.id for record in ledger.candidates(stream.head(), fingerprint) if record.active}
+
+
+def is_copy_so_far(stream: Stream, at: Boundary) -> bool:
+    """Whether the file has what another, which begins as it does, has before `at`. Raises `SourceError`."""
+    before = stream.go_to(at.offset)
+    return before is not None and fingerprint(before) == at.tail
 
 
 def skip_to_end(stream: Stream, ledger: Ledger, form: str, headers: bool, max_line_bytes: int) -> Recognised:
@@ -164,8 +170,8 @@ def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> li
                 # What another file of this run has brought is under way.
                 undone = array("Q") if record.active else record.undone_before(boundary.offset)
                 found[record.id] = Recognised(record, boundary, in_line, undone)
-    if all(one.until == one.record.end for one in found.values()) and found:
-        return list(found.values())
+    if all(one.until == one.record.end for one in found.values()) and (found or not candidates):
+        return list(found.values())  # and the end of a compressed file need not be looked for
     length, tail = stream.end()
     for record in candidates:
         # An older copy, or one that is still being made: its lines were read from another file.

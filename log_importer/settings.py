@@ -52,6 +52,7 @@ class Settings:
     client_ip_from: str = ""  # a field or column with the addresses that proxies saw
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks
     timezone: str = "UTC"
+    disorder: float = 60.0  # seconds by which a source's lines may be out of order
     selection: Selection = field(default_factory=Selection)
     changes: Changes = field(default_factory=Changes)
     chosen_flags: tuple[str, ...] = ()  # those that made the selection

@@ -20,6 +20,7 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
         "lines": sum(counts.lines for counts in tally.sources),
         **_buckets(tally),
         "maybe_twice": sum(counts.maybe_twice for counts in tally.sources),
+        "late": sum(counts.late for counts in tally.sources),
         "known_lines": sum(counts.known_lines for counts in tally.sources),
         "seconds": round(report.seconds, 3),
         "exit_code": report.exit_code,
@@ -53,6 +54,7 @@ def _source(counts: SourceCounts) -> dict[str, Any]:
         **buckets,
         "skipped": dict(counts.skipped.most_common()),
         "maybe_twice": counts.maybe_twice,
+        "late": counts.late,
         "known_lines": counts.known_lines,
         "incomplete": counts.incomplete,
     }
@@ -73,6 +75,8 @@ def as_text(report: Report, title: str, state: str, console: bool) -> Iterator[s
             yield _row(bucket.replace("_", " "), count, remark)
     if twice := sum(counts.maybe_twice for counts in tally.sources):
         yield _row("maybe twice", twice, "sent again after an answer that never came")
+    if late := sum(counts.late for counts in tally.sources):
+        yield _row("late", late, "sent after later hits: out of order by more than --disorder allows")
     if known := sum(counts.known_lines for counts in tally.sources):
         yield _row("known lines", known, "done by earlier runs")
     if cut := sum(counts.cut_urls for counts in tally.sources):

@@ -25,6 +25,8 @@ class SourceCounts:
     tracked: int = 0
     in_doubt: int = 0
     maybe_twice: int = 0
+    late: int = 0
+    """Requests that were handed over behind one of a later time."""
     known_lines: int = 0
     cut_urls: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
@@ -44,7 +46,7 @@ class SourceCounts:
         """The sum of both, with the examples of both."""
         total = SourceCounts(self.source, self.format, incomplete=self.incomplete or other.incomplete)
         for one in (self, other):
-            for field_ in ("lines", "tracked", "in_doubt", "maybe_twice", "known_lines", "cut_urls"):
+            for field_ in ("lines", "tracked", "in_doubt", "maybe_twice", "late", "known_lines", "cut_urls"):
                 setattr(total, field_, getattr(total, field_) + getattr(one, field_))
             for field_ in ("skipped", "rejected", "refused", "set_aside", "left_out"):
                 getattr(total, field_).update(getattr(one, field_))
@@ -109,6 +111,12 @@ class Tally:
         """Lines that turned out to be skipped after their chunk was translated."""
         with self._lock:
             self.sources[source].skipped[reason] += lines
+
+    def late(self, requests: Sequence[Request]) -> None:
+        """Requests come behind ones of later times."""
+        with self._lock:
+            for request in requests:
+                self.sources[request.source].late += 1
 
     def doubt(self, requests: Sequence[Request]) -> None:
         """Requests were sent and never answered; they stay in doubt until they are settled."""

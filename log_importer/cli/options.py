@@ -121,6 +121,10 @@ READING = options(
         help="Only these proxies are believed (192.0.2.0/24); may be given again. [the one that wrote the log]",
     ),
     option("--timezone", metavar="ZONE", help="Of logs that write local time without an offset: Europe/Paris. [UTC]"),
+    option(
+        "--disorder", type=click.FloatRange(0), metavar="S",
+        help="Seconds by which lines may be out of order; sources that overlap are merged by time. [60]",
+    ),
     option("--max-line-bytes", type=click.IntRange(1024), metavar="N", help="Longer lines are rejected. [65536]"),
     flag("--accept-any-client", "Track clients that are no IP address as 0.0.0.0 instead of rejecting them."),
 )  # fmt: skip

@@ -56,6 +56,8 @@ class Ledger:
                 self._heads[record.head_length][record.head].append(record)
         self._next_source = max(self._records, default=0) + 1
         self._open: dict[int, Record] = {}
+        self._parsed_to: dict[int, int] = {}  # the run's source -> offset behind the last chunk that was parsed
+        self._ending: dict[int, tuple[int, Disk]] = {}  # what is finished once it is parsed up to there
         self._lock = threading.RLock()
         self._writer = Writer(database, path, say, patience)
         for record in list(self._records.values()):
@@ -153,27 +155,34 @@ class Ledger:
     ) -> None:  # fmt: skip
         """A chunk was translated: `requests` are the offsets of the lines to be posted, all others are done."""
         with self._lock:
-            record = self._open[chunk.source]
-            counts = [("skipped", reason, lines) for reason, lines in skipped.items()]
-            counts += [("rejected", reason, lines) for reason, lines in rejected.items()]
-            start, after = chunk.context.offset, chunk.after
-            if record.stream:
-                self._put(_counting(record.id, counts))
-                return
-            if chunk.context.wanted is not None:
-                gone = sorted(set(chunk.context.wanted) - set(requests))
-                moved = record.settle(gone)
-                self._put(*self._done(record, gone), _counting(record.id, counts), *self._moving(record, moved))
-                return
-            if not requests and not chunk.data.endswith(b"\n"):
-                return  # half a line, perhaps: once it has grown, it may be one
-            record.regions.append(Region(start, after, len(requests)))
-            row = (record.id, start, *after, pack(requests), proof(record.id, start, *after))
-            self._put(
-                lambda rows: rows.execute("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row),
-                _counting(record.id, counts),
-                *self._moving(record, record.advance()),
-            )
+            self._parse(self._open[chunk.source], chunk, requests, skipped, rejected)
+            self._parsed_to[chunk.source] = chunk.after.offset
+            self._write_finished(chunk.source)
+
+    def _parse(
+        self, record: Record, chunk: Chunk, requests: Sequence[int], skipped: Mapping[str, int],
+        rejected: Mapping[str, int],
+    ) -> None:  # fmt: skip
+        counts = [("skipped", reason, lines) for reason, lines in skipped.items()]
+        counts += [("rejected", reason, lines) for reason, lines in rejected.items()]
+        start, after = chunk.context.offset, chunk.after
+        if record.stream:
+            self._put(_counting(record.id, counts))
+            return
+        if chunk.context.wanted is not None:
+            gone = sorted(set(chunk.context.wanted) - set(requests))
+            moved = record.settle(gone)
+            self._put(*self._done(record, gone), _counting(record.id, counts), *self._moving(record, moved))
+            return
+        if not requests and not chunk.data.endswith(b"\n"):
+            return  # half a line, perhaps: once it has grown, it may be one
+        record.regions.append(Region(start, after, len(requests)))
+        row = (record.id, start, *after, pack(requests), proof(record.id, start, *after))
+        self._put(
+            lambda rows: rows.execute("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row),
+            _counting(record.id, counts),
+            *self._moving(record, record.advance()),
+        )
 
     def intend(self, requests: Sequence[Request]) -> int:
         """Requests are about to be posted. Returns once that is on disk: the number of the batch."""
@@ -207,17 +216,30 @@ class Ledger:
         self.days.update(days)
         self._put(lambda rows: rows.executemany("INSERT OR IGNORE INTO day VALUES (?, ?)", days))
 
-    def finish(self, index: int, disk: Disk | None, incomplete: str) -> None:
-        """The source was read to its end; `disk` is the file where it is whole."""
+    def finish(self, index: int, disk: Disk | None, incomplete: str, end: int = 0) -> None:
+        """The source was read to its end; `disk` is the file where it is whole.
+
+        `end` is the offset behind the last chunk that was read, which may not be parsed yet: who dies before that must
+        not find the file finished.
+        """
         with self._lock:
             record = self._open[index]
             record.incomplete = incomplete
             self._save(record)
             if disk is None or incomplete:
                 return
-            self._finished[disk] = record.id
-            row = (*disk, record.id)
-            self._put(lambda rows: rows.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?, ?, ?)", row))
+            self._ending[index] = (end, disk)
+            self._write_finished(index)
+
+    def _write_finished(self, index: int) -> None:
+        end, disk = self._ending.get(index, (0, None))
+        if disk is None or self._parsed_to.get(index, 0) < end:
+            return
+        del self._ending[index]
+        record = self._open[index]
+        self._finished[disk] = record.id
+        row = (*disk, record.id)
+        self._put(lambda rows: rows.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?, ?, ?)", row))
 
     def remember(self, **about: str) -> None:
         """Keeps what else is worth knowing at the next run, by its name."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 
 from log_importer.model import Boundary, Chunk, Context
+from log_importer.sources.decompress import BLOCK
 from log_importer.sources.fingerprint import TAIL, fingerprint
 from log_importer.sources.stream import IDLE, Stream
 
@@ -29,6 +30,11 @@ class Chunker:
         self._tail = b""  # the bytes before it
         self._until = Boundary()
         self._in_line = self._dropping = False
+
+    def resize(self, size: int) -> None:
+        """From now on a chunk is about `size` bytes, and no more than that waits to be cut."""
+        self._size = size
+        self._stream.block = min(BLOCK, size)
 
     def go_on(self, start: Boundary, until: Boundary, *, in_line: bool) -> None:
         """Begins at `start`, where the stream is, behind lines that an earlier run read, and cuts at `until`.
@@ -90,31 +96,34 @@ class Chunker:
                 self._tail = (self._tail + part[-TAIL:])[-TAIL:]
                 yield chunk(part, len(part))
 
+        def full() -> Iterator[Chunk]:
+            while len(self._buffer) >= self._size and (end := self._whole_lines()):
+                yield from cut(end)
+
         if self._skipped is not None:
             yield chunk(*self._skipped)
-        while len(self._buffer) >= self._size:  # what `head` has read already
-            end = self._buffer.rfind(b"\n", 0, self._size) + 1
-            if not end:
-                break
-            yield from cut(end)
+        yield from full()  # what `head` has read already
         for block in self._blocks:
             self._buffer += block
             if self._dropping:
                 self._drop()
             self._drop_hole()
-            end = self._buffer.rfind(b"\n") + 1
             if block == IDLE:
-                yield from cut(end)
+                yield from cut(self._buffer.rfind(b"\n") + 1)
                 yield None
-            elif len(self._buffer) >= self._size and end:
-                yield from cut(end)
-            elif len(self._buffer) >= max(self._size, self._max_line_bytes + 1):
+                continue
+            yield from full()
+            if len(self._buffer) >= max(self._size, self._max_line_bytes + 1):
                 kept, skipped = yield from self._skip_line()
                 yield chunk(kept, skipped)
         end = self._buffer.rfind(b"\n") + 1
         yield from cut(end)
         if not self._stream.damage:  # else the last line is only a part of one
             yield from cut(len(self._buffer))
+
+    def _whole_lines(self) -> int:
+        """The bytes of the whole lines that make a chunk, or of one that is longer; 0 where there is none."""
+        return self._buffer.rfind(b"\n", 0, self._size) + 1 or self._buffer.find(b"\n") + 1
 
     def _drop(self) -> int:
         """Drops the rest of a line whose beginning is known; the bytes dropped."""

@@ -97,8 +97,10 @@ class Garbage(Exception):
     """All of the stream has been given, and what lies behind it is something else."""
 
 
-def decompress(blocks: Iterator[bytes], make: Callable[[], Decompressor]) -> Iterator[bytes]:
-    """The content of all members of the compressed stream `blocks`.
+def decompress(
+    blocks: Iterator[bytes], make: Callable[[], Decompressor], most: Callable[[], int] = lambda: BLOCK
+) -> Iterator[bytes]:  # fmt: skip
+    """The content of all members of the compressed stream `blocks`, `most` bytes at once.
 
     Raises `Damage` or `Garbage` after the last byte that could be had. Zero padding behind the last member is neither.
     """
@@ -116,7 +118,7 @@ def decompress(blocks: Iterator[bytes], make: Callable[[], Decompressor]) -> Ite
                 break
             begun = True
             try:
-                out = one.decompress(data, BLOCK)
+                out = one.decompress(data, most())
             except _ERRORS as error:
                 raise Damage(f"its compressed data is damaged ({error})") from None
             data = b""

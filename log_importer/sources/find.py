@@ -21,7 +21,7 @@ class Source:
     path: Path | None
     size: int | None = None  # bytes as it lies on disk; `None` for streams
     encoding: str = ""  # where a newline is not one byte: UTF-16 or UTF-32 without a byte order mark
-    mtime_ns: int = 0
+    mtime_ns: int = 0  # when it was last written, in nanoseconds since 1970 UTC
     place: tuple[int, int] = (0, 0)  # device and inode
 
 

@@ -32,6 +32,8 @@ class Stream:
         """How the source is incomplete, half a sentence; "" where it is whole, known at its end."""
         self.remark = ""
         """A sentence for people about what was left out behind it, known at its end."""
+        self.block = BLOCK
+        """Bytes that are read at once, and decompressed at once; may be changed while it is read."""
         self.follows = False
         """Whether the end of a plain file is only the end for now, and gives `IDLE`."""
         self._idle = idle
@@ -215,7 +217,7 @@ class Stream:
             yield from raw
             return
         try:
-            yield from decompress(_chain(head, raw), make)
+            yield from decompress(_chain(head, raw), make, lambda: self.block)
         except Damage as damage:
             self.damage = str(damage)
         except Garbage:
@@ -231,7 +233,7 @@ class Stream:
                 yield IDLE
                 continue
             try:
-                block = os.read(self._file, BLOCK)
+                block = os.read(self._file, self.block)
             except OSError as error:
                 raise SourceError(
                     f"{self.name}: reading stopped at byte {self.raw_position}: {(error.strerror or '').lower()}.",

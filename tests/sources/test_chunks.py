@@ -97,7 +97,7 @@ def test_a_bomb_without_a_newline_is_one_oversize_line_in_bounded_memory(tmp_pat
     st.integers(8, 64),
     st.booleans(),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_chunks_are_the_source_with_right_offsets_and_line_numbers(pieces, size, headers) -> None:  # type: ignore[no-untyped-def]
     path = Path(os.environ["PYTEST_TMP"]) / f"{os.getpid()}.log"
     data = b"".join(pieces)
@@ -117,6 +117,25 @@ def test_chunks_are_the_source_with_right_offsets_and_line_numbers(pieces, size,
         offset += len(chunk.data)
         line += chunk.data.count(b"\n")
         assert chunk.after.offset == offset
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstd.compress])
+def test_chunks_become_smaller_while_a_source_is_read_and_so_does_what_waits(tmp_path: Path, compress) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "a.log"
+    data = LINES * 60
+    path.write_bytes(compress(data))
+    with Stream(Source("a", path, path.stat().st_size)) as stream:
+        chunker = Chunker(stream, 65536)
+        chunks = []
+        for chunk in chunker.chunks(0, "x", False, lambda: 0.0):
+            assert chunk is not None
+            chunks.append(chunk)
+            chunker.resize(16384)
+            if len(chunks) > 80:
+                assert len(chunker._buffer) <= 2 * 16384
+    sizes = [len(chunk.data) for chunk in chunks]
+    assert content(chunks) == data
+    assert (sizes[0] > 1_000_000, max(sizes[1:]) <= 16384) == (True, True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,76 @@
+"""Hits of several sources -> one row in time order, as far as a bounded number of them that wait allows.
+
+A hit waits until no source can bring an older one; what comes later than that is let through at once, and called late.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+
+from log_importer.model import Request
+
+Entry = tuple[int, Request]
+"""A request with its lane's key."""
+MOST = 100_000
+"""Hits that wait at most."""
+MOST_BYTES = 24 << 20
+"""Bytes of their queries."""
+
+
+class Merger:
+    """The hits that wait for older ones."""
+
+    def __init__(
+        self, late: Callable[[Sequence[Request]], None], most: int = MOST, most_bytes: int = MOST_BYTES
+    ) -> None:  # fmt: skip
+        """`late` is told of hits that are let go behind ones of later times."""
+        self._late = late
+        self._most = most
+        self._most_bytes = most_bytes
+        self._waiting: list[Entry] = []  # in the order of their times
+        self._bytes = 0
+        self._newest = float("-inf")  # time of the newest hit let go
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, entries: list[Entry], floor: float | None) -> list[Entry]:
+        """The hits that may go now: those up to `floor`, in time order, and the oldest where too many wait.
+
+        `floor` is the time, in seconds since 1970 UTC, before which none is to come; `None`: `entries` wait for no
+        others, and nobody waits for them.
+        """
+        if floor is None:
+            return self.rest() + entries
+        if entries:
+            first = bisect_right(self._waiting, min(map(_time, entries)), key=_time)
+            self._waiting[first:] = sorted(self._waiting[first:] + entries, key=_time)
+            self._bytes += sum(map(_size, entries))
+        end = max(bisect_right(self._waiting, floor, key=_time), len(self._waiting) - self._most)
+        if self._bytes > self._most_bytes:
+            left = sum(map(_size, self._waiting[end:]))
+            while left > self._most_bytes:
+                left -= _size(self._waiting[end])
+                end += 1
+        return self._let_go(end)
+
+    def rest(self) -> list[Entry]:
+        """All that wait, in time order: nothing older is to come."""
+        return self._let_go(len(self._waiting))
+
+    def _let_go(self, end: int) -> list[Entry]:
+        going = self._waiting[:end]
+        del self._waiting[:end]
+        if going:
+            self._bytes -= sum(map(_size, going))
+            if late := going[: bisect_left(going, self._newest, key=_time)]:
+                self._late([request for _, request in late])
+            self._newest = max(self._newest, _time(going[-1]))
+        return going
+
+
+def _time(entry: Entry) -> float:
+    return entry[1].time
+
+
+def _size(entry: Entry) -> int:
+    return len(entry[1].query)

@@ -1,0 +1,89 @@
+"""How many sources overlap in time, and whether so many files may be open at once."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from log_importer.errors import SourceError, UsageError
+from log_importer.parsing.ends import TAIL, Ends
+from log_importer.probe import Probe
+from log_importer.sources.decompress import sniff
+from log_importer.sources.find import Source
+from log_importer.sources.fingerprint import HEAD
+from log_importer.sources.stream import Stream
+
+_RESERVE = 48
+"""Files that are open beside sources: outputs, ledger, worker processes, connections, and the embedded receiver's."""
+_HEADER = b"#Fields:"
+Span = tuple[float, float]
+
+
+def open_at_once() -> int:
+    """How many sources may be open at once."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else max(1, limit - _RESERVE)
+
+
+def check_overlap(probes: Sequence[Probe], ends: Callable[[str], Ends]) -> None:
+    """Raises `UsageError` where more sources overlap in time than may be open; `ends` reads those of a format."""
+    most = open_at_once()
+    timed = [one for one in probes if one.finished is None and one.source.size is not None]
+    if len(timed) <= most:
+        return
+    # To read all of a compressed source costs time, so first it is taken to end when it was written.
+    spans = [_span(one, ends, unpack=False) for one in timed]
+    if overlapping(spans) > most:
+        spans = [_span(one, ends, unpack=True) for one in timed]
+    if (found := overlapping(spans)) > most:
+        raise UsageError(
+            f"{found:,} of the sources overlap in time and would have to be read side by side, but no more than "
+            f"{most:,} of them may be open at once.",
+            f"Allow more open files, such as with: ulimit -n {found + 2 * _RESERVE}",
+        )
+
+
+def overlapping(spans: Sequence[Span]) -> int:
+    """How many of the spans of time overlap, at most; one that ends when another begins does not."""
+    most = now = 0
+    for _, change in sorted([(begin, 1) for begin, _ in spans] + [(max(begin, end), -1) for begin, end in spans]):
+        now += change
+        most = max(most, now)
+    return most
+
+
+def _span(one: Probe, ends: Callable[[str], Ends], *, unpack: bool) -> Span:
+    if one.first_time is None:
+        return 0.0, 0.0  # it is read when all others are done
+    last = None
+    try:
+        with Stream(one.source) as stream:
+            if unpack or not _compressed(one.source):
+                last = _last_time(stream, ends(one.format))
+    except (SourceError, OSError):
+        pass  # whoever reads it says why
+    return one.first_time, one.source.mtime_ns / 1e9 if last is None else last
+
+
+def _compressed(source: Source) -> bool:
+    assert source.path is not None
+    with source.path.open("rb") as file:
+        return sniff(file.read(HEAD)) is not None
+
+
+def _last_time(stream: Stream, ends: Ends) -> float | None:
+    tail = stream.head()
+    header = _header(tail)
+    size = stream.disk.size if stream.disk is not None else 0
+    if stream.plain:
+        stream.go_to(max(0, size - TAIL))
+        tail = b""
+    for block in stream.blocks():
+        tail = (tail + block)[-TAIL:]
+    return ends.time(tail, _header(tail) or header, time.time())
+
+
+def _header(data: bytes) -> str:
+    """The last `#Fields:` line in `data`."""
+    found = [line for line in data.split(b"\n") if line.startswith(_HEADER)]
+    return found[-1].decode("utf-8", "surrogateescape").removesuffix("\r") if found else ""

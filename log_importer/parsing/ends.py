@@ -1,0 +1,62 @@
+"""How far in time a run of lines goes: the time of the hits at its end."""
+
+from collections.abc import Iterator, Sequence
+
+from log_importer.model import Hit
+from log_importer.parsing.detect import detect
+from log_importer.parsing.lines import BOM, LineReader
+from log_importer.parsing.parser import Reading
+from log_importer.parsing.spec import FormatSpec
+
+TAIL = 1 << 16
+"""Bytes that are looked at, at most."""
+_HITS = 5
+_LINES = 50
+
+
+class Ends:
+    """Reads the ends of sources that are in one format."""
+
+    def __init__(self, spec: FormatSpec | None, fallbacks: Sequence[FormatSpec], reading: Reading, codec: str) -> None:
+        """`spec` is `None` where no format fits; `fallbacks` are formats that a source may turn to in its middle."""
+        self._fallbacks = fallbacks
+        self._reading = reading
+        self._codec = codec
+        self._reader = LineReader(spec, reading) if spec else None
+        self._second: LineReader | None = None
+
+    def time(self, data: bytes, header: str, latest: float) -> float | None:
+        """The time at the end of `data`, whole lines under the `#Fields:` line `header`, in seconds since 1970 UTC.
+
+        It is the middle one of the last few hits, since one line may have been begun long before it was written, or by
+        an odd clock; those after `latest` are none at all. `None` where no hit is near the end.
+        """
+        texts = list(self._texts(data))
+        if self._reader is not None:
+            self._reader.use(header)
+        times = _times(self._reader, texts, latest) or _times(self._second, texts, latest)
+        if not times and self._fallbacks and texts:
+            found = detect(texts[::-1], self._fallbacks, self._reading).best
+            self._second = LineReader(found.spec, self._reading) if found else None
+            times = _times(self._second, texts, latest)
+        return sorted(times)[(len(times) - 1) // 2] if times else None
+
+    def _texts(self, data: bytes) -> Iterator[str]:
+        """The last lines, the last one first."""
+        lines = data[-TAIL:].split(b"\n")
+        whole = lines[1:] if len(data) > TAIL else lines
+        for raw in whole[: -_LINES - 2 : -1]:
+            text = raw.decode(self._codec, "surrogateescape").removesuffix("\r").lstrip("\0").removeprefix(BOM)
+            if text and not text.startswith("#"):
+                yield text
+
+
+def _times(reader: LineReader | None, texts: Sequence[str], latest: float) -> list[float]:
+    times: list[float] = []
+    for text in texts if reader is not None else ():
+        outcome = reader.read(text) if reader is not None else None
+        if type(outcome) is Hit and outcome.time <= latest:
+            times.append(outcome.time)
+            if len(times) == _HITS:
+                break
+    return times
