@@ -24,6 +24,7 @@ class Followed:
     read: Iterator[Chunk | None]  # chunks, `None` at the end for now; over when it is
     named: bool = True  # it lies where a followed name leads to
     replaced: bool = False  # there is another file where it lay
+    end: int = 0  # behind the last chunk that is to be parsed
     over: bool = False  # no more can come
     caught_up: bool = False  # the end was met when it was last read
     silent_since: float = field(default_factory=time.monotonic)
@@ -38,6 +39,7 @@ class Followed:
             self.silent_since = time.monotonic()
             unknown = self.found.unknown(chunk)
             if unknown is not None:
+                self.end = chunk.after.offset
                 yield unknown
         self.over = True
 

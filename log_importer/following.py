@@ -317,7 +317,7 @@ class Follower:
             return
         disk = one.stream.disk
         whole = disk is not None and disk.size == one.stream.raw_position
-        self._ledger.finish(one.index, disk if whole else None, one.stream.damage)
+        self._ledger.finish(one.index, disk if whole else None, one.stream.damage, one.end)
         self._tally.sources[one.index].incomplete = one.stream.damage
         if one.stream.damage:
             self._incomplete[one.name] = one.index
