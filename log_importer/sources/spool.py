@@ -2,12 +2,12 @@
 
 Lines that are in a file outlive a `kill -9`, and while a server is away what writes into the pipe need not wait for it.
 
-What is not lost, and when: a block is written as soon as it was read, so what left the pipe is in a file unless the
-process is killed between two system calls. Nothing is read while no room is known to be left for it, in the bound or on
-the disk, so that what waits for room waits in the pipe. Only where writing fails all the same (a quota, a broken disk)
-does a block of up to 64 KiB wait in memory.
+On Linux the kernel moves the bytes from the pipe to the file, and none is ever in our memory only: what is not in a
+file, be it for a kill or a full disk, is still in the pipe. Elsewhere, and from what is no pipe, a block is read and at
+once written: a kill between the two calls loses up to 64 KiB, and while writing fails a block waits in memory.
 """
 
+import errno
 import os
 import select
 import sys
@@ -33,15 +33,16 @@ _REPEAT = 60.0  # seconds between two sentences about the same thing
 _PATIENCE = 60.0  # seconds that writing may fail before a line is torn
 _GRACE = 1.0  # seconds that `stop` goes on reading a pipe that goes on flowing
 _HUNG = 5.0  # seconds after which `stop` gives up a thread that a disk does not let go
+_NO_PIPE = (errno.EINVAL, errno.EBADF)  # or one that we may not read, which reading tells
 _STAYS = LONGEST_LINE + 2 * BLOCK  # bytes that stay free on the disk
 
 
 class Spool:
     """Reads a pipe into the files of a folder, in a thread of its own, while it is held as a context manager.
 
-    A file, or segment, is ended at a line end once it has a sixteenth of the bound (at least 64 KiB), so that no line is
-    torn over two. The exception is a line that leaves the reader nothing to remove, and so no way to make room: it may
-    exceed the bound by 1 MiB, and is then torn; its rest begins the next segment and counts as a line.
+    A file, or segment, is ended at a line end once it has a sixteenth of the bound (at least 64 KiB), so that no line
+    is torn over two. The exception is a line that leaves the reader nothing to remove, and so no way to make room: it
+    may exceed the bound by 1 MiB, and is then torn; its rest begins the next segment and counts as a line.
     """
 
     def __init__(self, folder: Path, size: int, say: Callable[[str], None], file: int = 0) -> None:
@@ -64,6 +65,8 @@ class Spool:
         self._finished = 0  # segments, likewise
         self._crowded = False
         self._synced = 0.0
+        self._splices = True
+        self._failing_since = float("inf")  # by the monotonic clock
         self._said: dict[str, float] = {}
 
     def __enter__(self) -> "Spool":
@@ -179,16 +182,52 @@ class Spool:
                 self._wait([], _LOOK)
                 continue
             try:
-                block = os.read(self._file, min(BLOCK, room))
-            except BlockingIOError:
+                if not self._take(min(BLOCK, room)):
+                    return
+            except BlockingIOError:  # it is not ours alone
                 continue
-            except OSError as error:
-                raise SourceError(
-                    f"standard input: reading stopped: {_reason(error)}.", "What came before is in the spool."
-                ) from None
-            if not block:
-                return
-            self._append(block)
+
+    def _take(self, count: int) -> bool:
+        """Brings up to `count` bytes from the pipe to a segment; False at the pipe's end."""
+        if not self._splices:
+            return self._copy(count)
+        left = self._segment_size - self._segments.size
+        try:
+            if self._crowded or left <= 0:  # in a line, else it were finished
+                moved = self._segments.take_line(self._file, count)
+            else:
+                moved = self._segments.take(self._file, min(count, left))
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            if error.errno in _NO_PIPE:
+                self._splices = False
+            else:
+                self._bear(error)
+            return True
+        self._written(moved)
+        if not self._segments.in_line and (self._crowded or self._segments.size >= self._segment_size):
+            self._finish()
+        return moved > 0
+
+    def _copy(self, count: int) -> bool:
+        """Reads a block and writes it; where its segment is to be ended, it is at the block's last line end."""
+        try:
+            block = os.read(self._file, count)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise SourceError(
+                f"standard input: reading stopped: {_reason(error)}.", "What came before is in the spool."
+            ) from None
+        end = block.rfind(b"\n") + 1
+        if end and (self._crowded or self._segments.size + len(block) >= self._segment_size):
+            self._write(block[:end])
+            self._finish()
+            self._write(block[end:])
+        else:
+            self._write(block)
+        return len(block) > 0
 
     @property
     def _stopping(self) -> bool:
@@ -271,45 +310,39 @@ class Spool:
             self._said[kind] = now
             self._say(f"{self._folder}: at {time.strftime('%H:%M:%S')} {state}.")
 
-    def _append(self, block: bytes) -> None:
-        """Writes a block, and where its segment has become large enough ends that at the block's last line end."""
-        end = block.rfind(b"\n") + 1
-        if end and (self._crowded or self._segments.size + len(block) >= self._segment_size):
-            self._write(block[:end])
-            self._finish()
-            block = block[end:]
-        self._write(block)
-
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
-        failing_since = float("inf")
         while rest:
             try:
                 written = self._segments.write(rest)
             except OSError as error:
-                failing_since = min(failing_since, time.monotonic())
-                self._bear(error, len(rest), failing_since)
+                if time.monotonic() > self._stop_by:
+                    raise StateError(
+                        f"{self._folder}: the last {len(rest)} bytes read are lost: {_reason(error)}.",
+                        "Look at the disk.",
+                    ) from None
+                self._bear(error)
                 continue
-            self._used += written
+            self._written(written)
             rest = rest[written:]
 
-    def _bear(self, error: OSError, left: int, since: float) -> None:
-        """Waits for writing to be possible again: `left` bytes fail since then, by the monotonic clock.
+    def _written(self, count: int) -> None:
+        self._used += count
+        self._failing_since = float("inf")
+
+    def _bear(self, error: OSError) -> None:
+        """Waits for writing to be possible again.
 
         What fills a quota may be the segment that is written, which the reader cannot remove before it is finished. So
         it is finished: at a line end at once, in the middle of a line when all others are gone and a minute has passed.
         """
         now = time.monotonic()
-        if now > self._stop_by:
-            raise StateError(
-                f"{self._folder}: the last {left} bytes read are lost, writing them failed: {_reason(error)}.",
-                "Look at the disk.",
-            )
+        self._failing_since = min(self._failing_since, now)
         self._tell(
             f"write {error.errno}",
             f"writing failed: {_reason(error)}; it is tried again, and what writes into standard input waits",
         )
-        if self._segments.size and (not self._segments.in_line or now - since > _PATIENCE):
+        if self._segments.size and (not self._segments.in_line or now - self._failing_since > _PATIENCE):
             self._recount()
             if not self._segments.in_line or not self._finished:
                 self._finish()
