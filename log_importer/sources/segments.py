@@ -75,7 +75,7 @@ class Segments:
     def take_line(self, pipe: int, count: int) -> int:
         """As `take`, but not beyond the first line end.
 
-        A pipe cannot be looked into, so it goes byte by byte: 2 us each, once a segment.
+        A pipe cannot be looked into, so it goes byte by byte: some us each, once a segment.
         """
         for moved in range(count):
             try:

@@ -3,8 +3,9 @@
 Lines that are in a file outlive a `kill -9`, and while a server is away what writes into the pipe need not wait for it.
 
 On Linux the kernel moves the bytes from the pipe to the file, and none is ever in our memory only: what is not in a
-file, be it for a kill or a full disk, is still in the pipe. Elsewhere, and from what is no pipe, a block is read and at
-once written: a kill between the two calls loses up to 64 KiB, and while writing fails a block waits in memory.
+file, be it for a kill or a full disk, is still in the pipe. Elsewhere, from what is no pipe, and behind a line of more
+than 16 KiB with which a segment ends, a block is read and at once written: a kill between the two calls loses up to
+64 KiB, and while writing fails a block waits in memory.
 """
 
 import errno
@@ -33,6 +34,7 @@ _REPEAT = 60.0  # seconds between two sentences about the same thing
 _PATIENCE = 60.0  # seconds that writing may fail before a line is torn
 _GRACE = 1.0  # seconds that `stop` goes on reading a pipe that goes on flowing
 _HUNG = 5.0  # seconds after which `stop` gives up a thread that a disk does not let go
+_CREEP = 1 << 14  # bytes to look for a line end one by one, longer than nearly any line of a web server
 _NO_PIPE = (errno.EINVAL, errno.EBADF)  # or one that we may not read, which reading tells
 _STAYS = LONGEST_LINE + 2 * BLOCK  # bytes that stay free on the disk
 
@@ -66,6 +68,7 @@ class Spool:
         self._crowded = False
         self._synced = 0.0
         self._splices = True
+        self._crept = 0  # bytes of the segment that were moved one by one
         self._failing_since = float("inf")  # by the monotonic clock
         self._said: dict[str, float] = {}
 
@@ -189,12 +192,14 @@ class Spool:
 
     def _take(self, count: int) -> bool:
         """Brings up to `count` bytes from the pipe to a segment; False at the pipe's end."""
-        if not self._splices:
-            return self._copy(count)
         left = self._segment_size - self._segments.size
+        ending = self._crowded or left <= 0  # and in a line, else it were finished
+        if not self._splices or (ending and self._crept >= _CREEP):
+            return self._copy(count)
         try:
-            if self._crowded or left <= 0:  # in a line, else it were finished
-                moved = self._segments.take_line(self._file, count)
+            if ending:
+                moved = self._segments.take_line(self._file, min(count, _CREEP))
+                self._crept += moved
             else:
                 moved = self._segments.take(self._file, min(count, left))
         except BlockingIOError:
@@ -355,6 +360,7 @@ class Spool:
                 self._sync()
             self._finished += 1
         self._segments.finish()
+        self._crept = 0
 
     def _sync(self) -> None:
         try:

@@ -2,7 +2,9 @@
 
 import os
 import random
+import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +21,7 @@ import pytest
 from log_importer.errors import JobLocked, SourceError, StateError
 from log_importer.sources import spool as spool_module
 from log_importer.sources.spool import LONGEST_LINE, SMALLEST_SEGMENT, Spool
-from tests.conftest import ROOT
+from tests.conftest import ROOT, missing
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 CHILD = """
@@ -312,7 +314,7 @@ def test_what_an_earlier_process_left_counts_towards_the_bound(tmp_path: Path) -
         assert [path.name for path in segments(feed.spool)] == ["spool-0000000007.log"]
         feed.spool.remove(segments(feed.spool)[0])
         until(lambda: content(feed.spool) == b"new\n")
-        assert [path.name for path in segments(feed.spool)] == ["spool-0000000008.log"]
+        assert [path.name for path in segments(feed.spool)] == ["spool-0000000009.log"]
 
 
 def test_a_segment_deleted_by_hand_makes_room_too(tmp_path: Path) -> None:
@@ -519,6 +521,32 @@ def test_an_empty_pipe_leaves_no_segment(tmp_path: Path) -> None:
         feed.close()
         until(lambda: feed.spool.ended)
         assert segments(feed.spool) == []
+
+
+def test_what_is_written_is_brought_to_the_disk_once_a_second_and_at_the_end(tmp_path: Path) -> None:
+    if shutil.which("strace") is None:
+        missing("strace")
+    source, sink = os.pipe()
+    calls = tmp_path / "calls"
+    with child(tmp_path / "s", GIB, source) as process:
+        traced = ["strace", "-f", "-e", "trace=fdatasync,fsync", "-o", calls, "-p", str(process.pid)]
+        with subprocess.Popen(traced, stderr=subprocess.PIPE) as strace:
+            assert strace.stderr is not None
+            assert b"attached" in strace.stderr.readline()
+            for _ in range(50):
+                os.write(sink, b"line\n")
+                time.sleep(0.05)
+            while_writing = calls.read_text().count("fdatasync")
+            time.sleep(1.2)
+            before_the_end = calls.read_text().count("fdatasync")
+            os.write(sink, b"last\n")
+            os.close(sink)
+            assert process.wait(10) == 0
+    os.close(source)
+    assert 2 <= while_writing <= 4
+    assert before_the_end - while_writing <= 1
+    assert calls.read_text().count("fdatasync") > before_the_end
+    assert len(re.findall(r"\bfsync", calls.read_text())) == 1, "its name in the folder"
 
 
 def test_two_processes_never_share_a_spool(tmp_path: Path) -> None:
