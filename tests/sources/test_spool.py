@@ -1,5 +1,6 @@
 """The spool: real pipes, processes, signals and full disks; no byte is lost, torn or out of order."""
 
+import fcntl
 import os
 import random
 import re
@@ -111,6 +112,15 @@ class Feed:
             time.sleep(0.002)
 
 
+def removing(spool: Spool) -> None:
+    """Removes each segment when it is complete, until the spool has ended."""
+    while not spool.ended:
+        for path in segments(spool):
+            if spool.complete(path):
+                spool.remove(path)
+        time.sleep(0.01)
+
+
 @contextmanager
 def spooling(folder: Path, size: int = GIB, kind: str = "pipe", start: bool = True) -> Iterator[Feed]:
     """A spool that reads a pipe, or a socket, from which the kernel cannot move bytes to a file."""
@@ -207,6 +217,19 @@ def test_a_full_spool_lets_the_writer_wait_says_so_once_and_goes_on_when_a_segme
         assert len(feed.said) == 1
 
 
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_full_spool_that_ends_with_a_line_does_not_exceed_its_bound(kind: str, tmp_path: Path) -> None:
+    size = 60 * KIB  # less than a segment
+    with spooling(tmp_path / "s", size, kind) as feed:
+        for _ in range(60):
+            feed.write(b"x" * (KIB - 1) + b"\n")
+        until(lambda: len(content(feed.spool)) >= size - 4 * KIB)
+        feed.write(b"y" * (KIB - 1) + b"\n")
+        until(lambda: bool(feed.said))
+        assert len(content(feed.spool)) <= size
+        assert feed.spool.complete(segments(feed.spool)[-1])
+
+
 def test_the_bound_is_kept_all_the_while(tmp_path: Path) -> None:
     data = b"".join(lines(3, 12 * MIB))
     largest = 0
@@ -270,7 +293,7 @@ def test_a_process_killed_at_any_moment_loses_no_byte_and_the_next_begins_a_new_
                 time.sleep(0.002)
         os.close(sink)
 
-    writer = threading.Thread(target=feed)
+    writer = threading.Thread(target=feed, daemon=True)
     writer.start()
     ends = list[int]()
     for _ in range(8):
@@ -331,32 +354,33 @@ def test_a_segment_deleted_by_hand_makes_room_too(tmp_path: Path) -> None:
 
 
 def test_stop_takes_what_lies_in_the_pipe(tmp_path: Path) -> None:
-    with spooling(tmp_path / "s", start=False) as feed:
-        feed.write(b"line\n" * 10_000)
+    with spooling(tmp_path / "s", MIB, start=False) as feed:
+        data = b"line\n" * 10_000
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            fcntl.fcntl(feed.file, fcntl.F_SETPIPE_SZ, MIB)
+            data *= 18
+        feed.write(data)
         feed.spool.start()
         feed.spool.stop()
         assert feed.spool.ended
-        assert content(feed.spool) == b"line\n" * 10_000
+        assert content(feed.spool) == data
         assert all(map(feed.spool.complete, segments(feed.spool)))
 
 
-def test_stop_returns_soon_though_the_pipe_goes_on_flowing(tmp_path: Path) -> None:
-    source, sink = os.pipe()
-    with spooling(tmp_path / "s", 2 * GIB, start=False) as feed, subprocess.Popen(["yes"], stdout=sink) as yes:
-        os.close(sink)
-        feed.spool._file = source
-        feed.spool.start()
-        try:
-            until(lambda: len(segments(feed.spool)) > 0)
-            begin = time.monotonic()
-            feed.spool.stop()
-            assert time.monotonic() - begin < 2.5
-            assert feed.spool.ended
-        finally:
-            os.close(source)
-            yes.kill()
-    for path in segments(tmp_path / "s"):
-        path.unlink()
+def test_stop_returns_soon_though_what_is_read_goes_on_flowing(tmp_path: Path) -> None:
+    source = os.open("/dev/urandom", os.O_RDONLY)
+    with Spool(tmp_path / "s", 64 * MIB, print, source) as spool:
+        spool.start()
+        reader = threading.Thread(target=lambda: removing(spool), daemon=True)
+        reader.start()
+        time.sleep(0.2)
+        begin = time.monotonic()
+        spool.stop()
+        assert 0.8 < time.monotonic() - begin < 2.5
+        assert spool.ended
+        reader.join(10)
+        assert not reader.is_alive()
+    os.close(source)
 
 
 def test_stop_returns_at_once_though_the_spool_is_full_and_leaves_the_rest_in_the_pipe(tmp_path: Path) -> None:
@@ -409,7 +433,7 @@ def test_a_write_error_that_goes_away_loses_nothing_and_is_said_once(tmp_path: P
     with child(folder, GIB, source) as process:
         assert process.stdout is not None
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100_001, resource.RLIM_INFINITY))  # in a line
-        writer = threading.Thread(target=write, args=(sink, data))
+        writer = threading.Thread(target=write, args=(sink, data), daemon=True)
         writer.start()
         said = process.stdout.readline()
         assert b"writing failed: file too large" in said, said
@@ -488,8 +512,11 @@ def test_what_saying_raises_reaches_who_asks(tmp_path: Path) -> None:
 
 
 def test_a_closed_standard_input_is_said(tmp_path: Path) -> None:
+    taken = "import os; assert os.open('/dev/null', os.O_RDONLY) == 0\n"  # its number is another file's
     done = subprocess.run(
-        ["sh", "-c", '"$0" -c "$1" "$2" 1 <&-', sys.executable, CHILD, tmp_path / "s"], cwd=ROOT, capture_output=True
+        ["sh", "-c", '"$0" -c "$1" "$2" 1 <&-', sys.executable, taken + CHILD, tmp_path / "s"],
+        cwd=ROOT,
+        capture_output=True,
     )
     assert b"SourceError: standard input is closed." in done.stderr
     assert not (tmp_path / "s").exists()
@@ -505,6 +532,22 @@ def test_a_pipe_that_does_not_block_is_read_like_another(tmp_path: Path) -> None
         time.sleep(0.05)
         feed.write_on(data)
         assert feed.read() == data
+
+
+def test_a_pipe_that_another_process_reads_too_ends_when_it_is_closed_and_not_before(tmp_path: Path) -> None:
+    source, sink = os.pipe()
+    os.set_blocking(source, False)
+    with Spool(tmp_path / "a", GIB, print, source) as one, Spool(tmp_path / "b", GIB, print, source) as other:
+        one.start()
+        other.start()
+        for _ in range(3000):  # both wake, and one finds nothing
+            os.write(sink, b"line\n")
+            time.sleep(0.0002)
+        assert (one.ended, other.ended) == (False, False)
+        os.close(sink)
+        until(lambda: one.ended and other.ended)
+        assert len(content(one)) + len(content(other)) == 3000 * 5
+    os.close(source)
 
 
 def test_a_file_as_standard_input_is_spooled_too(tmp_path: Path) -> None:
@@ -529,7 +572,7 @@ def test_what_is_written_is_brought_to_the_disk_once_a_second_and_at_the_end(tmp
     source, sink = os.pipe()
     calls = tmp_path / "calls"
     with child(tmp_path / "s", GIB, source) as process:
-        traced = ["strace", "-f", "-e", "trace=fdatasync,fsync", "-o", calls, "-p", str(process.pid)]
+        traced = ["strace", "-f", "-e", "trace=fdatasync,fsync", "-o", str(calls), "-p", str(process.pid)]
         with subprocess.Popen(traced, stderr=subprocess.PIPE) as strace:
             assert strace.stderr is not None
             assert b"attached" in strace.stderr.readline()
