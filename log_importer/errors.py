@@ -7,7 +7,7 @@
     ├── SourceError             3   a source does not exist or cannot be read
     ├── ServerRefused           4   token, rights, URL, redirect, TLS, BulkTracking
     ├── ServerUnreachable       5   no answer for longer than we were told to wait
-    ├── JobLocked               6   another run of the same job is under way
+    ├── JobLocked               6   another run of the same job, or with the same spool, is under way
     └── StateError              7   the state is damaged, newer, or not safe where it lies
 
 A bad line is not an error: it is a counted value (`model.Rejected`).
@@ -64,7 +64,7 @@ class ServerUnreachable(LogImporterError):
 
 
 class JobLocked(LogImporterError):
-    """Another run of the same job holds its lock."""
+    """Another run of the same job, or with the same spool, holds its lock."""
 
     exit_code = 6
 

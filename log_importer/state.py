@@ -1,4 +1,4 @@
-"""The state folder: ours alone, safe where it lies, with a lock for each job.
+"""The state folder and that of a spool: ours alone, safe where they lie, with a lock for each job and each spool.
 
 A lock is a file that the kernel unlocks when its process ends, however it ends; nothing has to be cleaned up.
 """
@@ -7,6 +7,8 @@ import fcntl
 import hashlib
 import os
 import stat
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -17,31 +19,36 @@ _JOBS = "jobs"
 
 def open_state(folder: Path) -> Path:
     """Creates the state folder, or checks that nobody else can write to it; its whole path. Raises `StateError`."""
-    folder = folder.absolute()
-    _own(folder, parents=True)
-    _own(folder / _JOBS)
-    kind = network_mount(folder.resolve(), _mounts())
-    if kind:
-        raise StateError(
-            f"{folder}: the state folder lies on a network file system ({kind}), whose locks cannot be relied on.",
-            "Name a folder on a local disk with --state-dir.",
-        )
+    folder = own_folder(folder, "state", "--state-dir")
+    own_folder(folder / _JOBS, "state", "--state-dir")
     return folder
 
 
-def _own(folder: Path, *, parents: bool = False) -> None:
+def own_folder(folder: Path, use: str, option: str) -> Path:
+    """Creates a folder, or checks that nobody else can write to it and that locks work there; its whole path.
+
+    `use` and `option` are what it is for and how it is named, for the messages. Raises `StateError`.
+    """
+    folder = folder.absolute()
     try:
-        folder.mkdir(mode=0o700, parents=parents, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
     except OSError as error:
         reason = (error.strerror or "").lower()
-        raise StateError(f"{folder}: cannot be used for state: {reason}.", "Name another with --state-dir.") from None
+        raise StateError(f"{folder}: cannot be used for {use}: {reason}.", f"Name another with {option}.") from None
     if stat.S_ISLNK(status.st_mode):
-        raise StateError(f"{folder}: the state folder is a symbolic link.", "Name the folder itself with --state-dir.")
+        raise StateError(f"{folder}: the {use} folder is a symbolic link.", f"Name the folder itself with {option}.")
     if status.st_uid != os.getuid():
-        raise StateError(f"{folder}: the state folder belongs to another user.", "Name another with --state-dir.")
+        raise StateError(f"{folder}: the {use} folder belongs to another user.", f"Name another with {option}.")
     if status.st_mode & 0o022:
-        raise StateError(f"{folder}: others may write to the state folder.", f"Run: chmod go-w {folder}")
+        raise StateError(f"{folder}: others may write to the {use} folder.", f"Run: chmod go-w {folder}")
+    kind = network_mount(folder.resolve(), _mounts())
+    if kind:
+        raise StateError(
+            f"{folder}: the {use} folder lies on a network file system ({kind}), whose locks cannot be relied on.",
+            f"Name a folder on a local disk with {option}.",
+        )
+    return folder
 
 
 _NETWORK = frozenset(
@@ -85,6 +92,25 @@ def ledgers(state: Path) -> list[Path]:
     return sorted((state / _JOBS).glob("*.sqlite3"))
 
 
+def take_lock(path: Path, use: str, locked: Callable[[str], JobLocked]) -> int:
+    """The open file `path`, locked until it is closed. Raises `StateError`, and what `locked` gives for its holder."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise StateError(f"{path}: cannot be opened: {reason}.", f"Look at the {use} folder's rights.") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(file, 20, 0).decode("ascii", "replace").strip()
+        os.close(file)
+        raise locked(holder or "unknown") from None
+    with suppress(OSError):  # such as a full disk: who holds it is only for the message
+        os.ftruncate(file, 0)
+        os.pwrite(file, str(os.getpid()).encode(), 0)
+    return file
+
+
 class JobLock:
     """Keeps two runs of a job apart, while it is held as a context manager."""
 
@@ -109,24 +135,13 @@ class JobLock:
         return False
 
     def __enter__(self) -> "JobLock":
-        try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            reason = (error.strerror or "").lower()
-            raise StateError(
-                f"{self._path}: cannot be opened: {reason}.", "Look at the state folder's rights."
-            ) from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._file, 20, 0).decode("ascii", "replace").strip()
-            os.close(self._file)
-            raise JobLocked(
-                f"Another run of this job is under way (process {holder or 'unknown'}); nothing was sent.",
+        def locked(holder: str) -> JobLocked:
+            return JobLocked(
+                f"Another run of this job is under way (process {holder}); nothing was sent.",
                 "Wait for it, or give this one another --job.",
-            ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+            )
+
+        self._file = take_lock(self._path, "state", locked)
         return self
 
     def __exit__(
