@@ -303,12 +303,18 @@ class Ledger:
 
     def _rows(self, batch: int, requests: Sequence[Request], state: int) -> list[tuple[object, ...]]:
         rows = []
-        for index in set(map(_SOURCE, requests)):
+        for record, mine in self._by_record(requests):
             # In a source the lines' numbers rise with their offsets, so that each may be sorted alone.
-            mine = [one for one in requests if one.source == index]
             offsets, numbers = sorted(map(_OFFSET, mine)), sorted(map(_NUMBER, mine))
-            rows.append(_batch_row(batch, self._open[index].id, state, offsets, numbers))
+            rows.append(_batch_row(batch, record.id, state, offsets, numbers))
         return rows
+
+    def _by_record(self, requests: Sequence[Request]) -> Iterable[tuple[Record, Sequence[Request]]]:
+        """The requests of each source; several files of a run may have been the same, one after the other."""
+        found: dict[int, list[Request]] = defaultdict(list)
+        for index in set(map(_SOURCE, requests)):
+            found[self._open[index].id] += [one for one in requests if one.source == index]
+        return [(self._records[number], mine) for number, mine in found.items()]
 
     def _settling(self, outcome: Outcome, *, posted: bool) -> list[Job]:
         jobs: list[Job] = []
@@ -317,9 +323,7 @@ class Ledger:
             self._next_batch += 1
             rows = self._rows(batch, outcome.requests, SETTLED)
             jobs.append(lambda database: database.executemany(_INTO_BATCH, rows))
-        for index in set(map(_SOURCE, outcome.requests)):
-            requests = [one for one in outcome.requests if one.source == index]
-            record = self._open[index]
+        for record, requests in self._by_record(outcome.requests):
             twice = sum(outcome.maybe_twice(request) for request in requests if request.doubts)
             counts = [("maybe_twice", "", twice)]
             if outcome.bucket in HELD:
