@@ -245,11 +245,11 @@ class Follower:
         owner, record = self._owners[known.record.id], known.record
         if known.until != record.end:
             return known  # all that they share is how they begin
-        if stream.go_to(known.until.offset + 1) is None:
-            return None  # it has no more than what was read; looked at again when the other is let go of
         if owner.at_end and owner.deleted:
             self._let_go(owner)  # it was replaced by this one
             return known
+        if stream.go_to(known.until.offset + 1) is None:
+            return None  # it has no more than what was read; looked at again when the other is let go of
         if owner.emptied or not owner.stream.plain:
             self._seen.pop(found.source.place, None)  # that is let go of next
             return None
