@@ -99,7 +99,7 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     if values.get("follow") or any(map(is_pipe, values.get("sources", ()))):
         # What a pipe said cannot be read again; and who follows starts anew sooner or later, and the server may too.
         values.setdefault("give_up_after", math.inf)
-    if values.get("follow"):
+    if values.get("follow") or values.get("spool"):
         values.setdefault("show_progress_delay", _HOUR)
     values["rules"] = (*rules_of(values), *(file.rules if file else ()))
     values["selection"] = selection_of(values, named_zone(values.get("timezone", "UTC"), "--timezone"))

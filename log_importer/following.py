@@ -25,6 +25,7 @@ from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.fingerprint import HEAD
 from log_importer.sources.rotated import generation
+from log_importer.sources.spool import Spool
 from log_importer.sources.stream import Stream
 from log_importer.tally import Tally
 
@@ -55,14 +56,25 @@ def _age(found: Seen) -> tuple[int, tuple[bool, int, str]]:
 @contextlib.contextmanager
 def follow(
     settings: Settings, inputs: Inputs, ledger: Ledger, tally: Tally, errors: list[LogImporterError],
-    progress: Progress, pause: Callable[[float], bool], say: Callable[[str], None],
+    progress: Progress, pause: Callable[[float], bool], say: Callable[[str], None], spool: Spool | None = None,
 ) -> Iterator["Follower"]:  # fmt: skip
-    """What follows the sources of the settings. Raises `SourceError` where one could never appear."""
+    """What follows the sources of the settings, or `spool`. Raises `SourceError` where one could never appear."""
     since = ledger.about.get(_CAUGHT_UP)
-    names = Names(settings.sources, settings.encoding, float(since) if since else ledger.last_began, ledger.pending)
+    sources = settings.sources if spool is None else (spool.pattern,)
+    names = Names(sources, settings.encoding, float(since) if since else ledger.last_began, ledger.pending)
     assert inputs.probe is not None
     follower = Follower(
-        names, inputs.probe, ledger, tally, errors, progress, settings.max_line_bytes, pause, say, settings.from_now
+        names,
+        inputs.probe,
+        ledger,
+        tally,
+        errors,
+        progress,
+        settings.max_line_bytes,
+        pause,
+        say,
+        settings.from_now,
+        spool,
     )
     try:
         yield follower
@@ -76,9 +88,14 @@ class Follower:
     def __init__(
         self, names: Names, probe: Callable[[Source], Probe], ledger: Ledger, tally: Tally,
         errors: list[LogImporterError], progress: Progress, max_line_bytes: int, pause: Callable[[float], bool],
-        say: Callable[[str], None], from_now: bool,
+        say: Callable[[str], None], from_now: bool, spool: Spool | None = None,
     ) -> None:  # fmt: skip
-        """`pause` waits so many seconds and says whether to stop; with `from_now` what lies there is left out."""
+        """`pause` waits so many seconds and says whether to stop; with `from_now` what lies there is left out.
+
+        What is followed is what `spool` writes, where there is one.
+        """
+        self._spool = spool
+        self._spent: list[tuple[Path, int, int]] = []  # segments that were read, their index, and how far
         self._names = names
         self._probe = probe
         self._ledger = ledger
@@ -104,6 +121,9 @@ class Follower:
         """The chunks, and what to wait for between them; ends when it is told to stop."""
         pause = _SHORTEST
         while not self._pause(0):
+            ended = self._spool is not None and self._spool.ended  # before the look: what comes between is missed
+            if ended and self._spool is not None and self._spool.wanted:
+                return  # the next process sends the rest
             looked, deferred, silent = time.time(), False, True
             new = self._look()
             # What was open first: a file that was renamed is read to its end before the one that follows it.
@@ -124,7 +144,10 @@ class Follower:
             if not deferred and all(one.at_end for one in self._open):
                 self._names.caught_up = looked
             yield Wait.QUIET
-            if self._first:
+            self._remove_spent()
+            if ended and not new and not self._open:
+                return
+            if self._first and self._spool is None:
                 for error in self._names.missing:
                     self._say(f"{error.what} It is waited for.")
             self._first = False
@@ -135,8 +158,9 @@ class Follower:
                 return
 
     def close(self) -> None:
-        """Closes all files, and keeps when all that is in them had been read."""
+        """Closes all files, and keeps when all that is in them had been read. What waited to be sent is sent."""
         self._keep_time()
+        self._remove_spent()
         for one in self._open:
             one.close()
 
@@ -175,7 +199,6 @@ class Follower:
         one.replaced = not one.named and Path(one.name).exists()
         if one.stream.plain:
             one.stream.look_ahead()
-        one.found.record.present = not (one.deleted and one.at_end)  # a copy may have taken its place
         if one.found.record.head_length < HEAD:
             keep_head(one.stream, self._ledger, one.found.record)
         rotated = one.replaced or (here is not None and not here.named)
@@ -195,6 +218,8 @@ class Follower:
                 index = self._tally.add_source(found.source.name, known.format)
                 self._tally.sources[index].known_lines = known.end.line - 1
             self._seen[found.source.place] = _signature(found.source)
+            if self._spool is not None and found.source.path is not None:
+                self._spool.remove(found.source.path)
             return
         try:
             stream = Stream(found.source)
@@ -212,14 +237,18 @@ class Follower:
         """Begins to read a file; whether there is anything to read."""
         self._seen[found.source.place] = _signature(found.source)
         head = stream.head()
-        growing = time.time() - found.source.mtime_ns / 1e9 < _LATE
+        growing = time.time() - found.source.mtime_ns / 1e9 < _LATE and not self._complete(found.source.name)
         if not head or (stream.plain and b"\n" not in head and len(head) < HEAD and growing):
             return False  # half a line, whose rest may come
+        if self._spool is not None:
+            return self._read_from(found, stream, identify(stream, self._ledger, named=found.source.name))
         if any(one.holds(stream) for one in self._open):
             return False  # looked at again when it has changed, or when that one is read no further
         if any(one.is_replaced_by(stream) for one in self._open):
             self._seen.pop(found.source.place, None)
             return False  # it goes on where that one ends
+        for one in self._open:
+            one.found.record.present = not (one.deleted and one.at_end)  # a copy may have taken its place
         known = identify(stream, self._ledger, self._before)
         if known is not None and known.over:
             return False
@@ -229,16 +258,7 @@ class Follower:
             known = self._beside(found, stream, known)
             if known is None:
                 return False
-        probe = self._probe(found.source)
-        form, headers = self._format(found, probe)
-        if known is None and self._from_now and self._first and self._names.new(found.source, self._ledger.names):
-            known = skip_to_end(stream, self._ledger, form, headers, self._max_line_bytes)
-        else:
-            known = take(known, stream, self._ledger, form, self._others)
-        self._read_from(found, stream, known, form, headers)
-        if probe.remark and form == probe.format:
-            self._say(probe.remark)
-        return True
+        return self._read_from(found, stream, known)
 
     def _beside(self, found: Seen, stream: Stream, known: Recognised) -> Recognised | None:
         """A file that goes on where one that is open does; what to read of it, if anything."""
@@ -271,7 +291,16 @@ class Follower:
         self._formats[name] = (probe.format, probe.headers)
         return self._formats[name]
 
-    def _read_from(self, found: Seen, stream: Stream, known: Recognised, form: str, headers: bool) -> None:
+    def _read_from(self, found: Seen, stream: Stream, known: Recognised | None) -> bool:
+        """Reads a file from where its source was left; from its beginning where it is a new one."""
+        probe = self._probe(found.source)
+        form, headers = self._format(found, probe)
+        if probe.remark and form == probe.format:
+            self._say(probe.remark)
+        if known is None and self._from_now and self._first and self._names.new(found.source, self._ledger.names):
+            known = skip_to_end(stream, self._ledger, form, headers, self._max_line_bytes)
+        else:
+            known = take(known, stream, self._ledger, form, self._others)
         index = self._tally.add_source(found.source.name, form)
         if self._first:
             self._tally.sources[index].known_lines = known.known_lines
@@ -286,6 +315,7 @@ class Follower:
         self._owners[known.record.id] = one
         if (earlier := self._incomplete.pop(found.source.name, None)) is not None:
             self._tally.sources[earlier].incomplete = ""  # it was still being written
+        return True
 
     # What is read
 
@@ -295,6 +325,7 @@ class Follower:
                 continue
             if not self.room():
                 return
+            complete = self._complete(one.name)
             try:
                 for chunk in one.chunks():
                     self._progress.read(one.index, one.stream.raw_position)
@@ -302,6 +333,9 @@ class Follower:
                     if self._pause(0) or not self.room():
                         return
                     check_patterns(self._tally.sources[one.index])
+                if complete:
+                    one.stream.follows = False
+                    yield from one.chunks()  # its last line, where that has no end
                 if one.over:
                     self._end(one)
             except SourceError as error:
@@ -323,6 +357,8 @@ class Follower:
             self._incomplete[one.name] = one.index
         if one.stream.remark:
             self._say(one.stream.remark)
+        if self._spool is not None:
+            self._spent.append((Path(one.name), one.index, one.end))
         if disk is not None:
             self._seen[one.place] = (disk.size, disk.mtime_ns)
         self._let_go(one, present=not one.deleted)
@@ -335,6 +371,19 @@ class Follower:
         self._owners.pop(one.found.record.id, None)
         if not present:
             self._seen.clear()  # copies may bring what it does no longer
+
+    def _complete(self, name: str) -> bool:
+        """Whether it is a segment of the spool that nobody writes to any more; asked before it is read."""
+        return self._spool is not None and self._spool.complete(Path(name))
+
+    def _remove_spent(self) -> None:
+        """Deletes the segments of which every line is done."""
+        for spent in list(self._spent):
+            path, index, end = spent
+            if self._spool is not None and self._ledger.is_done(index, end):
+                self._spool.remove(path)
+                self._ledger.retire(index)
+                self._spent.remove(spent)
 
     def _close_some(self) -> None:
         """Where very many are open, those that have been silent for long; they are opened again when they grow."""

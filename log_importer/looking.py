@@ -24,7 +24,8 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     Raises `UsageError` for what the user asked for.
     """
     formats, chosen = formats_of(settings)
-    sources, errors = find_sources(settings.sources, settings.encoding)
+    # What a spool holds is looked at when it is read: standard input itself must be left alone.
+    sources, errors = find_sources(() if settings.spool else settings.sources, settings.encoding)
     reading = reading_of(settings)
     scrub = scrubber(settings.changes) or str
 
@@ -41,7 +42,7 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
             probes.append(look_at(source))
         except SourceError as error:
             errors.append(error)
-    for one in probes if not settings.follow else ():  # who follows is told of each when it is opened
+    for one in probes if not settings.follows else ():  # who follows is told of each when it is opened
         if one.remark:
             say(one.remark)
     # A visit goes on over log rotation, so what is older is read first; a pipe may never end. Of files whose
@@ -56,7 +57,7 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     others = (
         () if chosen else tuple(one for one in formats.values() if one.detect_automatically and one.driver != "w3c")
     )
-    if settings.follow:  # files to come may be in any
+    if settings.follows:  # files to come may be in any
         used = dict(formats)
     if settings.ignore_groups:
         used = {name: without_fields(spec, settings.ignore_groups) for name, spec in used.items()}

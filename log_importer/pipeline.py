@@ -23,6 +23,7 @@ from log_importer.rejects import Rejects
 from log_importer.rules.ranges import Ranges
 from log_importer.server import Server
 from log_importer.settings import Settings, processors
+from log_importer.sources.spool import Spool
 from log_importer.sources.unicode import text_codec
 from log_importer.tally import Tally
 from log_importer.tracking.replay import TRACKER_FILES, Replay
@@ -107,29 +108,29 @@ def start_pool(settings: Settings, inputs: Inputs) -> Pool:
 
 def run_import(
     settings: Settings, url: str, token: str, ledger: Ledger, say: Callable[[str], None], progress: Progress,
-    watch: Callable[[Report], None] = lambda _: None,
+    watch: Callable[[Report], None] = lambda _: None, spool: Spool | None = None,
 ) -> Report:  # fmt: skip
     """Imports all sources into the server at `url`. What went wrong is in the report; only usage errors are raised.
 
-    `watch` is shown the report now and then while the run goes on.
+    `watch` is shown the report now and then while the run goes on; what `spool` writes is read, where there is one.
     """
     began = time.monotonic()
     report = Report(Tally())
     server = server_of(settings, url, token)
     report.server = server.url if settings.url else ""
     inputs = look(settings, say, ledger)
-    report.errors.extend(() if settings.follow else inputs.errors)
+    report.errors.extend(() if settings.follows else inputs.errors)
     say_elsewhere(ledger, inputs.files, say)
-    if not inputs.probes and not settings.follow:
+    if not inputs.probes and not settings.follows:
         return report
     check_hosts(settings, inputs)
-    if not settings.follow:
+    if not settings.follows:
         check_overlap(inputs.probes, inputs.ends)
     with Interrupt(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool:
         try:
             with (
                 contextlib.closing(server), Rejects(settings.rejects) as rejects,
-                _reader(settings, inputs, ledger, report, progress, interrupt, say) as reader,
+                _reader(settings, inputs, ledger, report, progress, interrupt, say, spool) as reader,
             ):  # fmt: skip
                 chunks = reader.chunks()
                 if not settings.live and all(one.finished for one in inputs.probes):  # nobody needs to be asked
@@ -163,11 +164,11 @@ def run_import(
 
 def _reader(
     settings: Settings, inputs: Inputs, ledger: Ledger, report: Report, progress: Progress, interrupt: Interrupt,
-    say: Callable[[str], None],
+    say: Callable[[str], None], spool: Spool | None,
 ) -> contextlib.AbstractContextManager[Reader | Follower]:  # fmt: skip
     """What reads the sources: once, or as they grow."""
-    if settings.follow:
-        return follow(settings, inputs, ledger, report.tally, report.errors, progress, interrupt.halt.wait, say)
+    if settings.follows:
+        return follow(settings, inputs, ledger, report.tally, report.errors, progress, interrupt.halt.wait, say, spool)
     return contextlib.nullcontext(
         Reader(
             inputs, report.tally, report.errors, progress, settings.max_line_bytes, interrupt.halt.is_set, say,
@@ -189,7 +190,7 @@ class _Run:
         look_on: Callable[[], None],
     ) -> None:  # fmt: skip
         self._live = settings.live
-        self._waits = not settings.follow  # for the server, as long as more waits than memory is meant for
+        self._waits = not settings.follows  # for the server, as long as more waits than memory is meant for
         self._flush_after = max(0.0, settings.flush_after - _UNNOTICED)
         self._look_on = look_on
         self._grace = settings.grace

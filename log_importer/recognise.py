@@ -105,14 +105,19 @@ def recognise(
 
 
 def identify(
-    stream: Stream, ledger: Ledger, before: "Before | None" = None, *, again: bool = False
+    stream: Stream, ledger: Ledger, before: "Before | None" = None, *, again: bool = False, named: str = ""
 ) -> Recognised | None:  # fmt: skip
-    """The known source that `stream` is by its content; changes nothing but for what `again` forgets."""
+    """The known source that `stream` is by its content; changes nothing but for what `again` forgets.
+
+    `named`: only a source that lay there counts, since files that are never copied may be alike.
+    """
     found, disk = None, stream.disk
     assert disk is not None, "a pipe is never known again"
     if stream.position:
         stream.rewind()
     for candidate in _matching(stream, ledger, stream.head(), before or before_on_disk):
+        if named and candidate.record.name != named:
+            continue
         if again and not candidate.record.active:
             ledger.forget(candidate.record)
         elif found is None or _rank(candidate, disk[:2]) > _rank(found, disk[:2]):

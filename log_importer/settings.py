@@ -96,9 +96,14 @@ class Settings:
     progress: bool | None = None  # None: on a terminal
 
     @property
+    def follows(self) -> bool:
+        """Whether files are read as they grow, those of the user or those of the spool."""
+        return self.follow or self.spool is not None
+
+    @property
     def live(self) -> bool:
         """Whether lines are read as they are written, and nobody should wait for more of them."""
-        return self.follow or self.spool is not None or any(map(is_pipe, self.sources))
+        return self.follows or any(map(is_pipe, self.sources))
 
     @property
     def local(self) -> bool:

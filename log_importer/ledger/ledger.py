@@ -19,6 +19,8 @@ from log_importer.ledger.record import Record, Region
 from log_importer.ledger.writer import Job, Writer, Written
 from log_importer.model import BEGINNING, Boundary, Chunk, Disk, Outcome, Request
 
+_GONE = b"deleted"
+"""The hash of no beginning."""
 _SOURCE, _OFFSET, _NUMBER = map(attrgetter, ("source", "offset", "number"))
 
 
@@ -124,6 +126,17 @@ class Ledger:
                 lambda rows: rows.execute("DELETE FROM finished WHERE source = ?", (record.id,)),
                 lambda rows: _shorten_batches(rows, record.id, to.offset),
             )
+
+    def is_done(self, index: int, end: int) -> bool:
+        """Whether all of the run's source `index` before offset `end`, and of earlier runs, is parsed and settled."""
+        with self._lock:
+            return self._parsed_to.get(index, 0) >= end and not self._open[index].regions
+
+    def retire(self, index: int) -> None:
+        """The file of the run's source `index` is deleted, and no other is to be known by its content."""
+        with self._lock:
+            record = self._open[index]
+            self.adopt(record, record.name, Disk(0, 0, 0, 0, b""), 1, _GONE)
 
     def forget(self, record: Record) -> None:
         """Nothing of the source is known any more."""

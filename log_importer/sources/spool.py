@@ -35,6 +35,7 @@ _PATIENCE = 60.0  # seconds that writing may fail before a line is torn
 _GRACE = 1.0  # seconds that `stop` goes on reading a pipe that goes on flowing
 _HUNG = 5.0  # seconds after which `stop` gives up a thread that a disk does not let go
 _CREEP = 1 << 14  # bytes to look for a line end one by one, longer than nearly any line of a web server
+_NEXT = "next"  # a file that is there while another process waits for the folder
 _NO_PIPE = (errno.EINVAL, errno.EBADF)  # or one that we may not read, which reading tells
 _STAYS = LONGEST_LINE + 2 * BLOCK  # bytes that stay free on the disk
 
@@ -47,8 +48,15 @@ class Spool:
     may exceed the bound by 1 MiB, and is then torn; its rest begins the next segment and counts as a line.
     """
 
-    def __init__(self, folder: Path, size: int, say: Callable[[str], None], file: int = 0) -> None:
-        """`size`: the most bytes that all segments may have; `say` is called from the thread; `file` is read."""
+    def __init__(
+        self, folder: Path, size: int, say: Callable[[str], None], file: int = 0, patience: float = 0.0
+    ) -> None:  # fmt: skip
+        """`size`: the most bytes that all segments may have; `say` is called from the thread; `file` is read.
+
+        `patience`: seconds to wait for another process to let go of the folder. A web server that is restarted starts
+        the next one before it has ended this one.
+        """
+        self._patience = patience
         self._folder = folder
         self._size = size
         self._say = say
@@ -76,7 +84,7 @@ class Spool:
         """Takes the folder. Raises `StateError`, `JobLocked` and `SourceError`."""
         _check_open(self._file)  # before another file takes its number
         self._folder = own_folder(self._folder, "spool", "--spool")
-        self._lock = take_lock(self._folder / "spool.lock", "spool", self._locked)
+        self._lock = self._take_lock()
         try:
             self._segments = Segments(self._folder)
             self._recount()
@@ -158,6 +166,25 @@ class Spool:
                 f"{self._folder}: the disk does not answer; up to {BLOCK >> 10} KiB read last may be missing there.",
                 "Look at the disk or mount.",
             )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether another process waits for the folder."""
+        return (self._folder / _NEXT).exists()
+
+    def _take_lock(self) -> int:
+        end = time.monotonic() + self._patience
+        try:
+            while True:
+                try:
+                    return take_lock(self._folder / "spool.lock", "spool", self._locked)
+                except JobLocked:
+                    if time.monotonic() >= end:
+                        raise
+                (self._folder / _NEXT).touch()
+                time.sleep(0.05)
+        finally:
+            (self._folder / _NEXT).unlink(missing_ok=True)
 
     def _locked(self, holder: str) -> JobLocked:
         return JobLocked(

@@ -1,0 +1,186 @@
+"""`--spool`: what comes through a pipe is in files before it is sent, so that no kill and no absent server loses it."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TOKENS, Run, command, environment
+from tests.fault_server import FaultServer, Told, serve
+from tests.oracle import Oracle, lines
+from tests.test_crash import wait_for
+
+
+class Piped:
+    """An import that reads a pipe into a spool."""
+
+    def __init__(self, folder: Path, server: FaultServer, *more: object) -> None:
+        given = ("import", "--url", server.url, "--idsite", 1, "--state-dir", "state", "--json", "--spool", "spool")
+        self.folder = folder
+        self.process = subprocess.Popen(
+            command(*given, "--flush-after", 0.5, "--retry-delay", 0.05, *more, "-"), cwd=folder,
+            env=environment(folder, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.admin}), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def spooled(self) -> int:
+        """Bytes in the spool."""
+        return sum(path.stat().st_size for path in (self.folder / "spool").glob("spool-*.log"))
+
+    def end(self, code: int | None = None) -> bytes:
+        """Ends the pipe and waits for the process; what it said."""
+        _, said = self.process.communicate(timeout=60)
+        assert b"Traceback" not in said, said
+        if code is not None:
+            assert self.process.returncode == code, said
+        return said
+
+
+def test_what_is_spooled_is_sent_and_its_files_go(tmp_path: Path) -> None:
+    oracle = Oracle()
+    with serve(oracle) as server:
+        piped = Piped(tmp_path, server, "--spool-size", 1 << 20)
+        for number in range(0, 20_000, 100):  # more than the spool may hold
+            piped.write(lines(range(number, number + 100)))
+        piped.end(0)
+    assert oracle.stored and sorted(oracle.stored) == list(range(20_000))
+    assert oracle.out_of_order() == []
+    assert piped.spooled() == 0
+
+
+def test_a_line_is_sent_soon_also_when_it_is_the_only_one(tmp_path: Path) -> None:
+    oracle = Oracle()
+    with serve(oracle) as server:
+        piped = Piped(tmp_path, server)
+        for number in range(3):
+            piped.write(lines([number]))
+            wait_for(lambda number=number: number in oracle.stored, 15)
+        piped.end(0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_came_before_a_kill_is_sent_by_the_next_run(number: int, tmp_path: Path) -> None:
+    oracle = Oracle(seconds_per_hit=0.001)
+    with serve(oracle) as server:
+        first = Piped(tmp_path, server, "--recorder-max-payload-size", 20, "--grace", 0.2)
+        first.write(lines(range(3000)))
+        wait_for(lambda: len(oracle.stored) > 100, 30)
+        first.process.send_signal(number)
+        first.process.wait(30)
+        first.end()
+        left = len(oracle.stored)
+        second = Piped(tmp_path, server)
+        second.write(lines(range(3000, 3100)))
+        second.end(0)
+    assert left < 3000
+    assert oracle.missing(range(3100)) == []
+    assert len(oracle.repeated()) <= 20 * 16, "twice is only what was in flight"
+    assert second.spooled() == 0
+
+
+def test_the_writer_goes_on_while_the_server_is_away_and_waits_when_the_spool_is_full(tmp_path: Path) -> None:
+    oracle = Oracle()
+    away = threading.Event()
+    away.set()
+    with serve(
+        lambda posted: Told(503, b"away") if away.is_set() and b"ping" not in posted.body else oracle(posted)
+    ) as server:
+        piped = Piped(tmp_path, server, "--spool-size", 2 << 20)
+        written = 0
+
+        def write() -> None:
+            nonlocal written
+            while written < 20_000:
+                piped.write(lines(range(written, written + 100)))
+                written += 100
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_for(lambda: piped.spooled() > 1_500_000, 30)
+        time.sleep(3)
+        waiting, held = written, piped.spooled()
+        time.sleep(1)
+        assert (written, writer.is_alive()) == (waiting, True), "the writer waits"
+        assert held <= 2 << 20
+        away.clear()
+        writer.join(60)
+        said = piped.end(0)
+    assert sorted(oracle.stored) == list(range(20_000)), "nothing is dropped"
+    assert b"full" in said
+
+
+def test_the_next_process_takes_over_from_one_whose_pipe_has_ended(tmp_path: Path) -> None:
+    """As when a web server is restarted: the server is away, so that the first cannot end by itself."""
+    oracle = Oracle()
+    away = threading.Event()
+    away.set()
+    with serve(
+        lambda posted: Told(503, b"away") if away.is_set() and b"ping" not in posted.body else oracle(posted)
+    ) as server:
+        first = Piped(tmp_path, server, "--grace", 1)
+        first.write(lines(range(100)))
+        assert first.process.stdin is not None
+        first.process.stdin.close()
+        first.process.stdin = None
+        wait_for(lambda: first.spooled() > 0, 20)
+        time.sleep(1)
+        assert first.process.poll() is None, "it waits for the server"
+        second = Piped(tmp_path, server)
+        second.write(lines(range(100, 200)))
+        first.end()
+        away.clear()
+        second.end(0)
+    assert sorted(oracle.stored) == list(range(200))
+
+
+def test_two_alike_segments_are_both_sent(tmp_path: Path) -> None:
+    """Each process begins a file of its own, and what a log says at two times may be the same."""
+    oracle = Oracle()
+    with serve(oracle) as server:
+        for _ in range(2):
+            piped = Piped(tmp_path, server)
+            piped.write(lines(range(3)))
+            piped.process.send_signal(signal.SIGSTOP)
+            piped.process.send_signal(signal.SIGCONT)
+            piped.end(0)
+    assert sorted(oracle.stored) == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--spool", "spool", "a.log"), "--spool is for standard input alone."),
+        (("--follow", "-"), "--follow is for files; a pipe is read as it comes anyway."),
+        (("--from-now", "a.log"), "--from-now is given, but no --follow."),
+        (("--follow", "--dry-run", "a.log"), "--dry-run and --follow exclude each other."),
+        (("--follow", "--again", "a.log"), "--again and --follow exclude each other."),
+    ],
+)
+def test_options_that_do_not_fit_together_are_a_sentence(
+    given: tuple[str, ...], says: str, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "a.log").write_bytes(lines(range(3)))
+    done = run("import", "--local", "--state-dir", "state", *given)
+    assert (done.code, says in done.err) == (2, True), done
+    assert not (tmp_path / "state" / "receiver.sqlite3").exists()
+
+
+def test_a_spool_that_another_holds_is_a_sentence(tmp_path: Path) -> None:
+    with serve(Oracle()) as server:
+        first = Piped(tmp_path, server)
+        wait_for(lambda: (tmp_path / "spool").exists(), 20)
+        second = Piped(tmp_path, server, "--grace", 0.1, "--job", "other")
+        os.close(second.process.stdin.fileno()) if False else None
+        second.process.wait(60)
+        said = second.end(6)
+        first.end(0)
+    assert b"uses this spool" in said
