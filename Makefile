@@ -25,6 +25,7 @@ bench: .venv/.dev
 	$(BIN)/python -m bench.server_cost
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.hostile
+	$(BIN)/python -m bench.follow
 	$(BIN)/python -m bench.faults
 
 FILE ?= tests/data/matomo-exchanges/exchanges.jsonl

@@ -1,16 +1,22 @@
-"""What is offered for a nightly run works as it stands: crontab, units, logrotate's snippet, settings."""
+"""What is offered works as it stands: crontab, units, logrotate's snippet, settings. `tests/live` has the pipes."""
 
+import contextlib
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from log_importer.settings import Settings
 from tests.conftest import ROOT, TOKENS, Done, environment, missing
 from tests.fault_server import serve
-from tests.oracle import lines
+from tests.oracle import Oracle, lines
+from tests.test_crash import wait_for
 
 DEPLOY = ROOT / "deploy"
 
@@ -91,12 +97,57 @@ def test_the_crontab_names_a_time_and_a_user() -> None:
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         missing("systemd-analyze")
-    for name in ("log-importer.service", "log-importer.timer"):
+    for name in ("log-importer.service", "log-importer.timer", "log-importer-follow.service"):
         text = (DEPLOY / name).read_text().replace("User=log-importer", "User=daemon")
+        text = text.replace("ExecStart=log-importer", f"ExecStart={Path(sys.executable).with_name('log-importer')}")
         (tmp_path / name).write_text(text)
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.glob("log-importer.*")))],
+        ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.glob("log-importer*")))],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     complaints = [line for line in done.stderr.splitlines() if "log-importer" in line]
     assert (done.returncode, complaints) == (0, []), done.stderr
+
+
+def setting(name: str) -> str:
+    """A setting of the unit that follows."""
+    (found,) = re.findall(rf"^{name}=(.*)$", (DEPLOY / "log-importer-follow.service").read_text(), re.MULTILINE)
+    return str(found)
+
+
+@contextlib.contextmanager
+def unit(folder: Path, url: str) -> Iterator["subprocess.Popen[str]"]:
+    """The command of the unit that follows, as systemd starts it: without a shell."""
+    line = shlex.split(placed(setting("ExecStart"), folder, url))
+    line[0] = str(Path(sys.executable).with_name(line[0]))
+    variables = environment(folder, {"LOG_IMPORTER_FLUSH_AFTER": "1"})
+    process = subprocess.Popen(
+        line, cwd="/", env=variables, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_unit_that_follows_is_ended_and_goes_on_when_it_is_started_again(tmp_path: Path) -> None:
+    log, stored = tmp_path / "access.log", Oracle()
+    with serve(stored) as server:
+        for turn in range(2):
+            with log.open("ab") as file:
+                file.write(lines(range(20 * turn, 20 * turn + 10)))
+            with unit(tmp_path, server.url) as process:
+                wait_for(lambda turn=turn: len(stored.stored) == 20 * turn + 10)
+                with log.open("ab") as file:
+                    file.write(lines(range(20 * turn + 10, 20 * turn + 20)))
+                wait_for(lambda turn=turn: len(stored.stored) == 20 * turn + 20)
+                process.send_signal(signal.SIGTERM)
+                code = process.wait(int(setting("TimeoutStopSec")))
+            assert code == int(setting("SuccessExitStatus"))
+    assert sorted(stored.stored) == list(range(40))
+    assert stored.out_of_order() == []
+
+
+def test_the_unit_that_follows_is_given_the_time_to_send_what_it_read() -> None:
+    assert int(setting("TimeoutStopSec")) > Settings().grace
