@@ -61,21 +61,12 @@ def follow(
     """What follows the sources of the settings, or `spool`. Raises `SourceError` where one could never appear."""
     since = ledger.about.get(_CAUGHT_UP)
     sources = settings.sources if spool is None else (spool.pattern,)
-    names = Names(sources, settings.encoding, float(since) if since else ledger.last_began, ledger.pending)
+    names = Names(sources, settings.encoding, float(since) if since else ledger.last_began)
     assert inputs.probe is not None
     follower = Follower(
-        names,
-        inputs.probe,
-        ledger,
-        tally,
-        errors,
-        progress,
-        settings.max_line_bytes,
-        pause,
-        say,
-        settings.from_now,
+        names, inputs.probe, ledger, tally, errors, progress, settings.max_line_bytes, pause, say, settings.from_now,
         spool,
-    )
+    )  # fmt: skip
     try:
         yield follower
     finally:
@@ -118,7 +109,7 @@ class Follower:
         self._kept = 0.0
 
     def chunks(self) -> Iterator[Chunk | Wait]:
-        """The chunks, and what to wait for between them; ends when it is told to stop."""
+        """The chunks, and what to wait for between them; ends when it is told to stop, or the spool has ended."""
         pause = _SHORTEST
         while not self._pause(0):
             ended = self._spool is not None and self._spool.ended  # before the look: what comes between is missed
@@ -252,13 +243,23 @@ class Follower:
         known = identify(stream, self._ledger, self._before)
         if known is not None and known.over:
             return False
-        if found.old and (known is None or not known.undone):
+        if found.old and known is None and not self._began_since(found):
             return False
         if known is not None and known.record.id in self._owners:
             known = self._beside(found, stream, known)
             if known is None:
                 return False
         return self._read_from(found, stream, known)
+
+    def _began_since(self, found: Seen) -> bool:
+        """Whether a rotated file that looks old has nothing but new lines.
+
+        logrotate gives what it compresses the time that the log had before its writer let go of it.
+        """
+        if not found.moved:
+            return False
+        began = self._probe(found.source).first_time
+        return began is not None and began >= found.since - _LATE
 
     def _beside(self, found: Seen, stream: Stream, known: Recognised) -> Recognised | None:
         """A file that goes on where one that is open does; what to read of it, if anything."""

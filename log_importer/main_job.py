@@ -1,8 +1,7 @@
 """One `import` from settings to exit code: the job opened, the run, the summary."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from log_importer.arguments import make_settings
@@ -13,25 +12,10 @@ from log_importer.metrics import watch_of, write_metrics
 from log_importer.pipeline import run_import
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
-from log_importer.settings import Settings
 from log_importer.showing import show
-from log_importer.sources.spool import Spool
+from log_importer.spooling import reading, spooling
 from log_importer.state import job_ledger, open_state
 from log_importer.summary import destination
-
-_NEXT = 10.0
-"""Seconds, beside those of --grace, after which a process that holds a spool should have let go of it."""
-
-
-@contextlib.contextmanager
-def spool_of(settings: Settings, say: Callable[[str], None]) -> Iterator[Spool | None]:
-    """The spool that standard input is written to, begun; `None` where none is wanted."""
-    if settings.spool is None:
-        yield None
-        return
-    with Spool(settings.spool, settings.spool_size, say, patience=settings.grace + _NEXT) as spool:
-        spool.start()
-        yield spool
 
 
 def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bool) -> int:
@@ -49,15 +33,15 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
         progress.close()
         title = f"Dry run for {destination(settings.address, settings.site_title, str(receiver_database(state)))}"
         return show(report, f"{title}: nothing was sent", state, say, json=settings.json)
-    with (
-        spool_of(settings, say) as spool,
-        open_job(settings, job_ledger(state, settings.job_key), say) as job,
-    ):
-        report = job.report = run_import(
-            settings, job.url, job.token, job.ledger, say, progress, watch_of(settings, say), spool
-        )
-        if held := len(job.ledger.held()):
-            say(f"Lines of earlier runs that are held: {held:,}; log-importer status lists, retry sends them.")
+    with spooling(settings, say) as spool:
+        with reading(spool, settings, say), open_job(settings, job_ledger(state, settings.job_key), say) as job:
+            report = job.report = run_import(
+                settings, job.url, job.token, job.ledger, say, progress, watch_of(settings, say), spool
+            )
+            if held := len(job.ledger.held()):
+                say(f"Lines of earlier runs that are held: {held:,}; log-importer status lists, retry sends them.")
+        if spool is not None and report.interrupted:
+            spool.stop(settings.grace)
     if settings.metrics_file is not None:
         try:
             write_metrics(settings.metrics_file, report, time.time())

@@ -41,19 +41,27 @@ class Seen(NamedTuple):
 
     source: Source
     named: bool = True  # else it is known as the rotated file of one that is
-    old: bool = False  # not written to since all was read: only what waits to be sent is wanted of it
+    since: float = 0.0  # when all of its log had been read last, in seconds since 1970 UTC
+
+    @property
+    def old(self) -> bool:
+        """Whether it was not written to since, so that only of a source that is known anything can be wanted."""
+        return _latest(self.source.mtime_ns) < self.since * _SECOND
+
+    @property
+    def moved(self) -> bool:
+        """Whether it was made, renamed or given another time since."""
+        return _latest(self.source.ctime_ns) >= self.since * _SECOND
 
 
 class Names:
     """The arguments. All times are in seconds."""
 
-    def __init__(self, arguments: Sequence[str], encoding: str, since: float | None, pending: bool) -> None:
+    def __init__(self, arguments: Sequence[str], encoding: str, since: float | None) -> None:
         """`since` is when, in an earlier run, all that was followed had been read; `None` where there was none.
 
-        `pending`: not all of that was sent, so that older rotated files are wanted too. Raises `SourceError` where a
-        file could never appear.
+        Raises `SourceError` where a file could never appear.
         """
-        self._pending = pending
         self._names = [_Name(argument) for argument in dict.fromkeys(arguments)]
         self._encoding = encoding
         self.caught_up = time.time() if since is None else since
@@ -106,11 +114,9 @@ class Names:
         if name.path is None or time.monotonic() >= name.looked_for:
             return []
         found, _ = find_sources([str(path) for path in rotated(name.path)], self._encoding)
-        since = int(name.since * _SECOND)
-        seen = [Seen(one, named=False, old=_latest(one) < since) for one in found if one.size is not None]
-        return [one for one in seen if self._pending or not one.old]
+        return [Seen(one, named=False, since=name.since) for one in found if one.size is not None]
 
 
-def _latest(source: Source) -> int:
-    """When it may have been written to last, in nanoseconds since 1970 UTC."""
-    return source.mtime_ns + (_TICK if source.mtime_ns % _SECOND else _SECOND)
+def _latest(time_ns: int) -> int:
+    """The latest that a file's time may stand for, in nanoseconds since 1970 UTC."""
+    return time_ns + (_TICK if time_ns % _SECOND else _SECOND)

@@ -158,11 +158,12 @@ def _rank(found: Recognised, file: tuple[int, int]) -> tuple[bool, int, bool]:
 def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> list[Recognised]:
     """What the content allows it to be: the same bytes before a place where reading of that source ended."""
     candidates = ledger.candidates(head, fingerprint)
+    passed: dict[int, bool] = {}  # number of a record -> whether the last place that reading has passed is the same
     places: dict[int, list[tuple[Record, Boundary]]] = {}
     for record in candidates:
         if record.present and record.end.offset < min(HEAD, len(head)) and record.head != fingerprint(head):
             continue  # both are there at once, and all that they share is a few lines
-        for boundary in record.boundaries:
+        for boundary in record.milestones:
             places.setdefault(boundary.offset, []).append((record, boundary))
     found: dict[int, Recognised] = {}
     for offset in sorted(places):
@@ -170,7 +171,8 @@ def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> li
         if last is None:
             break
         for record, boundary in places[offset]:
-            if fingerprint(last) == boundary.tail:
+            passed[record.id] = fingerprint(last) == boundary.tail
+            if passed[record.id] and boundary.offset >= record.mark.offset:
                 in_line = bool(last) and not last.endswith(b"\n")
                 # What another file of this run has brought is under way.
                 undone = array("Q") if record.active else record.undone_before(boundary.offset)
@@ -180,7 +182,9 @@ def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> li
     length, tail = stream.end()
     for record in candidates:
         # An older copy, or one that is still being made: its lines were read from another file.
-        if length < record.end.offset and before(record, stream, length) == tail:
+        if length < record.end.offset and (
+            before(record, stream, length) == tail or (passed.get(record.id) and _emptied(record, stream))
+        ):  # fmt: skip
             found[record.id] = Recognised(record, record.end, False, array("Q"), over=True)
     return [one for one in (_settled(one, stream, length) for one in found.values()) if one is not None]
 
@@ -207,6 +211,20 @@ def _is_elsewhere(record: Record, others: Sequence[Source]) -> bool:
         if fingerprint(head[: record.head_length]) == record.head and tail and fingerprint(tail) == record.end.tail:
             return True
     return False
+
+
+def _emptied(record: Record, stream: Stream) -> bool:
+    """Whether the file that the source was last seen in was emptied since, as `copytruncate` does."""
+    try:
+        with Stream(Source(record.name, Path(record.name), 0)) as other:
+            place = other.disk and other.disk[:2]
+            if place != (record.device, record.inode) or place == (stream.disk and stream.disk[:2]):
+                return False
+            other.head()
+            last = other.go_to(record.end.offset)
+            return last is None or fingerprint(last) != record.end.tail
+    except (SourceError, OSError):
+        return False
 
 
 def before_on_disk(record: Record, stream: Stream, offset: int) -> bytes | None:

@@ -46,7 +46,7 @@ CREATE TABLE finished (                  -- files that hold no more than is done
     source    INTEGER NOT NULL,
     PRIMARY KEY (device, inode)
 ) WITHOUT ROWID;
-CREATE TABLE chunk (                     -- parsed behind the mark: done, but for requests that no batch has
+CREATE TABLE chunk (                     -- parsed: behind the mark done, but for requests that no batch has
     source   INTEGER NOT NULL,
     start    INTEGER NOT NULL,
     offset   INTEGER NOT NULL,           -- where it ends

@@ -73,11 +73,6 @@ class Ledger:
         """Where the sources lay when last seen."""
         return {record.name for record in self._records.values()}
 
-    @property
-    def pending(self) -> bool:
-        """Whether an earlier run left lines unsent."""
-        return any(record.undone for record in self._records.values())
-
     def finished(self, disk: Disk) -> Record | None:
         """The source that the file holds no more of than is done, as it lay on disk then."""
         source = self._finished.get(disk)
@@ -118,6 +113,7 @@ class Ledger:
         """What was parsed behind `to` is no longer there, as after a power cut."""
         with self._lock:
             record.regions = [region for region in record.regions if region.after.offset <= to.offset]
+            record.passed = [region for region in record.passed if region.after.offset <= to.offset]
             record.undone = record.undone_before(to.offset)
             record.doubts = {offset: times for offset, times in record.doubts.items() if offset < to.offset}
             self._finished = {disk: source for disk, source in self._finished.items() if source != record.id}
@@ -190,9 +186,9 @@ class Ledger:
         if not requests and not chunk.data.endswith(b"\n"):
             return  # half a line, perhaps: once it has grown, it may be one
         record.regions.append(Region(start, after, len(requests)))
-        row = (record.id, start, *after, pack(requests), proof(record.id, start, *after))
+        row = _chunk_row(record.id, start, after, requests)
         self._put(
-            lambda rows: rows.execute("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row),
+            lambda rows: rows.execute(_INTO_CHUNK, row),
             _counting(record.id, counts),
             *self._moving(record, record.advance()),
         )
@@ -363,16 +359,19 @@ class Ledger:
         if not moved:
             return []
         place, checksum, mark = record.mark.offset, _proof(record), (*record.mark,)
+        passed = [_chunk_row(record.id, region.start, region.after, ()) for region in record.passed]
         return [
             lambda rows: rows.execute(
                 "UPDATE source SET offset = ?, line = ?, header = ?, tail = ?, proof = ? WHERE id = ?",
                 (*mark, checksum, record.id),
             ),
             lambda rows: rows.execute("DELETE FROM chunk WHERE source = ? AND start < ?", (record.id, place)),
+            lambda rows: rows.executemany(_INTO_CHUNK, passed),
             lambda rows: rows.execute("DELETE FROM batch WHERE source = ? AND last < ?", (record.id, place)),
         ]
 
 
+_INTO_CHUNK = "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _INTO_BATCH = "INSERT OR REPLACE INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SETTLED = f"UPDATE batch SET state = {SETTLED} WHERE id = ?"  # noqa: S608 - our number
 
@@ -397,6 +396,10 @@ def _batch_row(
 ) -> tuple[object, ...]:  # fmt: skip
     last = offsets[-1]
     return (batch, source, last, state, pack(offsets), pack(numbers), proof(batch, source, last))
+
+
+def _chunk_row(source: int, start: int, after: Boundary, requests: Sequence[int]) -> tuple[object, ...]:
+    return (source, start, *after, pack(requests), proof(source, start, *after))
 
 
 def _proof(record: Record) -> int:

@@ -78,7 +78,11 @@ def _regions(database: sqlite3.Connection, records: Mapping[int, Record]) -> dic
     for source, start, packed, checksum, *after in rows:
         if source not in records or checksum != proof(source, start, *after):
             raise ValueError("a chunk is not as it was written")
-        records[source].regions.append(Region(start, Boundary(*after), 0))
+        region = Region(start, Boundary(*after), 0)
+        if start < records[source].mark.offset:
+            records[source].passed.append(region)
+            continue
+        records[source].regions.append(region)
         requests[source].append(unpack(packed))
     return requests
 

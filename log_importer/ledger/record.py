@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from log_importer.model import Boundary
 
+_PASSED = 32
+
 
 @dataclass(slots=True)
 class Region:
@@ -33,6 +35,8 @@ class Record:
     mark: Boundary = field(default_factory=Boundary)
     incomplete: str = ""
     regions: list[Region] = field(default_factory=list)
+    passed: list[Region] = field(default_factory=list)
+    """Some before the mark: where they end, a copy is known that was made before the last of them was read."""
     undone: "array[int]" = field(default_factory=lambda: array("Q"))
     """Offsets of the lines behind the mark that an earlier run parsed and did not settle, ascending."""
     doubts: Mapping[int, int] = field(default_factory=dict)
@@ -54,6 +58,11 @@ class Record:
         """The undone lines before offset `end`."""
         return self.undone[: bisect_right(self.undone, end - 1)]
 
+    @property
+    def milestones(self) -> Sequence[Boundary]:
+        """Places that reading has passed, ascending."""
+        return [*(region.after for region in self.passed), *self.boundaries]
+
     def settle(self, offsets: Iterable[int]) -> bool:
         """These lines are done; whether the mark has moved."""
         ascending = sorted(offsets)
@@ -70,5 +79,8 @@ class Record:
         done = next((number for number, region in enumerate(self.regions) if region.left), len(self.regions))
         if done:
             self.mark = self.regions[done - 1].after
+            self.passed += self.regions[:done]
             del self.regions[:done]
+            while len(self.passed) > _PASSED:  # the older, the fewer are enough
+                del self.passed[: _PASSED // 2 : 2]
         return bool(done)

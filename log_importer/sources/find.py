@@ -22,6 +22,7 @@ class Source:
     size: int | None = None  # bytes as it lies on disk; `None` for streams
     encoding: str = ""  # where a newline is not one byte: UTF-16 or UTF-32 without a byte order mark
     mtime_ns: int = 0  # when it was last written, in nanoseconds since 1970 UTC
+    ctime_ns: int = 0  # and when it was made, renamed or given that time
     place: tuple[int, int] = (0, 0)  # device and inode
 
 
@@ -57,7 +58,7 @@ def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Sou
                 seen.add((status.st_dev, status.st_ino))
                 size = status.st_size if stat.S_ISREG(status.st_mode) else None
                 place = (status.st_dev, status.st_ino)
-                sources.append(Source(str(path), path, size, wide, status.st_mtime_ns, place))
+                sources.append(Source(str(path), path, size, wide, status.st_mtime_ns, status.st_ctime_ns, place))
     return sources, errors
 
 

@@ -1,19 +1,26 @@
 """The files of a spool, one written after the other; what is known of them is what lies in the folder."""
 
 import errno
+import fcntl
 import glob
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
+_ABANDONED = 60.0
+"""Seconds after which an empty one is deleted: its process was killed before the first byte."""
 _durable = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 class Segments:
-    """`spool-0000000001.log` and so on; at most one of them is being written, by one thread."""
+    """`spool-0000000001.log` and so on; we write one at a time, by one thread, and so may other processes.
+
+    Whoever writes one holds its lock, which a process that is killed loses.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """`folder` exists and is ours alone. Each file of an earlier process counts as finished, however it ends.
+        """`folder` exists, and is our user's alone. Each file of an earlier process is finished, however it ends.
 
         A process that was killed may have left half a line at the end of its last one. Another is begun behind it,
         so that no line of this process is glued to it. Raises `OSError`.
@@ -30,12 +37,13 @@ class Segments:
         """Whether a loss of power would lose some of it."""
         self._folder = folder
         self._file = -1
+        self._number = 0
         self._linked = False  # whether its name, too, outlives a loss of power
-        found = self._found()
-        self._number = int(found[-1].stem.removeprefix("spool-")) if found else 0
-        for path in found:
-            if not path.stat().st_size:  # its process was killed before the first byte
-                path.unlink()
+        for path in self._found():
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                if not status.st_size and time.time() - status.st_mtime > _ABANDONED:
+                    path.unlink()
 
     def count(self) -> tuple[int, int]:
         """How many finished ones lie in the folder, and the bytes of all. Raises `OSError`."""
@@ -43,8 +51,21 @@ class Segments:
         for path in self._found():
             with suppress(FileNotFoundError):  # removed just now
                 used += path.stat().st_size
-                finished += path.name != self.writing
+                finished += self.complete(path)
         return finished, used
+
+    def complete(self, path: Path) -> bool:
+        """Whether nobody writes to it any more; of one that is not empty. Raises `OSError`."""
+        if path.name == self.writing:
+            return False
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(file)
+        return True
 
     def write(self, data: memoryview) -> int:
         """Appends the beginning of `data`, to a new one where none is being written; the bytes of it written.
@@ -112,10 +133,16 @@ class Segments:
         self._file, self.size, self.in_line, self.writing = -1, 0, False, ""
 
     def _begin(self) -> None:
-        self.writing = f"spool-{self._number + 1:010}.log"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._file = os.open(self._folder / self.writing, flags, 0o600)
-        self._number += 1
+        found = self._found()
+        number = max(self._number, int(found[-1].stem.removeprefix("spool-")) if found else 0)
+        while self._file < 0:
+            number += 1
+            self.writing = f"spool-{number:010}.log"
+            with suppress(FileExistsError):  # another process was quicker
+                self._file = os.open(self._folder / self.writing, flags, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._number = number
         self._linked = False
 
     def _grow(self, count: int) -> None:

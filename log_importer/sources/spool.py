@@ -8,17 +8,19 @@ than 16 KiB with which a segment ends, a block is read and at once written: a ki
 64 KiB, and while writing fails a block waits in memory.
 """
 
+import contextlib
 import errno
 import os
 import select
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 from log_importer.errors import JobLocked, SourceError, StateError
+from log_importer.sources.fingerprint import fingerprint
 from log_importer.sources.segments import Segments
 from log_importer.state import own_folder, take_lock
 
@@ -35,7 +37,9 @@ _PATIENCE = 60.0  # seconds that writing may fail before a line is torn
 _GRACE = 1.0  # seconds that `stop` goes on reading a pipe that goes on flowing
 _HUNG = 5.0  # seconds after which `stop` gives up a thread that a disk does not let go
 _CREEP = 1 << 14  # bytes to look for a line end one by one, longer than nearly any line of a web server
-_NEXT = "next"  # a file that is there while another process waits for the folder
+_NEXT = "next"  # a file that is there while another process waits to read the segments
+_JOB = "job"  # the file that says what the segments are for
+_TURN = 0.1  # seconds between two attempts to be the one who reads them
 _NO_PIPE = (errno.EINVAL, errno.EBADF)  # or one that we may not read, which reading tells
 _STAYS = LONGEST_LINE + 2 * BLOCK  # bytes that stay free on the disk
 
@@ -48,15 +52,8 @@ class Spool:
     may exceed the bound by 1 MiB, and is then torn; its rest begins the next segment and counts as a line.
     """
 
-    def __init__(
-        self, folder: Path, size: int, say: Callable[[str], None], file: int = 0, patience: float = 0.0
-    ) -> None:  # fmt: skip
-        """`size`: the most bytes that all segments may have; `say` is called from the thread; `file` is read.
-
-        `patience`: seconds to wait for another process to let go of the folder. A web server that is restarted starts
-        the next one before it has ended this one.
-        """
-        self._patience = patience
+    def __init__(self, folder: Path, size: int, say: Callable[[str], None], file: int = 0) -> None:
+        """`size`: the most bytes that all segments may have; `say` is called from the thread; `file` is read."""
         self._folder = folder
         self._size = size
         self._say = say
@@ -65,10 +62,10 @@ class Spool:
         # Reading goes on only with some room: else each few bytes set free would become a segment of a few bytes.
         self._enough = min(BLOCK, max(1, size // _SEGMENTS))
         self._segments: Segments
-        self._lock = -1
         self._wakes = self._woken = -1
         self._thread: threading.Thread | None = None
         self._stop_by = float("inf")  # by the monotonic clock
+        self._to_the_end = False
         self._over = False
         self._failure: BaseException | None = None
         self._used = 0  # bytes, or more than there are: what was removed since is subtracted when it matters
@@ -81,15 +78,13 @@ class Spool:
         self._said: dict[str, float] = {}
 
     def __enter__(self) -> "Spool":
-        """Takes the folder. Raises `StateError`, `JobLocked` and `SourceError`."""
+        """Takes the folder. Raises `StateError` and `SourceError`."""
         _check_open(self._file)  # before another file takes its number
         self._folder = own_folder(self._folder, "spool", "--spool")
-        self._lock = self._take_lock()
         try:
             self._segments = Segments(self._folder)
             self._recount()
         except OSError as error:
-            os.close(self._lock)
             raise StateError(f"{self._folder}: the spool cannot be read: {_reason(error)}.") from None
         self._woken, self._wakes = os.pipe()
         os.set_blocking(self._woken, False)
@@ -102,7 +97,7 @@ class Spool:
         self.stop()
         if self._thread is not None and self._thread.is_alive():
             return  # it still uses these files
-        for file in (self._lock, self._woken, self._wakes):
+        for file in (self._woken, self._wakes):
             os.close(file)
         self._wakes = -1
 
@@ -137,7 +132,10 @@ class Spool:
 
         Ask before reading it to its end, not after: between the two, lines may come.
         """
-        return path.name != self._segments.writing
+        try:
+            return self._segments.complete(path)
+        except OSError:
+            return False  # whoever reads it says why
 
     def remove(self, path: Path) -> None:
         """Deletes a complete segment, whose every line is done, so that there is room again. Raises `StateError`."""
@@ -149,47 +147,69 @@ class Spool:
             raise StateError(f"{path}: cannot be removed: {_reason(error)}.", "Look at the folder's rights.") from None
         self._wake()
 
-    def stop(self) -> None:
+    def stop(self, to_the_end: float = 0.0) -> None:
         """Takes what lies in the pipe, for up to a second and as far as there is room, and ends the thread.
 
         What is left in the pipe is left to the next process that reads it. A pipe that goes on flowing may be left in
-        the middle of a line. Errors are told by `ended`.
+        the middle of a line. With `to_the_end` the pipe's end is waited for, for so many seconds: a web server that is
+        restarted gives the next process a pipe of its own, and goes on writing into this one for a while. Errors are
+        told by `ended`.
         """
-        self._stop_by = min(self._stop_by, time.monotonic() + _GRACE)
+        self._to_the_end = to_the_end > 0
+        self._stop_by = min(self._stop_by, time.monotonic() + (to_the_end or _GRACE))
         self._wake()
         if self._thread is None:
             self._over = True
             return
-        self._thread.join(_HUNG)
+        self._thread.join(to_the_end + _HUNG)
         if self._thread.is_alive():
             self._failure = StateError(
                 f"{self._folder}: the disk does not answer; up to {BLOCK >> 10} KiB read last may be missing there.",
                 "Look at the disk or mount.",
             )
 
+    @contextlib.contextmanager
+    def reading(self, job: str, wait: Callable[[float], bool]) -> Iterator[None]:
+        """While it is held, nobody else reads the segments, whose lines are all for `job`.
+
+        Where another process does, it is waited for: it, or a web server's old one, sends what we write meanwhile.
+        `wait` pauses for so many seconds, and ends it by returning true. Raises `JobLocked` where that is for another
+        job, and `StateError`.
+        """
+        wants, mark = self._folder / _NEXT, fingerprint(job.encode()).hex()
+        while True:
+            try:
+                lock = take_lock(self._folder / "spool.lock", "spool", self._locked)
+                break
+            except JobLocked:
+                if self._job() not in ("", mark):
+                    raise
+            wants.touch()
+            if wait(_TURN):
+                raise KeyboardInterrupt
+        try:
+            wants.unlink(missing_ok=True)
+            (self._folder / _JOB).touch(0o600)
+            (self._folder / _JOB).write_text(mark)
+            yield
+        finally:
+            os.close(lock)
+
     @property
     def wanted(self) -> bool:
-        """Whether another process waits for the folder."""
+        """Whether another process waits to read the segments."""
         return (self._folder / _NEXT).exists()
 
-    def _take_lock(self) -> int:
-        end = time.monotonic() + self._patience
+    def _job(self) -> str:
         try:
-            while True:
-                try:
-                    return take_lock(self._folder / "spool.lock", "spool", self._locked)
-                except JobLocked:
-                    if time.monotonic() >= end:
-                        raise
-                (self._folder / _NEXT).touch()
-                time.sleep(0.05)
-        finally:
-            (self._folder / _NEXT).unlink(missing_ok=True)
+            return (self._folder / _JOB).read_text()
+        except OSError:
+            return ""
 
     def _locked(self, holder: str) -> JobLocked:
         return JobLocked(
-            f"{self._folder}: another process (process {holder}) uses this spool; nothing was read.",
-            "Give each pipe a folder of its own with --spool.",
+            f"{self._folder}: another process (process {holder}) uses this spool for another job; nothing was read.",
+            "Give each job a folder of its own with --spool.",
         )
 
     def _run(self) -> None:
@@ -269,6 +289,9 @@ class Spool:
         """Waits for the pipe; False where we are to stop, and it is empty or time is up."""
         while not self._stopping:
             if self._wait([self._file], None):
+                return True
+        while self._to_the_end and (left := self._stop_by - time.monotonic()) > 0:
+            if self._wait([self._file], left):
                 return True
         return self._wait([self._file], 0) and time.monotonic() < self._stop_by
 

@@ -2,9 +2,11 @@
 
 import gzip
 import os
+import re
 import shutil
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -89,7 +91,8 @@ def test_a_compressed_log_that_bears_a_time_before_its_last_lines_is_read() -> N
             log.touch()  # and nothing comes before the next rotation
             time.sleep(3)
             follower.stop()
-        late.write_bytes(lines(range(100, 120)))
+        now = f"[{datetime.now(UTC):%d/%b/%Y:%H:%M:%S} +0000]".encode()
+        late.write_bytes(re.sub(rb"\[.*?\]", now, lines(range(100, 120))))
         writer = Writer("late", folder, 0, f"cat {late} >> {log}.1")
         Rotation(writer, "create, compressed at once").rotate()
         done = goes_on(stored, tracker.url, folder)

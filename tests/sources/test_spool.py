@@ -592,13 +592,40 @@ def test_what_is_written_is_brought_to_the_disk_once_a_second_and_at_the_end(tmp
     assert len(re.findall(r"\bfsync", calls.read_text())) == 1, "its name in the folder"
 
 
-def test_two_processes_never_share_a_spool(tmp_path: Path) -> None:
-    with spooling(tmp_path / "s"):
-        locked = rf"another process \(process {os.getpid()}\) uses this spool"
-        with pytest.raises(JobLocked, match=locked), spooling(tmp_path / "s"):
-            pass
-    with spooling(tmp_path / "s"):  # given free
-        pass
+def test_two_processes_write_side_by_side_and_one_reads(tmp_path: Path) -> None:
+    """As when a web server is restarted: the old one's last requests are still being written."""
+    with spooling(tmp_path / "s") as old, spooling(tmp_path / "s") as new:
+        old.write(b"old\n")
+        until(lambda: content(old.spool) == b"old\n")
+        new.write(b"new\n")
+        until(lambda: content(old.spool) == b"old\nnew\n")
+        paths = segments(old.spool)
+        assert [one.spool.complete(path) for one in (old, new) for path in paths] == [False] * 4
+        with old.spool.reading("job", lambda _: True):
+            assert not new.spool.wanted
+            with pytest.raises(KeyboardInterrupt), new.spool.reading("job", lambda _: True):
+                pass
+            assert old.spool.wanted
+            locked = rf"another process \(process {os.getpid()}\) uses this spool for another job"
+            with pytest.raises(JobLocked, match=locked), new.spool.reading("other", lambda _: True):
+                pass
+        old.spool.stop()
+        assert [new.spool.complete(path) for path in paths] == [True, False]
+        with new.spool.reading("job", lambda _: True):
+            assert not new.spool.wanted
+
+
+def test_stop_to_the_end_reads_what_still_comes(tmp_path: Path) -> None:
+    with spooling(tmp_path / "s") as feed:
+        stopping = threading.Thread(target=feed.spool.stop, args=(20,))
+        stopping.start()
+        for number in range(4):
+            time.sleep(0.2)
+            feed.write(b"line %d\n" % number)
+        feed.close()
+        stopping.join(5)
+        assert not stopping.is_alive()
+        assert content(feed.spool) == b"".join(b"line %d\n" % number for number in range(4))
 
 
 def test_the_folder_and_its_files_are_ours_alone(tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""Standard input written to a spool for the length of a run, and the turn to read what lies there."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from log_importer.interrupt import Interrupt, Stopped
+from log_importer.settings import Settings
+from log_importer.sources.spool import Spool
+
+
+@contextlib.contextmanager
+def spooling(settings: Settings, say: Callable[[str], None]) -> Iterator[Spool | None]:
+    """The spool that standard input is written to, begun; `None` where none is wanted."""
+    if settings.spool is None:
+        yield None
+        return
+    with Spool(settings.spool, settings.spool_size, say) as spool:
+        spool.start()
+        yield spool
+
+
+@contextlib.contextmanager
+def reading(spool: Spool | None, settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
+    """The turn to read the spool; what comes is written there while another run has it. Raises `JobLocked`."""
+    if spool is None:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        with Interrupt(say, settings.grace) as interrupt, contextlib.suppress(KeyboardInterrupt):
+            stack.enter_context(spool.reading(settings.job_key, interrupt.halt.wait))
+        if interrupt.exit_code:
+            spool.stop(settings.grace)
+            raise Stopped(interrupt.exit_code - 128)
+        yield
