@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from log_importer.model import Chunk
 from log_importer.recognise import Recognised
@@ -27,7 +27,6 @@ class Followed:
     end: int = 0  # behind the last chunk that is to be parsed
     over: bool = False  # no more can come
     caught_up: bool = False  # the end was met when it was last read
-    silent_since: float = field(default_factory=time.monotonic)
 
     def chunks(self) -> Iterator[Chunk]:
         """What has come since the last time, as far as it is not known. Raises `SourceError`."""
@@ -36,7 +35,6 @@ class Followed:
             if chunk is None:
                 self.caught_up = True
                 return
-            self.silent_since = time.monotonic()
             unknown = self.found.unknown(chunk)
             if unknown is not None:
                 self.end = chunk.after.offset
@@ -80,8 +78,8 @@ class Followed:
         return not self.stream.links
 
     def silent(self, seconds: float) -> bool:
-        """Whether nothing has come for so long."""
-        return time.monotonic() - self.silent_since >= seconds
+        """Whether nobody has written to it for so long."""
+        return time.time() - self.stream.modified >= seconds
 
     def close(self) -> None:
         """It is read no further."""

@@ -97,6 +97,7 @@ class Follower:
         self._pause = pause
         self._say = say
         self._from_now = from_now
+        self._known_names = ledger.names  # before this run finds any of them elsewhere
         self.room: Callable[[], bool] = lambda: True
         """Whether more may be read; while it may not, files are watched and opened, so that none is missed."""
         self._open: list[Followed] = []  # in the order in which they are read
@@ -192,7 +193,7 @@ class Follower:
             one.stream.look_ahead()
         if one.found.record.head_length < HEAD:
             keep_head(one.stream, self._ledger, one.found.record)
-        rotated = one.replaced or (here is not None and not here.named)
+        rotated = one.replaced or (here is not None and not here.named) or not generation(one.name)[0]
         if one.at_end and (
             (rotated and one.silent(_LATE))
             or (not one.named and one.silent(_ABANDONED))
@@ -298,7 +299,7 @@ class Follower:
         form, headers = self._format(found, probe)
         if probe.remark and form == probe.format:
             self._say(probe.remark)
-        if known is None and self._from_now and self._first and self._names.new(found.source, self._ledger.names):
+        if known is None and self._from_now and self._first and self._names.new(found.source, self._known_names):
             known = skip_to_end(stream, self._ledger, form, headers, self._max_line_bytes)
         else:
             known = take(known, stream, self._ledger, form, self._others)

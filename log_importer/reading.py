@@ -26,6 +26,10 @@ from log_importer.tally import SourceCounts, Tally
 _ALL_CHUNKS = 8 << 20
 """Bytes of a chunk of each source that is open, together."""
 _SMALLEST = 16 << 10
+_LIVE = (
+    "what was read and not yet sent is lost if this process is killed, and while the server is away whatever writes "
+    "into it waits; --spool DIR writes it to files first."
+)
 _AHEAD = 60.0
 """Seconds that a hit's time may be ahead of our clock; later ones are skipped."""
 
@@ -243,8 +247,12 @@ class Reader:
                 place.record, place.at = found.record.id, found.until
                 found.begin(stream, chunker)
         end = 0  # of what is to be parsed
+        silent = False
         for chunk in chunker.chunks(index, one.format, one.headers, time.time):
             self._progress.read(index, stream.raw_position)
+            if chunk is None and silent and ledger is not None:
+                self._say(f"{one.source.name.capitalize()}: {_LIVE}")  # whoever pauses goes on for ever, as tail -F
+            silent = chunk is None
             if chunk is None:
                 yield Wait.QUIET
             elif found is None:

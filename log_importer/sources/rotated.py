@@ -16,7 +16,7 @@ def rotated(path: Path) -> Iterator[Path]:
     Others, such as another program's access.log.pos, are none.
     """
     name = re.compile(
-        f"{re.escape(path.name)}(_?{_MARK}|\\.old){_PACKED}|{re.escape(path.stem)}{_MARK}{re.escape(path.suffix)}{_PACKED}"
+        f"{re.escape(path.name)}({_MARK}|\\.old){_PACKED}|{re.escape(path.stem)}{_MARK}{re.escape(path.suffix)}{_PACKED}"
     )
     try:
         found = sorted(entry.name for entry in os.scandir(path.parent) if name.fullmatch(entry.name))

@@ -84,6 +84,11 @@ class Stream:
         return os.fstat(self._file).st_nlink
 
     @property
+    def modified(self) -> float:
+        """When it was written to last, in seconds since 1970 UTC."""
+        return os.fstat(self._file).st_mtime
+
+    @property
     def ahead(self) -> int:
         """Bytes of a plain file that were not read yet; negative where it was emptied."""
         return os.fstat(self._file).st_size - self.raw_position
