@@ -150,29 +150,33 @@ def keep_head(stream: Stream, ledger: Ledger, record: Record) -> None:
     ledger.adopt(record, str(Path(stream.name).absolute()), disk, len(head), fingerprint(head))
 
 
-def _rank(found: Recognised, file: tuple[int, int]) -> tuple[bool, int, bool]:
+def _rank(found: Recognised, file: tuple[int, int]) -> tuple[bool, bool, int, bool]:
     same_file = (found.record.device, found.record.inode) == file
-    return found.until == found.record.end, found.until.offset, same_file
+    return found.until == found.record.end and not found.over, found.over, found.until.offset, same_file
 
 
 def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> list[Recognised]:
     """What the content allows it to be: the same bytes before a place where reading of that source ended."""
     candidates = ledger.candidates(head, fingerprint)
     passed: dict[int, bool] = {}  # number of a record -> whether the last place that reading has passed is the same
-    places: dict[int, list[tuple[Record, Boundary]]] = {}
+    places: dict[int, list[tuple[Record, Boundary, bool]]] = {}
     for record in candidates:
         if record.present and record.end.offset < min(HEAD, len(head)) and record.head != fingerprint(head):
             continue  # both are there at once, and all that they share is a few lines
+        for boundary in record.boundaries:
+            places.setdefault(boundary.offset, []).append((record, boundary, True))
         for boundary in record.milestones:
-            places.setdefault(boundary.offset, []).append((record, boundary))
+            places.setdefault(boundary.offset, []).append((record, boundary, False))
     found: dict[int, Recognised] = {}
     for offset in sorted(places):
         last = stream.go_to(offset)
         if last is None:
             break
-        for record, boundary in places[offset]:
-            passed[record.id] = fingerprint(last) == boundary.tail
-            if passed[record.id] and boundary.offset >= record.mark.offset:
+        for record, boundary, goes_on in places[offset]:
+            same = fingerprint(last) == boundary.tail
+            if not goes_on:
+                passed[record.id] = same
+            elif same:
                 in_line = bool(last) and not last.endswith(b"\n")
                 # What another file of this run has brought is under way.
                 undone = array("Q") if record.active else record.undone_before(boundary.offset)

@@ -25,7 +25,7 @@ PLANTED = {
         "            written = self._put(lambda database: len(rows))\n",
     ),
     "forgetting the tail marker": (
-        "recognise.py", "passed[record.id] = fingerprint(last) == boundary.tail", "passed[record.id] = True",
+        "recognise.py", "same = fingerprint(last) == boundary.tail", "same = True",
     ),
     "trusting the inode": (
         "recognise.py",

@@ -185,7 +185,7 @@ class Ledger:
             return
         if not requests and not chunk.data.endswith(b"\n"):
             return  # half a line, perhaps: once it has grown, it may be one
-        record.regions.append(Region(start, after, len(requests)))
+        record.regions.append(Region(start, after, len(requests), bool(requests)))
         row = _chunk_row(record.id, start, after, requests)
         self._put(
             lambda rows: rows.execute(_INTO_CHUNK, row),

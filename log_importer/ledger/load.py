@@ -84,6 +84,7 @@ def _regions(database: sqlite3.Connection, records: Mapping[int, Record]) -> dic
             continue
         records[source].regions.append(region)
         requests[source].append(unpack(packed))
+        region.hits = bool(requests[source][-1])
     return requests
 
 

@@ -18,6 +18,7 @@ class Region:
     start: int
     after: Boundary
     left: int  # requests in it that are not settled
+    hits: bool = True  # whether it had any, so that its last bytes are not those of a header that other logs have too
 
 
 @dataclass(slots=True)
@@ -60,8 +61,8 @@ class Record:
 
     @property
     def milestones(self) -> Sequence[Boundary]:
-        """Places that reading has passed, ascending."""
-        return [*(region.after for region in self.passed), *self.boundaries]
+        """Places behind hits that reading has passed, ascending."""
+        return [region.after for region in (*self.passed, *self.regions) if region.hits]
 
     def settle(self, offsets: Iterable[int]) -> bool:
         """These lines are done; whether the mark has moved."""
@@ -79,7 +80,7 @@ class Record:
         done = next((number for number, region in enumerate(self.regions) if region.left), len(self.regions))
         if done:
             self.mark = self.regions[done - 1].after
-            self.passed += self.regions[:done]
+            self.passed += [region for region in self.regions[:done] if region.hits]
             del self.regions[:done]
             while len(self.passed) > _PASSED:  # the older, the fewer are enough
                 del self.passed[: _PASSED // 2 : 2]
