@@ -96,7 +96,7 @@ def test_what_apache_writes_into_a_pipe_is_stored_across_restarts() -> None:
             requests.stop()
         done = drain("apache-piped.conf", folder, tracker.url)
         assert done.code == 0, done
-        assert list((folder / "spool").glob("*")) == []
+        assert list((folder / "spool").glob("spool-*")) == []
         files = written(folder / "access.log")
         assert set(requests.answered) - set(files) == set()
         check(stored, list(files))
@@ -136,7 +136,7 @@ def test_what_rsyslog_hands_on_is_stored_across_a_restart() -> None:
                     wait_for(lambda half=half: not stored.missing(half), PATIENCE)
         done = drain("rsyslog.conf", folder, tracker.url)
         assert done.code == 0, done
-        assert list((folder / "spool").glob("*")) == []
+        assert list((folder / "spool").glob("spool-*")) == []
         assert not (folder / "others.log").exists(), "the lines go no further"
     check(stored, list(range(LINES)))
 
