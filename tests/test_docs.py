@@ -3,6 +3,8 @@
 import re
 import shlex
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 import click
@@ -11,8 +13,9 @@ import pytest
 from log_importer import errors
 from log_importer.cli import COMMANDS, group
 from log_importer.format_files import load_formats
-from tests.conftest import ROOT, SAMPLES, TOKENS, Run
+from tests.conftest import ROOT, SAMPLES, TOKENS, Run, command, environment
 from tests.fault_server import serve
+from tests.test_crash import wait_for
 
 README = (ROOT / "README.md").read_text()
 
@@ -87,7 +90,20 @@ def command_lines() -> list[str]:
     return [line for block in blocks for line in block.splitlines() if "log-importer" in line]
 
 
-@pytest.mark.parametrize("line", command_lines())
+@pytest.mark.parametrize("line", [line for line in command_lines() if "--follow" in line])
+def test_a_command_line_of_the_readme_that_follows_goes_on_until_a_signal_comes(line: str, tmp_path: Path) -> None:
+    with serve() as server:
+        arguments = shlex.split(line.partition("log-importer ")[2].replace("https://matomo.example.org", server.url))
+        arguments = [argument.replace("/var/log/nginx/", f"{tmp_path}/") for argument in arguments]
+        (tmp_path / "access.log").write_bytes((SAMPLES / "nginx-combined.log").read_bytes())
+        variables = environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.admin})
+        with subprocess.Popen(command(*arguments), cwd=tmp_path, env=variables, stdin=subprocess.DEVNULL) as process:
+            wait_for(lambda: sum(len(posted.queries) for posted in server.bulk) == 85, 40)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(40) == 143
+
+
+@pytest.mark.parametrize("line", [line for line in command_lines() if "--follow" not in line])
 def test_a_command_line_of_the_readme_works_when_pasted(line: str, run: Run, tmp_path: Path) -> None:
     for folder in ("sample_logs", "formats"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
