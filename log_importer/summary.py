@@ -110,7 +110,8 @@ def _sources(tally: Tally) -> Iterator[str]:
         parts = [f"{bucket.replace('_', ' ')} {counts.count(bucket):,}" for bucket in BUCKETS if counts.count(bucket)]
         sums = f" = {' + '.join(parts)}" if parts else ""
         name = counts.format or ("no format fits" if counts.lines else "empty")
-        yield f"  {visible(counts.source)} ({name}): lines {counts.lines:,}{sums}"
+        known = f"; known {counts.known_lines:,}, done by earlier runs" if counts.known_lines else ""
+        yield f"  {visible(counts.source)} ({name}): lines {counts.lines:,}{sums}{known}"
         if counts.incomplete:
             yield f"    incomplete: {visible(counts.incomplete)}; its whole lines were sent"
     yield ""
