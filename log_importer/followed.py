@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from log_importer.ledger.record import Record
 from log_importer.model import Chunk
-from log_importer.recognise import Recognised
+from log_importer.recognise import Recognised, before_on_disk
 from log_importer.sources.stream import EMPTIED, Stream
 
 Place = tuple[int, int]
@@ -85,3 +86,45 @@ class Followed:
         """It is read no further."""
         self.over = True
         self.stream.close()
+
+
+class OpenFiles:
+    """All files under way, in the order in which they are read."""
+
+    def __init__(self) -> None:
+        self._files: list[Followed] = []
+        self._owners: dict[int, Followed] = {}  # number of a record -> the file that it is read from
+
+    def __iter__(self) -> Iterator[Followed]:
+        """Those that were open when it began."""
+        return iter(list(self._files))
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def add(self, one: Followed) -> None:
+        """A further file; what it holds is read from no other."""
+        self._files.append(one)
+        self._owners[one.found.record.id] = one
+
+    def remove(self, one: Followed) -> None:
+        """Closes a file."""
+        one.close()
+        self._files.remove(one)
+        self._owners.pop(one.found.record.id, None)
+
+    def owner(self, record: Record) -> Followed | None:
+        """The file that a source is read from."""
+        return self._owners.get(record.id)
+
+    def before(self, record: Record, stream: Stream, offset: int) -> bytes | None:
+        """Up to 256 bytes before an offset of a source, where another file than `stream` has them."""
+        owner = self.owner(record)
+        if owner is not None and owner.stream.plain:
+            return owner.stream.before_offset(offset)
+        return before_on_disk(record, stream, offset)
+
+    def see_who_is_there(self) -> None:
+        """Sources whose file was deleted after all of it was read are not: a copy may have taken its place."""
+        for one in self._files:
+            one.found.record.present = not (one.deleted and one.at_end)

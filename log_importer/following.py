@@ -11,15 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from log_importer.errors import LogImporterError, SourceError
-from log_importer.followed import Followed, Place
+from log_importer.followed import Followed, OpenFiles, Place
 from log_importer.ledger.ledger import Ledger
-from log_importer.ledger.record import Record
 from log_importer.model import Chunk
 from log_importer.names import Names, Seen
 from log_importer.probe import Probe
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Wait, check_patterns
-from log_importer.recognise import Recognised, before_on_disk, finished, identify, keep_head, skip_to_end, take
+from log_importer.recognise import Recognised, finished, identify, keep_head, skip_to_end, take
 from log_importer.settings import Settings
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
@@ -27,6 +26,7 @@ from log_importer.sources.fingerprint import HEAD
 from log_importer.sources.rotated import generation
 from log_importer.sources.spool import Spool
 from log_importer.sources.stream import Stream
+from log_importer.spooling import Spent
 from log_importer.tally import Tally
 
 _SHORTEST, _LONGEST = 0.02, 0.25
@@ -39,6 +39,8 @@ _CAUGHT_UP = "caught_up"
 """What the ledger calls the time at which all that was followed had been read, in seconds since 1970 UTC."""
 _KEPT = 60.0
 """Seconds between two times that it is written down."""
+_ENOUGH = 8192
+"""Bytes of a log that tell its format, or that it has none."""
 _OPEN = 100
 """Files kept open at once, as far as they are not under way."""
 
@@ -86,7 +88,7 @@ class Follower:
         What is followed is what `spool` writes, where there is one.
         """
         self._spool = spool
-        self._spent: list[tuple[Path, int, int]] = []  # segments that were read, their index, and how far
+        self._spent = Spent(spool, ledger) if spool is not None else None
         self._names = names
         self._probe = probe
         self._ledger = ledger
@@ -100,8 +102,7 @@ class Follower:
         self._known_names = ledger.names  # before this run finds any of them elsewhere
         self.room: Callable[[], bool] = lambda: True
         """Whether more may be read; while it may not, files are watched and opened, so that none is missed."""
-        self._open: list[Followed] = []  # in the order in which they are read
-        self._owners: dict[int, Followed] = {}  # number of a record -> the file that it is read from
+        self._open = OpenFiles()
         self._seen: dict[Place, tuple[int, int]] = {}  # size and time of files that held nothing new
         self._incomplete: dict[str, int] = {}  # name of a file that ended too soon -> its index
         self._formats: dict[str, tuple[str, bool]] = {}  # name -> the format that was read there last
@@ -136,8 +137,9 @@ class Follower:
             if not deferred and all(one.at_end for one in self._open):
                 self._names.caught_up = looked
             yield Wait.QUIET
-            self._remove_spent()
-            if ended and not new and not self._open:
+            if self._spent is not None:
+                self._spent.remove()
+            if ended and not new and not len(self._open):
                 return
             if self._first and self._spool is None:
                 for error in self._names.missing:
@@ -152,7 +154,8 @@ class Follower:
     def close(self) -> None:
         """Closes all files, and keeps when all that is in them had been read. What waited to be sent is sent."""
         self._keep_time()
-        self._remove_spent()
+        if self._spent is not None:
+            self._spent.remove()
         for one in self._open:
             one.close()
 
@@ -165,9 +168,10 @@ class Follower:
 
     def _look(self) -> list[Seen]:
         """Sees where the open files lie now; those that are new or have changed, oldest first."""
-        for one in [one for one in self._open if one.emptied]:
-            self._names.rotated(one.name)
-            self._let_go(one)
+        for one in self._open:
+            if one.emptied:
+                self._names.rotated(one.name)
+                self._let_go(one)
         found: dict[Place, Seen] = {}
         for seen in self._names.look():
             found.setdefault(seen.source.place, seen)
@@ -191,8 +195,10 @@ class Follower:
         one.replaced = not one.named and Path(one.name).exists()
         if one.stream.plain:
             one.stream.look_ahead()
-        if one.found.record.head_length < HEAD:
-            keep_head(one.stream, self._ledger, one.found.record)
+        record = one.found.record
+        moved = here is not None and record.name != str(Path(here.source.name).absolute())
+        if here is not None and (moved or record.head_length < HEAD):
+            keep_head(one.stream, self._ledger, record, here.source.name)
         rotated = one.replaced or (here is not None and not here.named) or not generation(one.name)[0]
         if one.at_end and (
             (rotated and one.silent(_LATE))
@@ -205,7 +211,7 @@ class Follower:
     def _add(self, found: Seen) -> None:
         """Opens a file and sees what it is; it is read where it brings anything."""
         known = finished(found.source, self._ledger)
-        if known is not None and known.id not in self._owners:
+        if known is not None and self._open.owner(known) is None:
             if self._first:
                 index = self._tally.add_source(found.source.name, known.format)
                 self._tally.sources[index].known_lines = known.end.line - 1
@@ -229,8 +235,7 @@ class Follower:
         """Begins to read a file; whether there is anything to read."""
         self._seen[found.source.place] = _signature(found.source)
         head = stream.head()
-        growing = time.time() - found.source.mtime_ns / 1e9 < _LATE and not self._complete(found.source.name)
-        if not head or (stream.plain and b"\n" not in head and len(head) < HEAD and growing):
+        if not head or (stream.plain and b"\n" not in head and len(head) < HEAD and self._may_grow(found)):
             return False  # half a line, whose rest may come
         if self._spool is not None:
             return self._read_from(found, stream, identify(stream, self._ledger, named=found.source.name))
@@ -239,18 +244,21 @@ class Follower:
         if any(one.is_replaced_by(stream) for one in self._open):
             self._seen.pop(found.source.place, None)
             return False  # it goes on where that one ends
-        for one in self._open:
-            one.found.record.present = not (one.deleted and one.at_end)  # a copy may have taken its place
-        known = identify(stream, self._ledger, self._before)
+        self._open.see_who_is_there()
+        known = identify(stream, self._ledger, self._open.before)
         if known is not None and known.over:
             return False
         if found.old and known is None and not self._began_since(found):
             return False
-        if known is not None and known.record.id in self._owners:
-            known = self._beside(found, stream, known)
+        if known is not None and (owner := self._open.owner(known.record)) is not None:
+            known = self._beside(found, stream, known, owner)
             if known is None:
                 return False
         return self._read_from(found, stream, known)
+
+    def _may_grow(self, found: Seen) -> bool:
+        """Whether somebody is likely to write to a file still."""
+        return time.time() - found.source.mtime_ns / 1e9 < _LATE and not self._complete(found.source.name)
 
     def _began_since(self, found: Seen) -> bool:
         """Whether a rotated file that looks old has nothing but new lines.
@@ -262,9 +270,9 @@ class Follower:
         began = self._probe(found.source).first_time
         return began is not None and began >= found.since - _LATE
 
-    def _beside(self, found: Seen, stream: Stream, known: Recognised) -> Recognised | None:
-        """A file that goes on where one that is open does; what to read of it, if anything."""
-        owner, record = self._owners[known.record.id], known.record
+    def _beside(self, found: Seen, stream: Stream, known: Recognised, owner: Followed) -> Recognised | None:
+        """A file that goes on where `owner` does, which is open; what to read of it, if anything."""
+        record = known.record
         if known.until != record.end:
             return known  # all that they share is how they begin
         if owner.at_end and owner.deleted:
@@ -279,12 +287,6 @@ class Follower:
         fork = self._ledger.add(str(found.source.path), record.format, known.until)
         return replace(known, record=fork)
 
-    def _before(self, record: Record, stream: Stream, offset: int) -> bytes | None:
-        owner = self._owners.get(record.id)
-        if owner is not None and owner.stream.plain:
-            return owner.stream.before_offset(offset)
-        return before_on_disk(record, stream, offset)
-
     def _format(self, found: Seen, probe: Probe) -> tuple[str, bool]:
         """The format of a file; where too little is in it to tell, that of the one that lay there before."""
         name = self._names.family(found.source)
@@ -297,6 +299,8 @@ class Follower:
         """Reads a file from where its source was left; from its beginning where it is a new one."""
         probe = self._probe(found.source)
         form, headers = self._format(found, probe)
+        if not form and stream.plain and (found.source.size or 0) < _ENOUGH and self._may_grow(found):
+            return False  # a line or two that nobody can read say nothing of those to come
         if probe.remark and form == probe.format:
             self._say(probe.remark)
         if known is None and self._from_now and self._first and self._names.new(found.source, self._known_names):
@@ -313,8 +317,7 @@ class Follower:
             stream.follow()
         read = chunker.chunks(index, form, headers, time.time)
         one = Followed(found.source.name, found.source.place, index, stream, known, read, found.named)
-        self._open.append(one)
-        self._owners[known.record.id] = one
+        self._open.add(one)
         if (earlier := self._incomplete.pop(found.source.name, None)) is not None:
             self._tally.sources[earlier].incomplete = ""  # it was still being written
         return True
@@ -322,7 +325,7 @@ class Follower:
     # What is read
 
     def _read_all(self) -> Iterator[Chunk]:
-        for one in list(self._open):
+        for one in self._open:
             if one.stream.closed:
                 continue
             if not self.room():
@@ -359,33 +362,22 @@ class Follower:
             self._incomplete[one.name] = one.index
         if one.stream.remark:
             self._say(one.stream.remark)
-        if self._spool is not None:
-            self._spent.append((Path(one.name), one.index, one.end))
+        if self._spent is not None:
+            self._spent.add(Path(one.name), one.index, one.end)
         if disk is not None:
             self._seen[one.place] = (disk.size, disk.mtime_ns)
         self._let_go(one, present=not one.deleted)
 
     def _let_go(self, one: Followed, *, present: bool = False) -> None:
         """A file is read no further; `present`: it still holds what was read."""
-        one.close()
-        one.found.record.present = present
         self._open.remove(one)
-        self._owners.pop(one.found.record.id, None)
+        one.found.record.present = present
         if not present:
             self._seen.clear()  # copies may bring what it does no longer
 
     def _complete(self, name: str) -> bool:
         """Whether it is a segment of the spool that nobody writes to any more; asked before it is read."""
         return self._spool is not None and self._spool.complete(Path(name))
-
-    def _remove_spent(self) -> None:
-        """Deletes the segments of which every line is done."""
-        for spent in list(self._spent):
-            path, index, end = spent
-            if self._spool is not None and self._ledger.is_done(index, end):
-                self._spool.remove(path)
-                self._ledger.retire(index)
-                self._spent.remove(spent)
 
     def _close_some(self) -> None:
         """Where very many are open, those that have been silent for long; they are opened again when they grow."""

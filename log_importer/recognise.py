@@ -141,13 +141,13 @@ def take(
     return found
 
 
-def keep_head(stream: Stream, ledger: Ledger, record: Record) -> None:
-    """What the source is known by: where it lies, and how it begins."""
+def keep_head(stream: Stream, ledger: Ledger, record: Record, name: str = "") -> None:
+    """What the source is known by: where it lies, by `name` where that is not the stream's, and how it begins."""
     head, disk = stream.head(), stream.disk
     assert disk is not None, "a pipe is never known again"
     if stream.follows and not stream.intact:
         return  # it was emptied before its beginning was read
-    ledger.adopt(record, str(Path(stream.name).absolute()), disk, len(head), fingerprint(head))
+    ledger.adopt(record, str(Path(name or stream.name).absolute()), disk, len(head), fingerprint(head))
 
 
 def _rank(found: Recognised, file: tuple[int, int]) -> tuple[bool, bool, int, bool]:
@@ -187,7 +187,8 @@ def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> li
     for record in candidates:
         # An older copy, or one that is still being made: its lines were read from another file.
         if length < record.end.offset and (
-            before(record, stream, length) == tail or (passed.get(record.id) and _emptied(record, stream))
+            before(record, stream, length) == tail
+            or (passed.get(record.id) and (stream.damage or _emptied(record, stream)))
         ):  # fmt: skip
             found[record.id] = Recognised(record, record.end, False, array("Q"), over=True)
     return [one for one in (_settled(one, stream, length) for one in found.values()) if one is not None]

@@ -1,9 +1,11 @@
-"""Standard input written to a spool for the length of a run, and the turn to read what lies there."""
+"""Standard input written to a spool for the length of a run, the turn to read what lies there, and its end."""
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from log_importer.interrupt import Interrupt, Stopped
+from log_importer.ledger.ledger import Ledger
 from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
 
@@ -32,3 +34,24 @@ def reading(spool: Spool | None, settings: Settings, say: Callable[[str], None])
             spool.stop(settings.grace)
             raise Stopped(interrupt.exit_code - 128)
         yield
+
+
+class Spent:
+    """The segments of a spool that were read; each is deleted once every line of it is done."""
+
+    def __init__(self, spool: Spool, ledger: Ledger) -> None:
+        self._spool = spool
+        self._ledger = ledger
+        self._segments: list[tuple[Path, int, int]] = []
+
+    def add(self, path: Path, index: int, end: int) -> None:
+        """A segment was read as the run's source `index`; `end` is the offset behind its last chunk."""
+        self._segments.append((path, index, end))
+
+    def remove(self) -> None:
+        """Deletes those that are done. Raises `StateError`."""
+        for path, index, end in list(self._segments):
+            if self._ledger.is_done(index, end):
+                self._spool.remove(path)
+                self._ledger.retire(index)
+                self._segments.remove((path, index, end))
