@@ -64,14 +64,18 @@ class Followed:
 
     def is_replaced_by(self, other: Stream) -> bool:
         """Whether it was deleted, and another file begins with all that it has, of which something is still unread."""
-        if not self.stream.plain or not self.deleted or self.at_end or self.emptied:
+        return self.deleted and not self.at_end and self.begins(other)
+
+    def begins(self, other: Stream) -> bool:
+        """Whether another file begins with all that it has."""
+        if not self.stream.plain or self.emptied:
             return False
         head, size = self.stream.head(), self.stream.raw_position + self.stream.ahead
         if other.head()[: len(head)] != head:
             return False
         if other.position:
             other.rewind()
-        return other.go_to(size) == self.stream.before_offset(size)
+        return size > 0 and other.go_to(size) == self.stream.before_offset(size)
 
     @property
     def deleted(self) -> bool:

@@ -6,6 +6,7 @@ meanwhile, so that what is written to a file after it was renamed is read too, a
 
 import contextlib
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +14,18 @@ from pathlib import Path
 from log_importer.errors import LogImporterError, SourceError
 from log_importer.followed import Followed, OpenFiles, Place
 from log_importer.ledger.ledger import Ledger
+from log_importer.ledger.record import Record
 from log_importer.model import Chunk
 from log_importer.names import Names, Seen
 from log_importer.probe import Probe
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Wait, check_patterns
-from log_importer.recognise import Recognised, finished, identify, keep_head, skip_to_end, take
+from log_importer.recognise import Recognised, finished, identify, keep_copy, keep_head, skip_to_end, take
 from log_importer.settings import Settings
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.fingerprint import HEAD
-from log_importer.sources.rotated import generation
+from log_importer.sources.rotated import generation, log_of
 from log_importer.sources.spool import Spool
 from log_importer.sources.stream import Stream
 from log_importer.spooling import Spent
@@ -104,6 +106,7 @@ class Follower:
         """Whether more may be read; while it may not, files are watched and opened, so that none is missed."""
         self._open = OpenFiles()
         self._seen: dict[Place, tuple[int, int]] = {}  # size and time of files that held nothing new
+        self._read: dict[Place, Record] = {}  # files that hold what was read of a source, and are open no more
         self._incomplete: dict[str, int] = {}  # name of a file that ended too soon -> its index
         self._formats: dict[str, tuple[str, bool]] = {}  # name -> the format that was read there last
         self._others: list[Source] = []  # files that may hold more of what one of them holds
@@ -184,7 +187,18 @@ class Follower:
         ]  # fmt: skip
         for place in self._seen.keys() - found.keys():
             del self._seen[place]
+        self._move_read(found)
         return sorted(new, key=_age)
+
+    def _move_read(self, found: dict[Place, Seen]) -> None:
+        """Keeps track of the names of files that are open no more: copies are compared with them."""
+        for place, record in list(self._read.items()):
+            if place not in found or self._open.owner(record) is not None:
+                del self._read[place]
+                continue
+            name = str(Path(found[place].source.name).absolute())
+            if record.name != name and (record.device, record.inode) == place:
+                self._ledger.move(record, name)
 
     def _update(self, one: Followed, found: dict[Place, Seen]) -> None:
         """What has become of an open file."""
@@ -196,9 +210,8 @@ class Follower:
         if one.stream.plain:
             one.stream.look_ahead()
         record = one.found.record
-        moved = here is not None and record.name != str(Path(here.source.name).absolute())
-        if here is not None and (moved or record.head_length < HEAD):
-            keep_head(one.stream, self._ledger, record, here.source.name)
+        if here is not None and record.name != str(Path(here.source.name).absolute()):
+            self._ledger.move(record, str(Path(here.source.name).absolute()))
         rotated = one.replaced or (here is not None and not here.named) or not generation(one.name)[0]
         if one.at_end and (
             (rotated and one.silent(_LATE))
@@ -212,6 +225,7 @@ class Follower:
         """Opens a file and sees what it is; it is read where it brings anything."""
         known = finished(found.source, self._ledger)
         if known is not None and self._open.owner(known) is None:
+            self._read[found.source.place] = known
             if self._first:
                 index = self._tally.add_source(found.source.name, known.format)
                 self._tally.sources[index].known_lines = known.end.line - 1
@@ -244,12 +258,23 @@ class Follower:
         if any(one.is_replaced_by(stream) for one in self._open):
             self._seen.pop(found.source.place, None)
             return False  # it goes on where that one ends
+        copy = next((one for one in self._open if self._is_older(one, found) and one.begins(stream)), None)
+        if copy is not None and not copy.caught_up:
+            self._seen.pop(found.source.place, None)
+            return False  # what the copy has of it comes first
+        if copy is not None:
+            fork = self._ledger.add(found.source.name, copy.found.record.format, copy.found.record.end)
+            return self._read_from(found, stream, Recognised(fork, fork.mark, False, array("Q")))
         self._open.see_who_is_there()
         known = identify(stream, self._ledger, self._open.before)
         if known is not None and known.over:
+            if self._open.owner(known.record) is None and keep_copy(known.record, stream, self._ledger):
+                self._read[found.source.place] = known.record
             return False
         if found.old and known is None and not self._began_since(found):
             return False
+        if known is not None and not known.until.offset:
+            known = None  # all that they share is that nothing was read of the other
         if known is not None and (owner := self._open.owner(known.record)) is not None:
             known = self._beside(found, stream, known, owner)
             if known is None:
@@ -259,6 +284,11 @@ class Follower:
     def _may_grow(self, found: Seen) -> bool:
         """Whether somebody is likely to write to a file still."""
         return time.time() - found.source.mtime_ns / 1e9 < _LATE and not self._complete(found.source.name)
+
+    def _is_older(self, one: Followed, found: Seen) -> bool:
+        """Whether an open file is of an earlier generation of a log than its live one, by their names."""
+        name = found.source.name
+        return generation(name)[0] and not generation(one.name)[0] and log_of(one.name) == name
 
     def _began_since(self, found: Seen) -> bool:
         """Whether a rotated file that looks old has nothing but new lines.
@@ -306,7 +336,7 @@ class Follower:
         if known is None and self._from_now and self._first and self._names.new(found.source, self._known_names):
             known = skip_to_end(stream, self._ledger, form, headers, self._max_line_bytes)
         else:
-            known = take(known, stream, self._ledger, form, self._others)
+            known = take(known, stream, self._ledger, form, self._others, grow=False)
         index = self._tally.add_source(found.source.name, form)
         if self._first:
             self._tally.sources[index].known_lines = known.known_lines
@@ -366,10 +396,14 @@ class Follower:
             self._spent.add(Path(one.name), one.index, one.end)
         if disk is not None:
             self._seen[one.place] = (disk.size, disk.mtime_ns)
+        if not one.deleted:
+            self._read[one.place] = one.found.record
         self._let_go(one, present=not one.deleted)
 
     def _let_go(self, one: Followed, *, present: bool = False) -> None:
         """A file is read no further; `present`: it still holds what was read."""
+        if present:
+            keep_head(one.stream, self._ledger, one.found.record)
         self._open.remove(one)
         one.found.record.present = present
         if not present:
@@ -386,6 +420,7 @@ class Follower:
             disk = one.stream.disk
             if disk is not None and one.at_end:
                 self._seen[one.place] = (disk.size, disk.mtime_ns)
+                self._read[one.place] = one.found.record
                 self._let_go(one, present=True)
 
     def _note(self, error: SourceError) -> None:

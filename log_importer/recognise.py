@@ -101,7 +101,10 @@ def recognise(
     if not stream.head():
         return None
     found = identify(stream, ledger, again=again)
-    return found if found is not None and found.over else take(found, stream, ledger, form, others)
+    if found is not None and found.over:
+        keep_copy(found.record, stream, ledger)
+        return found
+    return take(found, stream, ledger, form, others)
 
 
 def identify(
@@ -126,28 +129,45 @@ def identify(
 
 
 def take(
-    found: Recognised | None, stream: Stream, ledger: Ledger, form: str, others: Sequence[Source]
+    found: Recognised | None, stream: Stream, ledger: Ledger, form: str, others: Sequence[Source], *, grow: bool = True
 ) -> Recognised:  # fmt: skip
-    """Writes down that `stream` is the source that was found, or the beginning of it and then another, or a new one."""
+    """Writes down that `stream` is the source that was found, or the beginning of it and then another, or a new one.
+
+    `grow`: a source that was known by a short beginning is known by more of it from now on, and copies of its
+    beginning no longer.
+    """
     name = str(Path(stream.name).absolute())
     if found is None:
         found = Recognised(ledger.add(name, form), BEGINNING, False, array("Q"))
     elif found.until != found.record.end and _is_elsewhere(found.record, others):
         # The other file is the source, and does what is left to do; this one shares its beginning.
         found = Recognised(ledger.add(name, form, found.until), found.until, found.in_line, array("Q"))
-    keep_head(stream, ledger, found.record)
+    keep_head(stream, ledger, found.record, grow=grow)
     if found.until != found.record.end:
         ledger.rewind(found.record, found.until)
     return found
 
 
-def keep_head(stream: Stream, ledger: Ledger, record: Record, name: str = "") -> None:
-    """What the source is known by: where it lies, by `name` where that is not the stream's, and how it begins."""
+def keep_copy(record: Record, stream: Stream, ledger: Ledger) -> bool:
+    """`stream` has nothing new. Where what it is a copy of is gone, it is the source's file from now on; whether so."""
+    disk = stream.disk
+    length, tail = stream.end()
+    if disk is None or stream.damage or before_on_disk(record, stream, length) == tail:
+        return False
+    ledger.adopt(record, str(Path(stream.name).absolute()), disk, record.head_length, record.head)
+    return True
+
+
+def keep_head(stream: Stream, ledger: Ledger, record: Record, *, grow: bool = True) -> None:
+    """What the source is known by: where it lies, and how it begins; with less of that than there is unless `grow`."""
     head, disk = stream.head(), stream.disk
     assert disk is not None, "a pipe is never known again"
     if stream.follows and not stream.intact:
         return  # it was emptied before its beginning was read
-    ledger.adopt(record, str(Path(name or stream.name).absolute()), disk, len(head), fingerprint(head))
+    length, known = len(head), fingerprint(head)
+    if record.head_length and not grow:
+        length, known = record.head_length, record.head
+    ledger.adopt(record, str(Path(stream.name).absolute()), disk, length, known)
 
 
 def _rank(found: Recognised, file: tuple[int, int]) -> tuple[bool, bool, int, bool]:

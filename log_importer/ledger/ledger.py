@@ -109,6 +109,10 @@ class Ledger:
             self._heads[head_length][head].append(record)
             self._save(record)
 
+    def move(self, record: Record, name: str) -> None:
+        """The source's file has another name now."""
+        self.adopt(record, name, Disk(record.device, record.inode, 0, 0, b""), record.head_length, record.head)
+
     def rewind(self, record: Record, to: Boundary) -> None:
         """What was parsed behind `to` is no longer there, as after a power cut."""
         with self._lock:

@@ -25,6 +25,13 @@ def rotated(path: Path) -> Iterator[Path]:
     yield from (path.with_name(one) for one in found)
 
 
+def log_of(name: str) -> str:
+    """The name that a rotated file had while it was written to: access.log of access.log.2.gz."""
+    return re.sub(
+        f"{_MARK}(?=[^/]*$)", lambda mark: "." if mark[0].endswith(".") else "", re.sub(f"{_PACKED}$", "", name)
+    )
+
+
 def generation(name: str) -> tuple[bool, int, str]:
     """Sorts the files of a log oldest first by their names alone; its live one is the last."""
     found = re.search(f"{_MARK}(?=[^/]*$)", name)
