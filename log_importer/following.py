@@ -20,7 +20,7 @@ from log_importer.names import Names, Seen
 from log_importer.probe import Probe
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Wait, check_patterns
-from log_importer.recognise import Recognised, finished, identify, keep_copy, keep_head, skip_to_end, take
+from log_importer.recognise import Recognised, finished, identify, keep_copy, keep_end, keep_head, skip_to_end, take
 from log_importer.settings import Settings
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
@@ -253,8 +253,10 @@ class Follower:
             return False  # half a line, whose rest may come
         if self._spool is not None:
             return self._read_from(found, stream, identify(stream, self._ledger, named=found.source.name))
-        if any(one.holds(stream) for one in self._open):
-            return False  # looked at again when it has changed, or when that one is read no further
+        for one in self._open:
+            if one.holds(stream):
+                keep_end(one.found.record, stream.position, stream.before, self._ledger)
+                return False  # looked at again when it has changed, or when that one is read no further
         if any(one.is_replaced_by(stream) for one in self._open):
             self._seen.pop(found.source.place, None)
             return False  # it goes on where that one ends
@@ -407,7 +409,8 @@ class Follower:
         self._open.remove(one)
         one.found.record.present = present
         if not present:
-            self._seen.clear()  # copies may bring what it does no longer
+            # Copies may bring what it does no longer; but not those that are known as files of what was read.
+            self._seen = {place: seen for place, seen in self._seen.items() if place in self._read}
 
     def _complete(self, name: str) -> bool:
         """Whether it is a segment of the spool that nobody writes to any more; asked before it is read."""

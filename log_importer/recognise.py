@@ -155,7 +155,15 @@ def keep_copy(record: Record, stream: Stream, ledger: Ledger) -> bool:
     if disk is None or stream.damage or before_on_disk(record, stream, length) == tail:
         return False
     ledger.adopt(record, str(Path(stream.name).absolute()), disk, record.head_length, record.head)
+    keep_end(record, length, tail, ledger)
     return True
+
+
+def keep_end(record: Record, length: int, tail: bytes, ledger: Ledger) -> None:
+    """A copy has the first `length` bytes of a source, the last of which are `tail`."""
+    last = tail.removesuffix(b"\n").rpartition(b"\n")[2].strip()
+    if last and not last.startswith(b"#"):  # with no more than a header it could be of any log
+        ledger.keep_end(record, Boundary(length, 0, "", fingerprint(tail)))
 
 
 def keep_head(stream: Stream, ledger: Ledger, record: Record, *, grow: bool = True) -> None:
@@ -178,7 +186,7 @@ def _rank(found: Recognised, file: tuple[int, int]) -> tuple[bool, bool, int, bo
 def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> list[Recognised]:
     """What the content allows it to be: the same bytes before a place where reading of that source ended."""
     candidates = ledger.candidates(head, fingerprint)
-    passed: dict[int, bool] = {}  # number of a record -> whether the last place that reading has passed is the same
+    passed: dict[int, int] = {}  # number of a record -> the last place that reading has passed, 0 if it is not the same
     places: dict[int, list[tuple[Record, Boundary, bool]]] = {}
     for record in candidates:
         if record.present and record.end.offset < min(HEAD, len(head)) and record.head != fingerprint(head):
@@ -195,7 +203,7 @@ def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> li
         for record, boundary, goes_on in places[offset]:
             same = fingerprint(last) == boundary.tail
             if not goes_on:
-                passed[record.id] = same
+                passed[record.id] = offset if same else 0
             elif same:
                 in_line = bool(last) and not last.endswith(b"\n")
                 # What another file of this run has brought is under way.
@@ -205,12 +213,15 @@ def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> li
         return list(found.values())  # and the end of a compressed file need not be looked for
     length, tail = stream.end()
     for record in candidates:
+        if length >= record.end.offset:
+            continue
         # An older copy, or one that is still being made: its lines were read from another file.
-        if length < record.end.offset and (
-            before(record, stream, length) == tail
-            or (passed.get(record.id) and (stream.damage or _emptied(record, stream)))
-        ):  # fmt: skip
+        if before(record, stream, length) == tail:
             found[record.id] = Recognised(record, record.end, False, array("Q"), over=True)
+        # And where that is gone, what an earlier run left undone is only here.
+        elif (at := passed.get(record.id)) and (at == length or stream.damage or _emptied(record, stream)):
+            undone = array("Q") if record.active else record.undone_before(length)
+            found[record.id] = Recognised(record, record.end, False, undone, over=not undone)
     return [one for one in (_settled(one, stream, length) for one in found.values()) if one is not None]
 
 
@@ -243,8 +254,10 @@ def _emptied(record: Record, stream: Stream) -> bool:
     try:
         with Stream(Source(record.name, Path(record.name), 0)) as other:
             place = other.disk and other.disk[:2]
-            if place != (record.device, record.inode) or place == (stream.disk and stream.disk[:2]):
+            if place != (record.device, record.inode):
                 return False
+            if place == (stream.disk and stream.disk[:2]):
+                return not stream.plain  # what is compressed is emptied by nobody: it is a copy that was kept
             other.head()
             last = other.go_to(record.end.offset)
             return last is None or fingerprint(last) != record.end.tail

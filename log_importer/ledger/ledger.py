@@ -109,6 +109,16 @@ class Ledger:
             self._heads[head_length][head].append(record)
             self._save(record)
 
+    def keep_end(self, record: Record, end: Boundary) -> None:
+        """A copy of the source's beginning ends at `end`, whose line is 0: reading never goes on from there."""
+        with self._lock:
+            read = [one for one in (*record.passed, *record.regions) if one.hits]
+            if any(end.offset in (one.start, one.after.offset) for one in read):
+                return
+            record.passed.append(Region(end.offset, end, 0))
+            row = _chunk_row(record.id, end.offset, end, ())
+            self._put(lambda rows: rows.execute(_INTO_CHUNK, row))
+
     def move(self, record: Record, name: str) -> None:
         """The source's file has another name now."""
         self.adopt(record, name, Disk(record.device, record.inode, 0, 0, b""), record.head_length, record.head)
@@ -363,7 +373,7 @@ class Ledger:
         if not moved:
             return []
         place, checksum, mark = record.mark.offset, _proof(record), (*record.mark,)
-        passed = [_chunk_row(record.id, region.start, region.after, ()) for region in record.passed]
+        passed = [_chunk_row(record.id, one.start, one.after, ()) for one in record.passed if one.start < place]
         return [
             lambda rows: rows.execute(
                 "UPDATE source SET offset = ?, line = ?, header = ?, tail = ?, proof = ? WHERE id = ?",

@@ -79,7 +79,7 @@ def _regions(database: sqlite3.Connection, records: Mapping[int, Record]) -> dic
         if source not in records or checksum != proof(source, start, *after):
             raise ValueError("a chunk is not as it was written")
         region = Region(start, Boundary(*after), 0)
-        if start < records[source].mark.offset:
+        if start < records[source].mark.offset or not region.after.line:
             records[source].passed.append(region)
             continue
         records[source].regions.append(region)

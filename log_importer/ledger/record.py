@@ -61,7 +61,7 @@ class Record:
 
     @property
     def milestones(self) -> Sequence[Boundary]:
-        """Places behind hits that reading has passed, ascending."""
+        """Places behind hits that reading has passed, and ends of its copies."""
         return [region.after for region in (*self.passed, *self.regions) if region.hits]
 
     def settle(self, offsets: Iterable[int]) -> bool:

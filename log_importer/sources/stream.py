@@ -175,7 +175,8 @@ class Stream:
             return size, self.go_to(size) or b""
         while self.go_to(self._position + len(self._held) + 1) is not None:
             pass
-        return self._position + len(self._held), (self.before + self._held)[-TAIL:]
+        size = self._position + len(self._held)
+        return size, self.go_to(size) or b""
 
     @property
     def position(self) -> int:
