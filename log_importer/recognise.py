@@ -118,12 +118,14 @@ def identify(
     assert disk is not None, "a pipe is never known again"
     if stream.position:
         stream.rewind()
-    for candidate in _matching(stream, ledger, stream.head(), before or before_on_disk):
+    candidates = _matching(stream, ledger, stream.head(), before or before_on_disk)
+    length = stream.end()[0] if len(candidates) > 1 else 0
+    for candidate in candidates:
         if named and candidate.record.name != named:
             continue
         if again and not candidate.record.active:
             ledger.forget(candidate.record)
-        elif found is None or _rank(candidate, disk[:2]) > _rank(found, disk[:2]):
+        elif found is None or _rank(candidate, length, disk[:2]) > _rank(found, length, disk[:2]):
             found = candidate
     return found
 
@@ -178,9 +180,11 @@ def keep_head(stream: Stream, ledger: Ledger, record: Record, *, grow: bool = Tr
     ledger.adopt(record, str(Path(stream.name).absolute()), disk, length, known)
 
 
-def _rank(found: Recognised, file: tuple[int, int]) -> tuple[bool, bool, int, bool]:
+def _rank(found: Recognised, length: int, file: tuple[int, int]) -> tuple[bool, bool, int, bool]:
+    """Which of several is the best: what explains all of a file of `length` bytes, then what was read to just there."""
     same_file = (found.record.device, found.record.inode) == file
-    return found.until == found.record.end and not found.over, found.over, found.until.offset, same_file
+    exact = found.until == found.record.end and not found.over and found.until.offset > 0
+    return found.over or found.until.offset == length, exact, found.until.offset, same_file
 
 
 def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> list[Recognised]:

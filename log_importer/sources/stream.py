@@ -166,7 +166,6 @@ class Stream:
         os.lseek(self._file, 0, os.SEEK_SET)
         self.raw_position, self.damage, self.remark = 0, "", ""
         self._blocks, self._held, self._position, self.before = self._text(), b"", 0, b""
-        self._head = None
 
     def end(self) -> tuple[int, bytes]:
         """Goes on to the end: the offset there, and up to 256 bytes before it. Not for pipes."""
