@@ -163,8 +163,9 @@ def keep_copy(record: Record, stream: Stream, ledger: Ledger) -> bool:
 
 def keep_end(record: Record, length: int, tail: bytes, ledger: Ledger) -> None:
     """A copy has the first `length` bytes of a source, the last of which are `tail`."""
-    last = tail.removesuffix(b"\n").rpartition(b"\n")[2].strip()
-    if last and not last.startswith(b"#"):  # with no more than a header it could be of any log
+    whole, newline, _ = tail.rpartition(b"\n")
+    last = whole.rpartition(b"\n")[2].strip()
+    if newline and tail.endswith(newline) and last and not last.startswith(b"#"):  # else it could be of any log
         ledger.keep_end(record, Boundary(length, 0, "", fingerprint(tail)))
 
 
