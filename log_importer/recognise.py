@@ -214,7 +214,8 @@ def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> li
                 # What another file of this run has brought is under way.
                 undone = array("Q") if record.active else record.undone_before(boundary.offset)
                 found[record.id] = Recognised(record, boundary, in_line, undone)
-    if all(one.until == one.record.end for one in found.values()) and (found or not candidates):
+    certain = [one for one in found.values() if one.until.offset]  # of which more than that nothing was read
+    if all(one.until == one.record.end for one in certain) and (certain or not candidates):
         return list(found.values())  # and the end of a compressed file need not be looked for
     length, tail = stream.end()
     for record in candidates:
