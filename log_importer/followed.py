@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from log_importer.ledger.record import Record
 from log_importer.model import Chunk
 from log_importer.recognise import Recognised, before_on_disk
+from log_importer.sources.rotated import log_of
 from log_importer.sources.stream import EMPTIED, Stream
 
 Place = tuple[int, int]
@@ -107,8 +108,9 @@ class OpenFiles:
         return len(self._files)
 
     def add(self, one: Followed) -> None:
-        """A further file; what it holds is read from no other."""
-        self._files.append(one)
+        """A further file; what it holds is read from no other. Of a log's generations the live one comes last."""
+        live = (place for place, other in enumerate(self._files) if not other.end and log_of(one.name) == other.name)
+        self._files.insert(next(live, len(self._files)) if log_of(one.name) != one.name else len(self._files), one)
         self._owners[one.found.record.id] = one
 
     def remove(self, one: Followed) -> None:

@@ -134,6 +134,10 @@ class Follower:
                     if self._seen.get(found.source.place) != _signature(found.source):
                         deferred = True  # it has to wait, and so have those behind it
                         break
+                if not deferred:  # what was rotated while the live file was opened comes before it
+                    for found in self._look():
+                        if not generation(found.source.name)[0]:
+                            self._add(found)
                 for item in self._read_all():
                     silent = False
                     yield item
@@ -345,8 +349,13 @@ class Follower:
         self._ledger.read_as(index, known.record)
         chunker = Chunker(stream, self._max_line_bytes)
         known.begin(stream, chunker)
+        head = stream.head()
         if stream.plain:
             stream.follow()
+            if stream.head()[: len(head)] != head:  # it was emptied while we looked at it
+                known.record.present = False
+                self._seen.pop(found.source.place, None)
+                return False
         read = chunker.chunks(index, form, headers, time.time)
         one = Followed(found.source.name, found.source.place, index, stream, known, read, found.named)
         self._open.add(one)
