@@ -106,7 +106,8 @@ class Follower:
         """Whether more may be read; while it may not, files are watched and opened, so that none is missed."""
         self._open = OpenFiles()
         self._seen: dict[Place, tuple[int, int]] = {}  # size and time of files that held nothing new
-        self._read: dict[Place, Record] = {}  # files that hold what was read of a source, and are open no more
+        # Files that hold what was read of a source, and are open no more; as they lay then, for a place is used again.
+        self._read: dict[Place, tuple[Record, tuple[int, int]]] = {}
         self._incomplete: dict[str, int] = {}  # name of a file that ended too soon -> its index
         self._formats: dict[str, tuple[str, bool]] = {}  # name -> the format that was read there last
         self._others: list[Source] = []  # files that may hold more of what one of them holds
@@ -196,11 +197,12 @@ class Follower:
 
     def _move_read(self, found: dict[Place, Seen]) -> None:
         """Keeps track of the names of files that are open no more: copies are compared with them."""
-        for place, record in list(self._read.items()):
-            if place not in found or self._open.owner(record) is not None:
+        for place, (record, signature) in list(self._read.items()):
+            here = found.get(place)
+            if here is None or signature != _signature(here.source) or self._open.owner(record) is not None:
                 del self._read[place]
                 continue
-            name = str(Path(found[place].source.name).absolute())
+            name = str(Path(here.source.name).absolute())
             if record.name != name and (record.device, record.inode) == place:
                 self._ledger.move(record, name)
 
@@ -229,7 +231,7 @@ class Follower:
         """Opens a file and sees what it is; it is read where it brings anything."""
         known = finished(found.source, self._ledger)
         if known is not None and self._open.owner(known) is None:
-            self._read[found.source.place] = known
+            self._read[found.source.place] = known, _signature(found.source)
             if self._first:
                 index = self._tally.add_source(found.source.name, known.format)
                 self._tally.sources[index].known_lines = known.end.line - 1
@@ -275,7 +277,7 @@ class Follower:
         known = identify(stream, self._ledger, self._open.before)
         if known is not None and known.over:
             if self._open.owner(known.record) is None and keep_copy(known.record, stream, self._ledger):
-                self._read[found.source.place] = known.record
+                self._read[found.source.place] = known.record, _signature(found.source)
             return False
         if found.old and known is None and not self._began_since(found):
             return False
@@ -407,8 +409,8 @@ class Follower:
             self._spent.add(Path(one.name), one.index, one.end)
         if disk is not None:
             self._seen[one.place] = (disk.size, disk.mtime_ns)
-        if not one.deleted:
-            self._read[one.place] = one.found.record
+        if not one.deleted and disk is not None:
+            self._read[one.place] = one.found.record, (disk.size, disk.mtime_ns)
         self._let_go(one, present=not one.deleted)
 
     def _let_go(self, one: Followed, *, present: bool = False) -> None:
@@ -419,7 +421,11 @@ class Follower:
         one.found.record.present = present
         if not present:
             # Copies may bring what it does no longer; but not those that are known as files of what was read.
-            self._seen = {place: seen for place, seen in self._seen.items() if place in self._read}
+            self._seen = {
+                place: seen
+                for place, seen in self._seen.items()
+                if place in self._read and self._read[place][1] == seen
+            }
 
     def _complete(self, name: str) -> bool:
         """Whether it is a segment of the spool that nobody writes to any more; asked before it is read."""
@@ -432,7 +438,7 @@ class Follower:
             disk = one.stream.disk
             if disk is not None and one.at_end:
                 self._seen[one.place] = (disk.size, disk.mtime_ns)
-                self._read[one.place] = one.found.record
+                self._read[one.place] = one.found.record, (disk.size, disk.mtime_ns)
                 self._let_go(one, present=True)
 
     def _note(self, error: SourceError) -> None:

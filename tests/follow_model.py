@@ -97,7 +97,8 @@ class Log:
             self.between()
             content = self.live.read_bytes()
         target.write_bytes(content)
-        for _ in range(self.chance.choice([0, 0, 0, 1, 3])):
+        # Servers that begin each log with the same header, as IIS does, have no log cut under them.
+        for _ in range(0 if self.header else self.chance.choice([0, 0, 0, 1, 3])):
             began = self.next
             self.write(self.chance.randrange(1, 20))
             self.cut |= set(range(began, self.next))
