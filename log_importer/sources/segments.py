@@ -37,9 +37,10 @@ class Segments:
         """Whether a loss of power would lose some of it."""
         self._folder = folder
         self._file = -1
-        self._number = 0
         self._linked = False  # whether its name, too, outlives a loss of power
-        for path in self._found():
+        found = self._found()
+        self._number = int(found[-1].stem.removeprefix("spool-")) if found else 0
+        for path in found:
             with suppress(FileNotFoundError):
                 status = path.stat()
                 if not status.st_size and time.time() - status.st_mtime > _ABANDONED:

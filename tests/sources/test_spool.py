@@ -338,7 +338,7 @@ def test_what_an_earlier_process_left_counts_towards_the_bound(tmp_path: Path) -
         assert [path.name for path in segments(feed.spool)] == ["spool-0000000007.log"]
         feed.spool.remove(segments(feed.spool)[0])
         until(lambda: content(feed.spool) == b"new\n")
-        assert [path.name for path in segments(feed.spool)] == ["spool-0000000008.log"]
+        assert [path.name for path in segments(feed.spool)] == ["spool-0000000009.log"]
 
 
 def test_a_segment_deleted_by_hand_makes_room_too(tmp_path: Path) -> None:
