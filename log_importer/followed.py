@@ -109,8 +109,11 @@ class OpenFiles:
 
     def add(self, one: Followed) -> None:
         """A further file; what it holds is read from no other. Of a log's generations the live one comes last."""
-        live = (place for place, other in enumerate(self._files) if not other.end and log_of(one.name) == other.name)
-        self._files.insert(next(live, len(self._files)) if log_of(one.name) != one.name else len(self._files), one)
+        place = len(self._files)
+        if log_of(one.name) != one.name:
+            live = (at for at, other in enumerate(self._files) if other.named and other.name == log_of(one.name))
+            place = next((at for at in live if not self._files[at].end), place)
+        self._files.insert(place, one)
         self._owners[one.found.record.id] = one
 
     def remove(self, one: Followed) -> None:
