@@ -88,15 +88,6 @@ FOLLOWING = {
     "taking a copy for another log": (
         "following.py", "any(one.holds(stream) for one in self._open)", "False",
     ),
-    "losing a half of a batch of two files": (
-        "ledger/ledger.py",
-        "        return [(self._records[number], mine) for number, mine in found.items()]\n",
-        (
-            "        files = {one.source: self._open[one.source] for one in requests}\n"
-            "        return [(one, [request for request in requests if request.source == file])\n"
-            "            for file, one in files.items()]\n"
-        ),
-    ),
 }  # fmt: skip
 
 
