@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -61,12 +61,14 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="re
 
 
 @contextlib.contextmanager
-def importing(folder: Path, server: FaultServer, *more: object) -> Iterator[subprocess.Popen[bytes]]:
-    """An import of `folder/a.log` into `server`, with two worker processes."""
+def importing(
+    folder: Path, server: FaultServer, *more: object, names: Sequence[str] = ("a.log",)
+) -> Iterator[subprocess.Popen[bytes]]:
+    """An import of files in `folder` into `server`, with two worker processes."""
     process = subprocess.Popen(
         command(
             "import", "--url", server.url, "--idsite", 1, "--state-dir", "state", "--workers", 2, "--json",
-            "--recorder-max-payload-size", 200, *more, "a.log",
+            "--recorder-max-payload-size", 200, *more, *names,
         ),
         cwd=folder, env=environment(folder, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.admin}), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import TOKENS, Done, Run, command, environment
-from tests.fault_server import FaultServer, serve
+from tests.fault_server import serve
 from tests.faults.common import accounted, arguments, keeping, local, log, mark, marks, rows
 from tests.faults.test_resources import limited
 from tests.oracle import Oracle, line
-from tests.test_crash import wait_for
+from tests.test_crash import importing, wait_for
 from tests.test_kills import ORPHANED, listed
 from tests.test_main_job import query
 
@@ -187,6 +185,7 @@ def test_copies_of_sources_that_are_read_side_by_side_count_once(run: Run, tmp_p
 
 
 LINES, BATCH, VISITORS = 60_000, 500, 700
+SMALL = ("--recorder-max-payload-size", BATCH)
 NAMES = [f"{name}.log" for name in "abc"]
 
 
@@ -194,23 +193,6 @@ def write_numbered(folder: Path) -> None:
     """The oracle's lines, in turn on three servers; visitors hop between them. The end of one server's log is whole."""
     for place, name in enumerate(NAMES):
         (folder / name).write_bytes(b"".join(line(number, VISITORS) for number in range(place, LINES, 3)))
-
-
-@contextmanager
-def importing(folder: Path, server: FaultServer, *more: object) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        command(
-            "import", "--url", server.url, "--idsite", 1, "--state-dir", "state", "--json",
-            "--recorder-max-payload-size", BATCH, "--workers", 2, *more, *NAMES,
-        ),
-        cwd=folder, env=environment(folder, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.admin}), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def unanswered(folder: Path) -> int:
@@ -235,7 +217,7 @@ def test_a_merged_import_that_is_ended_goes_on_with_nothing_lost_and_all_in_orde
     with serve(oracle) as server:
         for _ in range(4):
             before = len(oracle.stored)
-            with importing(tmp_path, server, "--grace", chance.choice([0.01, 20])) as process:
+            with importing(tmp_path, server, *SMALL, "--grace", chance.choice([0.01, 20]), names=NAMES) as process:
                 wait_for(lambda: len(oracle.stored) > before or process.poll() is not None, 60)  # noqa: B023
                 time.sleep(chance.uniform(0, 0.5))
                 process.send_signal(number)
@@ -245,7 +227,7 @@ def test_a_merged_import_that_is_ended_goes_on_with_nothing_lost_and_all_in_orde
             in_flight += unanswered(tmp_path)
         assert ended >= 2, "it was done too soon to say much"
         wait_for(lambda: oracle._posts == 0)
-        with importing(tmp_path, server) as process:
+        with importing(tmp_path, server, *SMALL, names=NAMES) as process:
             out, error = process.communicate(timeout=120)
     summary = json.loads(out)
     assert (process.returncode, oracle.missing(range(LINES)), summary["late"]) == (0, [], 0), error
@@ -257,7 +239,20 @@ def test_a_merged_import_that_is_ended_goes_on_with_nothing_lost_and_all_in_orde
 def test_a_signal_sends_within_its_grace_also_what_waits_to_be_merged(tmp_path: Path) -> None:
     write_numbered(tmp_path)
     oracle = Oracle(visitors=VISITORS)
-    with serve(oracle) as server, importing(tmp_path, server, "--disorder", 1_000_000, "--max-rate", 5000) as process:
+    with (
+        serve(oracle) as server,
+        importing(
+            tmp_path,
+            server,
+            "--disorder",
+            1_000_000,
+            "--max-rate",
+            5000,
+            "--recorder-max-payload-size",
+            BATCH,
+            names=NAMES,
+        ) as process,
+    ):
         wait_for(lambda: len(unfinished(process.pid)) == len(NAMES), 60)
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
