@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from tests.live.load import SLOW
@@ -24,7 +26,7 @@ KINDS = {
 LOSSY = ("copytruncate", "compressed at once")
 """Kinds that lose by themselves what is written between the copy and the cut, or after the file was compressed."""
 
-_LINE = re.compile(rb'^127\.0\.0\.1 - - \[[^]]+\] "GET /n/(\d+)(?:/slow)? HTTP/1\.1" 200 .*"$', re.MULTILINE)
+_LINE = re.compile(rb'^127\.0\.0\.1 - - \[([^]]+)\] "GET /n/(\d+)(?:/slow)? HTTP/1\.1" 200 .*"$', re.MULTILINE)
 
 
 class Rotation:
@@ -61,8 +63,16 @@ class Rotation:
 
 def written(log: Path) -> Counter[int]:
     """Number -> how many lines it has in the log and its rotated copies together."""
-    found = Counter[int]()
+    return Counter(number for _, number in _lines(log))
+
+
+def moments(log: Path) -> dict[int, float]:
+    """Number -> the time that its line tells, in seconds since 1970 UTC."""
+    return {number: datetime.strptime(time, "%d/%b/%Y:%H:%M:%S %z").timestamp() for time, number in _lines(log)}
+
+
+def _lines(log: Path) -> Iterator[tuple[str, int]]:
     for path in log.parent.glob(f"{log.name}*"):
         data = path.read_bytes()
-        found.update(map(int, _LINE.findall(gzip.decompress(data) if path.suffix == ".gz" else data)))
-    return found
+        for time, number in _LINE.findall(gzip.decompress(data) if path.suffix == ".gz" else data):
+            yield time.decode(), int(number)
