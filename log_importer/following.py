@@ -183,6 +183,7 @@ class Follower:
         found: dict[Place, Seen] = {}
         for seen in self._names.look():
             found.setdefault(seen.source.place, seen)
+        self._ledger.lie({place: str(Path(seen.source.name).absolute()) for place, seen in found.items()})
         for one in self._open:
             self._update(one, found)
         places = {one.place for one in self._open}
@@ -192,19 +193,15 @@ class Follower:
         ]  # fmt: skip
         for place in self._seen.keys() - found.keys():
             del self._seen[place]
-        self._move_read(found)
+        self._forget_read(found)
         return sorted(new, key=_age)
 
-    def _move_read(self, found: dict[Place, Seen]) -> None:
-        """Keeps track of the names of files that are open no more: copies are compared with them."""
+    def _forget_read(self, found: dict[Place, Seen]) -> None:
+        """Files that are open no more, and were written to or are gone, hold nothing that is known."""
         for place, (record, signature) in list(self._read.items()):
             here = found.get(place)
             if here is None or signature != _signature(here.source) or self._open.owner(record) is not None:
                 del self._read[place]
-                continue
-            name = str(Path(here.source.name).absolute())
-            if record.name != name and (record.device, record.inode) == place:
-                self._ledger.move(record, name)
 
     def _update(self, one: Followed, found: dict[Place, Seen]) -> None:
         """What has become of an open file."""
@@ -215,9 +212,6 @@ class Follower:
         one.replaced = not one.named and Path(one.name).exists()
         if one.stream.plain:
             one.stream.look_ahead()
-        record = one.found.record
-        if here is not None and record.name != str(Path(here.source.name).absolute()):
-            self._ledger.move(record, str(Path(here.source.name).absolute()))
         rotated = one.replaced or (here is not None and not here.named) or not generation(one.name)[0]
         if one.at_end and (
             (rotated and one.silent(_LATE))
@@ -315,6 +309,7 @@ class Follower:
             return known  # all that they share is how they begin
         if owner.at_end and owner.deleted:
             self._let_go(owner)  # it was replaced by this one
+            self._seen[found.source.place] = _signature(found.source)
             return known
         if stream.go_to(known.until.offset + 1) is None:
             return None  # it has no more than what was read; looked at again when the other is let go of

@@ -57,6 +57,7 @@ class Ledger:
             if not record.stream:
                 self._heads[record.head_length][record.head].append(record)
         self._next_source = max(self._records, default=0) + 1
+        self._names: dict[tuple[int, int], str] = {}
         self._open: dict[int, Record] = {}
         self._parsed_to: dict[int, int] = {}  # the run's source -> offset behind the last chunk that was parsed
         self._ending: dict[int, tuple[int, Disk]] = {}  # what is finished once it is parsed up to there
@@ -119,9 +120,15 @@ class Ledger:
             row = _chunk_row(record.id, end.offset, end, ())
             self._put(lambda rows: rows.execute(_INTO_CHUNK, row))
 
-    def move(self, record: Record, name: str) -> None:
-        """The source's file has another name now."""
-        self.adopt(record, name, Disk(record.device, record.inode, 0, 0, b""), record.head_length, record.head)
+    def lie(self, names: Mapping[tuple[int, int], str]) -> None:
+        """Device and inode -> the name that the file has now, where it was renamed."""
+        if names == self._names:
+            return
+        self._names = dict(names)
+        for record in list(self._records.values()):
+            name = names.get((record.device, record.inode), record.name)
+            disk = Disk(record.device, record.inode, 0, 0, b"")
+            self.adopt(record, name, disk, record.head_length, record.head)
 
     def rewind(self, record: Record, to: Boundary) -> None:
         """What was parsed behind `to` is no longer there, as after a power cut."""
