@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 from log_importer.bot_rules import judges
 from log_importer.errors import LogImporterError
 from log_importer.hosts import OfflineHosts
+from log_importer.keys import download_key, file_key, visitor_keys
 from log_importer.looking import look
 from log_importer.model import Hit
 from log_importer.pipeline import plan_of
@@ -16,7 +17,6 @@ from log_importer.reading import Reader, Wait
 from log_importer.rules.ranges import Ranges
 from log_importer.settings import Settings
 from log_importer.tally import Tally
-from log_importer.translate import download_key, visitor_keys
 from log_importer.translator import Outcome, Translator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ def _explained(outcome: Outcome, ranges: Ranges) -> dict[str, Any]:
     assert hit is not None
     if outcome.download:
         visitor, _, _ = visitor_keys(hit.client_ip, hit.user_agent or "", outcome.identity)
-        if ranges.repeats(download_key(visitor, hit), hit.time, hit.status == 206):
+        if ranges.repeats(download_key(visitor, file_key(hit)), hit.time, hit.status == 206):
             return {"outcome": "skipped", "reason": "partial", **known}
     return {"outcome": "tracked", **known, "request": _parameters(outcome.query)}
 

@@ -4,14 +4,14 @@ Format, rules and encoding are compiled once; inside, no settings are looked up,
 touched. It must not know who calls it: this process, a worker process, or a machine of a cluster.
 """
 
-import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from zlib import crc32
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 
-from log_importer.model import ChunkResult, Context, Hit, RejectedLine, Site
+from log_importer.by_column import BLOCK, Row
+from log_importer.keys import download_key, file_key, visitor_keys
+from log_importer.model import ChunkResult, Context, RejectedLine, Site
 from log_importer.translator import TURNED, UNREADABLE, Judges, Plan, Translator
 
 _SAMPLES_PER_CHUNK = 3
@@ -59,10 +59,7 @@ class _Hosts:
 def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, hosts: _Hosts) -> ChunkResult:
     now = context.now
     one = translator.line
-    blob: list[bytes] = []
-    lengths, numbers, offsets, times = array("I"), array("Q"), array("Q"), array("d")
-    visitors, agents, lanes, sites = array("Q"), array("I"), array("H"), array("I")
-    downloads, ranges = array("Q"), array("B")
+    rows: list[Row] = []
     skipped: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     rejected_lines: list[RejectedLine] = []
@@ -74,74 +71,74 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    wanted = None if context.wanted is None else set(context.wanted)
-    offset = context.offset
-    for number, raw in enumerate(lines, context.first_line):
-        if wanted is not None and offset not in wanted:
-            offset += len(raw) + 1
-            continue
-        hit, query, reason, bad, download, cut, identity, unset, idsite, ai = one(raw, now, number)
-        if ai:
-            ais[ai] += 1
-        if query is not None:
-            assert hit is not None
-            encoded = query.encode("ascii")
-            visitor, agent, lane = visitor_keys(hit.client_ip, hit.user_agent or "", identity)
-            blob.append(encoded)
-            lengths.append(len(encoded))
-            numbers.append(number)
-            offsets.append(offset)
-            times.append(hit.time)
-            visitors.append(visitor)
-            agents.append(agent)
-            lanes.append(lane)
-            sites.append(idsite)
-            downloads.append(download_key(visitor, hit) if download else 0)
-            ranges.append(hit.status == 206)
-            cut_urls += cut
-            if unset:
-                left_out.update(unset)
-        elif bad:
-            rejected[reason] += 1
-            if plan.keep_rejected or len(rejected_lines) < _SAMPLES_PER_CHUNK:
-                rejected_lines.append(RejectedLine(number, offset, reason, translator.shown(raw)))
-        else:
-            skipped[reason] += 1
-            if plan.keep_skipped:
-                skipped_lines.append((number, reason))
-        offset += len(raw) + 1
+    offsets = list(accumulate([len(raw) + 1 for raw in lines], initial=context.offset))
+
+    def alone(places: Iterable[int]) -> None:
+        nonlocal cut_urls
+        for place in places:
+            raw = lines[place]
+            number = context.first_line + place
+            hit, query, reason, bad, download, cut, identity, unset, idsite, ai = one(raw, now, number)
+            if ai:
+                ais[ai] += 1
+            if query is not None:
+                assert hit is not None
+                visitor, agent, lane = visitor_keys(hit.client_ip, hit.user_agent or "", identity)
+                file = download_key(visitor, file_key(hit)) if download else 0
+                rows.append(Row(place, query, hit.time, visitor, agent, lane, idsite, file, hit.status == 206))
+                cut_urls += cut
+                if unset:
+                    left_out.update(unset)
+            elif bad:
+                rejected[reason] += 1
+                if plan.keep_rejected or len(rejected_lines) < _SAMPLES_PER_CHUNK:
+                    rejected_lines.append(RejectedLine(number, offsets[place], reason, translator.shown(raw)))
+            else:
+                skipped[reason] += 1
+                if plan.keep_skipped:
+                    skipped_lines.append((number, reason))
+
+    if context.wanted is None:
+        begin = translator.behind_headers(lines)
+        alone(range(begin))
+        before = len(rows)
+        others = _together(data, lines, begin, now, translator, hosts, rows, skipped, ais)
+        ordered = before == len(rows) or not others
+        alone(others)
+    else:
+        wanted = set(context.wanted)
+        ordered = True
+        alone(place for place, offset in enumerate(offsets[:-1]) if offset in wanted)
+    if not ordered:
+        rows.sort()  # by place
+    columns = zip(*rows, strict=True) if rows else [()] * len(Row._fields)
+    at, queries, times, visitors, agents, lanes, sites, downloads, ranges = map(list, columns)
     return ChunkResult(
-        lines=len(lines) if wanted is None else len(wanted), blob=b"".join(blob), lengths=lengths, numbers=numbers,
-        offsets=offsets, times=times, visitors=visitors, agents=agents, lanes=lanes, sites=sites, downloads=downloads,
-        ranges=ranges, skipped=skipped, rejected=rejected, rejected_lines=rejected_lines, cut_urls=cut_urls,
-        left_out=left_out, without_site=dict(hosts.without), unknown_hosts=tuple(hosts.unknown),
+        lines=len(lines) if context.wanted is None else len(context.wanted), blob="".join(queries).encode("ascii"),
+        lengths=array("I", map(len, queries)), numbers=array("Q", [context.first_line + place for place in at]),
+        offsets=array("Q", [offsets[place] for place in at]), times=array("d", times), visitors=array("Q", visitors),
+        agents=array("I", agents), lanes=array("H", lanes), sites=array("I", sites), downloads=array("Q", downloads),
+        ranges=array("B", ranges), skipped=skipped, rejected=rejected, rejected_lines=rejected_lines,
+        cut_urls=cut_urls, left_out=left_out, without_site=dict(hosts.without), unknown_hosts=tuple(hosts.unknown),
         ais=ais, skipped_lines=skipped_lines,
     )  # fmt: skip
 
 
-@lru_cache(maxsize=8192)
-def visitor_keys(address: str, agent: str, identity: str = "") -> tuple[int, int, int]:
-    """Keys that are the same in every process: the visitor (64 bit), the user agent (32), the lane (16).
-
-    A visitor, to Matomo, is a user or a visitor id, `identity`, and only without one an address and a browser. The lane
-    is that of the user agent without its digits and two bits of the address: few distinct user agents meet in a batch,
-    and one busy browser does not fill a lane. Who has an identity may come from anywhere.
-    """
-    raw_agent = agent.encode("utf-8", "surrogatepass")
-    if identity:
-        known = identity.encode("utf-8", "surrogatepass")
-        return crc32(known) << 32 | crc32(known[::-1]), crc32(raw_agent), crc32(known) & 0xFFFF
-    raw_address = crc32(address.encode("utf-8", "surrogatepass"))
-    agent_key = crc32(raw_agent)
-    lane = crc32(_DIGITS.sub(b"", raw_agent) + bytes([raw_address & 3])) & 0xFFFF
-    return raw_address << 32 | agent_key, agent_key, lane
-
-
-_DIGITS = re.compile(rb"[0-9]+")
-
-
-def download_key(visitor: int, hit: Hit) -> int:
-    """A 64-bit key of a visitor's download of a file; never 0."""
-    file = f"{hit.host}{hit.path}?{hit.query}"
-    spread = crc32(file.encode("utf-8", "surrogatepass")) * 0x9E3779B97F4A7C15
-    return ((visitor ^ spread) & 0xFFFFFFFFFFFFFFFF) or 1
+def _together(
+    data: bytes, lines: Sequence[bytes], begin: int, now: float, translator: Translator, hosts: _Hosts, rows: list[Row],
+    skipped: Counter[str], ais: Counter[str],
+) -> Sequence[int]:  # fmt: skip
+    """Translates those lines from place `begin` on that can be together; the places of the others."""
+    alone: list[int] = []
+    texts = translator.texts(data, lines) if translator.by_column() is not None and begin < len(lines) else []
+    for first in range(begin, len(lines), BLOCK):
+        by_column = translator.by_column()
+        if by_column is None:
+            return [*alone, *range(first, len(lines))]
+        verdicts: Counter[int] = Counter()
+        end = min(first + BLOCK, len(lines))
+        found, others = by_column.translate(texts[first:end], now, hosts.find, verdicts, first)
+        rows += found
+        alone += others
+        by_column.count(verdicts, skipped, ais)
+    return alone

@@ -1,14 +1,17 @@
 """One line of a log -> what becomes of it: a tracking request, or the reason why there is none."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from log_importer.by_column import JUDGED, ByColumn, Means
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
+from log_importer.parsing.w3c_driver import FIELDS
 from log_importer.rules.bots import Bot, is_assistant
 from log_importer.rules.changes import Changes, changes_before, private, scrubber, shape_of_url
 from log_importer.rules.exclusions import compile_exclusions, servers_own
@@ -16,7 +19,7 @@ from log_importer.rules.hosts import host_name
 from log_importer.rules.mapping import NOTHING, MappingRule, compile_rules, with_values
 from log_importer.rules.selection import Selection
 from log_importer.tracking.replay import Replay, Replayed, compile_replay, encode_replayed
-from log_importer.tracking.requests import NONE_SET, Tracking, compile_encoder
+from log_importer.tracking.requests import NONE_SET, Encoder, Tracking
 from log_importer.tracking.visitors import visitor_id
 
 MAX_LINE_BYTES = 65536
@@ -88,13 +91,15 @@ class Translator:
         self._fallbacks = plan.fallbacks
         self._second: LineReader | None = None
         self._encoding = plan.encoding
-        self._rules = compile_exclusions(plan.selection, judges.is_bot, judges.search_engine)
-        self._servers_own = servers_own(plan.selection, judges.is_bot, judges.search_engine)
+        rules = compile_exclusions(plan.selection, judges.is_bot, judges.search_engine)
+        self._rules = [rule.reason for rule in rules]
+        self._servers_own = [rule.reason for rule in servers_own(plan.selection, judges.is_bot, judges.search_engine)]
         self._mapping = compile_rules(plan.rules, _bot_name(judges))
         self._before, self._private = changes_before(plan.changes), private(plan.changes)
         self._shape = shape_of_url(plan.changes)
         self._scrub = scrubber(plan.changes)
-        self._encode = compile_encoder(plan.tracking)
+        encoder = Encoder(plan.tracking)
+        self._encode = encoder.encode
         self._replay = compile_replay(plan.replay) if plan.replay else None
         self._constant = plan.tracking.constant
         self._is_bot = judges.is_bot
@@ -107,6 +112,41 @@ class Translator:
         self._visitor_ids = plan.tracking.visitor_ids
         self._max = plan.max_line_bytes
         self._leave_out = plan.selection.lines
+        changed = (self._before, self._private, self._shape, self._mapping, self._replay)
+        simple = all(one is None for one in changed) and not plan.tracking.ai_bots and not plan.selection.lines
+        self._means = (
+            Means(
+                rules, judges.is_bot, encoder, plan.site, plan.tracking.log_hostname, plan.tracking.visitor_ids,
+                plan.selection.bots,
+            )
+            if simple and not plan.keep_skipped
+            else None
+        )  # fmt: skip
+        self._by_column: dict[str, ByColumn] = {}
+
+    def by_column(self) -> ByColumn | None:
+        """What translates many lines in the format in force at once, where that can be done."""
+        reader = self._reader
+        if self._means is None or reader is None or self._second is not None or reader.prefixed:
+            return None
+        known = self._by_column.get(reader.header)
+        if known is None and reader.parser.required <= JUDGED:
+            known = self._by_column[reader.header] = ByColumn(reader.parser, self._means)
+        return known
+
+    def behind_headers(self, lines: Sequence[bytes]) -> int:
+        """The place behind the last `#Fields:` line, which says what the lines behind it are."""
+        if self._reader is None or not self._reader.directives:
+            return 0
+        return next((place + 1 for place in range(len(lines) - 1, -1, -1) if lines[place].startswith(_HEADER)), 0)
+
+    def texts(self, data: bytes, lines: Sequence[bytes]) -> Sequence[str]:
+        """`lines`, which are those of `data`, as they are read; one that is too long is empty."""
+        if not _ODD(data) and max(map(len, lines)) <= self._max:
+            texts = data.decode(self._encoding, "surrogateescape").removeprefix(BOM).split("\n")
+            if len(texts) - (not texts[-1]) == len(lines):
+                return texts
+        return [self._text(raw).removeprefix(BOM) if len(raw) <= self._max else "" for raw in lines]
 
     def line(self, raw: bytes, now: float, number: int) -> Outcome:
         """The outcome of the source's line `number`, given without its newline; `now` in seconds since 1970 UTC."""
@@ -262,6 +302,9 @@ def _bot_name(judges: Judges) -> Callable[[Hit], str | None]:
     return bot_name
 
 
+_HEADER = FIELDS.encode(), (BOM + FIELDS).encode()
 UNREADABLE = Rejected("unreadable")
+_ODD = re.compile(rb"[\r\0]").search
+"""What is to be taken off some lines."""
 _LOOK = 1000
 """Lines that are enough to tell a format."""

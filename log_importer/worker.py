@@ -5,6 +5,7 @@ would wait for ever; and a dead worker would end the whole run instead of having
 """
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -211,6 +212,8 @@ def serve(pipe: Connection, parent: int) -> None:
     _die_with(parent)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         translate = compile_translation(pipe.recv(), judges())
+        gc.freeze()
+        gc.set_threshold(200_000)  # what a chunk is made into has no cycles, and is large
         while True:
             data, context = pipe.recv()
             try:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from log_importer.parsing.columns import NOTHING, Columns
 from log_importer.parsing.regex_driver import LimitedPattern, compile_pattern
 from log_importer.parsing.spec import FormatSpec
 
@@ -15,6 +16,8 @@ class Driver(Protocol):
     def columns(self) -> tuple[str, ...]: ...
 
     def read(self, line: str) -> Sequence[str | None] | None: ...
+
+    def read_all(self, lines: Sequence[str]) -> Columns: ...
 
     def stopped_at(self, line: str) -> int: ...
 
@@ -37,6 +40,10 @@ class Extracting:
             self._patterns.append((place, pattern, places))
         self.columns = tuple(columns)
         self.stopped_at = driver.stopped_at
+
+    def read_all(self, _lines: Sequence[str]) -> Columns:
+        """None: what is to be found in columns is looked for line by line."""
+        return NOTHING
 
     def read(self, line: str) -> Sequence[str | None] | None:
         """The driver's row and the extracted columns; `None` where the driver reads nothing."""

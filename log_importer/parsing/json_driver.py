@@ -6,10 +6,12 @@ Numbers and strings are both taken, a missing key is an absent value.
 import json
 import re
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import orjson
 
+from log_importer.parsing.columns import NOTHING, Column, Columns
 from log_importer.parsing.decoders import rejoin
 from log_importer.parsing.spec import FormatSpec
 
@@ -33,6 +35,22 @@ class JsonDriver:
             return None
         return [_text(_reach(document, path)) for path in self._paths]
 
+    def read_all(self, lines: Sequence[str]) -> Columns:
+        """The columns of those lines that are sound JSON."""
+        places, documents = [], []
+        for place, line in enumerate(lines):
+            try:
+                document = orjson.loads(line)
+            except ValueError:
+                continue
+            if type(document) is dict:
+                places.append(place)
+                documents.append(document)
+        if not all(_has(document, key) for key in self._keys for document in documents):
+            good = [all(_has(document, key) for key in self._keys) for document in documents]
+            places, documents = list(compress(places, good)), list(compress(documents, good))
+        return Columns(places, [_column(documents, path) for path in self._paths]) if places else NOTHING
+
     def stopped_at(self, line: str) -> int:
         """Where the JSON breaks; 0 where it is sound, but not an object with the keys."""
         try:
@@ -54,6 +72,15 @@ class JsonDriver:
             return json.loads(line)  # unlike orjson it takes stray bytes
         except (ValueError, RecursionError):
             return None
+
+
+def _column(documents: Sequence[dict[str, Any]], path: Sequence[str]) -> Column:
+    if len(path) == 1:
+        key = path[0]
+        found = [document.get(key) for document in documents]
+    else:
+        found = [_reach(document, path) for document in documents]
+    return [value if type(value) is str else _text(value) for value in found]
 
 
 def _escape(match: re.Match[str]) -> str:

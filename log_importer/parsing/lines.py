@@ -22,7 +22,8 @@ class LineReader:
     def __init__(self, spec: FormatSpec, reading: Reading | None = None) -> None:
         self._spec = spec
         self._reading = reading
-        self._directives = spec.driver == "w3c"
+        self.directives = spec.driver == "w3c"
+        """Whether lines that begin with # say something about the others."""
         self._parsers: dict[str, Parser] = {}
         self._prefix: Strip | None = None  # of the line before
         self.use("")
@@ -34,11 +35,17 @@ class LineReader:
             parser = self._parsers[header] = compile_parser(self._spec, header, self._reading)
         if parser.renew is not None:
             parser.renew()
+        self.header = header
         self.parser = parser
+
+    @property
+    def prefixed(self) -> bool:
+        """Whether there was something before the last line that a format does not know."""
+        return self._prefix is not None
 
     def read(self, line: str) -> Hit | Rejected | str:
         """A hit, a rejection, or the reason why the line is no hit by nature: blank, comment, directive."""
-        if self._directives and line.startswith("#"):
+        if self.directives and line.startswith("#"):
             return self._directive(line)
         if self._prefix is not None and (behind := self._prefix(line)) is not None:
             outcome = self.parser.parse(behind)

@@ -1,19 +1,22 @@
 """A format compiled: one function from a line to a hit, or to why there is none."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import lru_cache
+from typing import NamedTuple
 
 from log_importer.errors import FormatError
 from log_importer.model import Hit, Rejected
 from log_importer.parsing.addresses import client_address, compile_client
+from log_importer.parsing.columns import Columns
 from log_importer.parsing.extract import Extracting
 from log_importer.parsing.fields import Maker, Row, compile_field
 from log_importer.parsing.json_driver import JsonDriver
 from log_importer.parsing.regex_driver import RegexDriver
 from log_importer.parsing.spec import FieldSpec, FormatSpec
+from log_importer.parsing.times import compile_time
 from log_importer.parsing.w3c_driver import W3cDriver
 
 _ABSOLUTE = frozenset({"http", "HTTP", "Http"})
@@ -42,8 +45,24 @@ class Parser:
     parse: Callable[[str], Hit | Rejected]
     stopped_at: Callable[[str], int]
     """Where on a rejected line reading stopped, as a character index; slow, for messages."""
+    read_all: Callable[[Sequence[str]], Columns]
+    """Many lines at once, those that can be; all others are for `parse`."""
+    part: Callable[[frozenset[str]], "Part"]
+    """What reads some fields of a hit and no others."""
+    required: frozenset[str]
+    """The fields without which a line is no hit."""
+    times: Callable[[Columns], Sequence[float | None]]
+    """When each line of columns was logged, in seconds since 1970 UTC."""
     renew: Callable[[], None] | None = None
     """What begins anew with each chunk: the patience with a pattern of a user's."""
+
+
+class Part(NamedTuple):
+    """Reads some fields of a hit."""
+
+    places: Sequence[int]  # of the columns that it needs
+    read: Callable[[Sequence[str | None]], Hit | None]
+    """The values of these columns -> a hit with these fields, others empty; `None` where only `parse` can say."""
 
 
 def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None = None) -> Parser:
@@ -72,6 +91,14 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
     as_field, as_column = _FIELDS.get(reading.client_from), places.get(reading.client_from)
     anyone = "0.0.0.0" if reading.accept_any_client else None  # noqa: S104 - an address to send, none to bind
 
+    def settle_client(values: list[object], row: Row) -> bool:
+        client = values[_CLIENT]
+        if behind is not None:
+            listed = row[as_column] if as_column is not None else None
+            client = behind(values[as_field] if as_field is not None else listed, client)
+        values[_CLIENT] = (client_address(client) if isinstance(client, str) else None) or anyone
+        return values[_CLIENT] is not None
+
     def parse(line: str) -> Hit | Rejected:
         try:
             row = read(line)
@@ -82,35 +109,94 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
         values = blank.copy()
         for index, make in makers:
             values[index] = make(row)
-        path = values[_PATH]
-        if not isinstance(path, str):
+        if not isinstance(values[_PATH], str):
             return unreadable
         if values[_TIME] is None:
             return bad_time
-        client = values[_CLIENT]
-        if behind is not None:
-            listed = row[as_column] if as_column is not None else None
-            client = behind(values[as_field] if as_field is not None else listed, client)
-        address = (client_address(client) if isinstance(client, str) else None) or anyone
-        if address is None:
+        if not settle_client(values, row):
             return bad_client
-        values[_CLIENT] = address
         for index in required:
             if values[index] is None:
                 return unreadable
-        if path[:4] in _ABSOLUTE:
-            # A request in absolute form, as proxies get it: the host in it is the client's choice, not ours.
-            values[_PATH] = path = _ORIGIN.sub("", path)
-            if not path.startswith("/"):
-                values[_PATH] = path = f"/{path}"
-        if "?" in path and values[_QUERY] is None:
-            values[_PATH], _, values[_QUERY] = path.partition("?")
+        _settle_path(values)
         if extra:
             found = {name: row[place] for name, place in extra}
             values[_EXTRA] = {name: text for name, text in found.items() if text is not None and text not in absent}
         return Hit(*values)  # type: ignore[arg-type]
 
-    return Parser(spec.name, driver.columns, parse, driver.stopped_at, getattr(driver, "renew", None))
+    def part(fields: frozenset[str]) -> Part:
+        columns = {column for name, field in spec.fields.items() if name in fields for column in field.all_columns}
+        client = "client_ip" in fields
+        if client and reading.client_from:
+            behind_field = spec.fields.get(reading.client_from)
+            columns |= set(behind_field.all_columns) if behind_field else {reading.client_from}
+        wanted = [place for column, place in places.items() if column in columns]
+        used = fields | ({reading.client_from} if client else set())
+        mine = [(index, make) for index, make in makers if Hit._fields[index] in used]
+        needed = [index for index in required if Hit._fields[index] in fields]
+
+        def read_part(cells: Sequence[str | None]) -> Hit | None:
+            row: list[str | None] = [None] * len(driver.columns)
+            for place, cell in zip(wanted, cells, strict=True):
+                row[place] = cell
+            values = blank.copy()
+            values[_TIME], values[_PATH] = 0.0, ""
+            for index, make in mine:
+                values[index] = make(row)
+            if not isinstance(values[_PATH], str) or (client and not settle_client(values, row)):
+                return None
+            if any(values[index] is None for index in needed):
+                return None
+            _settle_path(values)
+            return Hit(*values)  # type: ignore[arg-type]
+
+        return Part(wanted, read_part)
+
+    times = _compile_times(spec, places, reading, part(frozenset({"time"})))
+    return Parser(
+        spec.name, driver.columns, parse, driver.stopped_at, driver.read_all, part,
+        frozenset(name for name, field in spec.fields.items() if field.required), times,
+        getattr(driver, "renew", None),
+    )  # fmt: skip
+
+
+def _settle_path(values: list[object]) -> None:
+    path = values[_PATH]
+    assert isinstance(path, str)
+    if path[:4] in _ABSOLUTE:
+        # A request in absolute form, as proxies get it: the host in it is the client's choice, not ours.
+        values[_PATH] = path = _ORIGIN.sub("", path)
+        if not path.startswith("/"):
+            values[_PATH] = path = f"/{path}"
+    if "?" in path and values[_QUERY] is None:
+        values[_PATH], _, values[_QUERY] = path.partition("?")
+
+
+def _compile_times(
+    spec: FormatSpec, places: dict[str, int], reading: Reading, part: Part
+) -> Callable[[Columns], Sequence[float | None]]:  # fmt: skip
+    field = spec.fields["time"]
+    plain = field.otherwise is None and not field.decode and field.value is None and field.default is None
+    if plain and (len(field.columns) == 1 or field.join):
+        zone = reading.zone if field.zone is None else named_zone(field.zone, spec.origin)
+        one = compile_time(field.layout or "iso8601", zone, field.unit)
+        wanted = [places[column] for column in field.columns if column in places]
+
+        def of_columns(columns: Columns) -> Sequence[float | None]:
+            if len(wanted) < len(field.columns):
+                return [None] * len(columns.places)
+            cells = [columns.values[place] for place in wanted]
+            if len(cells) == 1:
+                return [None if text is None else one(text) for text in cells[0]]
+            return [None if None in row else one(" ".join(row)) for row in zip(*cells, strict=True)]
+
+        return of_columns
+
+    def of_rows(columns: Columns) -> Sequence[float | None]:
+        found = map(part.read, zip(*(columns.values[place] for place in part.places), strict=True))
+        return [None if hit is None else hit.time for hit in found]
+
+    return of_rows
 
 
 def _driver(spec: FormatSpec, header: str, extra: tuple[str, ...]) -> RegexDriver | W3cDriver | JsonDriver | Extracting:

@@ -4,6 +4,7 @@ A pattern that is proved linear runs on the standard library's engine. Any other
 the `regex` package, which can stop after a time limit.
 """
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +13,10 @@ import regex
 
 from log_importer.errors import FormatError
 from log_importer.parsing.addresses import client_address
+from log_importer.parsing.columns import NOTHING, Columns
 from log_importer.parsing.linear import ambiguity
 from log_importer.parsing.spec import FormatSpec
+from log_importer.parsing.split_pattern import SplitPattern
 
 TIME_LIMIT = 0.1
 """Seconds that a pattern that is not proved linear may take for one line."""
@@ -77,6 +80,9 @@ class RegexDriver:
         self.columns: tuple[str, ...] = tuple(self._pattern.groupindex)
         self._places = tuple(self._pattern.groupindex.values())
         self._all_named = self._places == tuple(range(1, self._pattern.groups + 1))
+        self._split: SplitPattern | None = None
+        with contextlib.suppress(ValueError, re.error):
+            self._split = SplitPattern(self._pattern) if isinstance(self._pattern, re.Pattern) else None
 
     def read(self, line: str) -> Sequence[str | None] | None:
         """The groups' values, `None` where the pattern does not match. Raises `TimeoutError`."""
@@ -85,6 +91,16 @@ class RegexDriver:
             return None
         groups: tuple[str | None, ...] = match.groups()
         return groups if self._all_named else [groups[place - 1] for place in self._places]
+
+    def read_all(self, lines: Sequence[str]) -> Columns:
+        """The columns of those lines that can be read together."""
+        if self._split is not None:
+            return self._split.read_all(lines)
+        if isinstance(self._pattern, LimitedPattern):
+            return NOTHING  # it may take too long for a line, which is to be said of that one
+        rows = [self.read(line) for line in lines]
+        places = [place for place, row in enumerate(rows) if row is not None]
+        return Columns(places, list(zip(*[row for row in rows if row is not None], strict=True))) if places else NOTHING
 
     def renew(self) -> None:
         """A pattern that is not tried any more is tried again."""

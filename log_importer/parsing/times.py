@@ -103,7 +103,7 @@ def _second_slot(layout: str) -> int | None:
 
 def _by_minute(parse: Callable[[str], datetime], zone: tzinfo, slot: int | None, behind: str = "") -> Time:
     """`slot` is where the second stands, which must come behind `behind`."""
-    seen: dict[str, float | None] = {}
+    seen: dict[str, float] = {}  # what stands around the second -> the minute
 
     def whole(text: str) -> float | None:
         try:
@@ -116,17 +116,24 @@ def _by_minute(parse: Callable[[str], datetime], zone: tzinfo, slot: int | None,
 
     def by_minute(text: str) -> float | None:
         assert slot is not None
-        second = text[slot : slot + 2]
-        # 60 is a leap second: it falls on the first of the next minute, as POSIX has it.
-        sound = len(second) == 2 and second.isascii() and second.isdigit() and second <= "60"
-        if not sound or (behind and (text[slot - 1] != behind or text[slot - 4] != behind)):
+        behind_second = slot + 2
+        try:  # 60 is a leap second: it falls on the first of the next minute, as POSIX has it.
+            return seen[text[:slot] + text[behind_second:]] + _SECONDS[text[slot:behind_second]]
+        except KeyError:
+            pass
+        if text[slot:behind_second] not in _SECONDS or (
+            behind and (text[slot - 1] != behind or text[slot - 4] != behind)
+        ):
             return whole(text)
-        minute = f"{text[:slot]}00{text[slot + 2 :]}"
-        if minute not in seen:
-            if len(seen) >= _CACHE_SIZE:
-                seen.clear()
-            seen[minute] = whole(minute)
-        start = seen[minute]
-        return None if start is None else start + int(second)
+        start = whole(f"{text[:slot]}00{text[behind_second:]}")
+        if start is None:
+            return None
+        if len(seen) >= _CACHE_SIZE:
+            seen.clear()
+        seen[text[:slot] + text[behind_second:]] = start
+        return start + _SECONDS[text[slot:behind_second]]
 
     return whole if slot is None else by_minute
+
+
+_SECONDS = {f"{second:02}": second for second in range(61)}

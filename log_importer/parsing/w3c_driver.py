@@ -6,6 +6,7 @@ Reference: https://www.w3.org/TR/WD-logfile.html
 import re
 from collections.abc import Sequence
 
+from log_importer.parsing.columns import NOTHING, Columns
 from log_importer.parsing.spec import FormatSpec
 
 FIELDS = "#Fields:"
@@ -42,6 +43,19 @@ class W3cDriver:
         elif '"' in line:
             values = [value[1:-1] if _WRAPPED(value) else value for value in values]
         return values if self.columns and len(values) == len(self.columns) else None
+
+    def read_all(self, lines: Sequence[str]) -> Columns:
+        """The columns of those lines that have as many values as there are, and no quotes."""
+        count, delimiter = len(self.columns), self._delimiter
+        places = [place for place, line in enumerate(lines) if line.count(delimiter) == count - 1]
+        text = delimiter.join([lines[place] for place in places])
+        if '"' in text or "#" in text:
+            places = [place for place in places if '"' not in lines[place] and not lines[place].startswith("#")]
+            text = delimiter.join([lines[place] for place in places])
+        if not places or not count:
+            return NOTHING
+        values = text.split(delimiter)
+        return Columns(places, [values[number::count] for number in range(count)])
 
     def stopped_at(self, line: str) -> int:
         """The end of the last column that has a name, or of the line where it has too few values."""

@@ -1,14 +1,13 @@
 """Which hits become tracking requests: like a browser's own tracker, people's page views and downloads.
 
-Each rule is a function of a hit and the time now that gives the reason to skip it, or `None`. They run in the order
-of the list that `compile_exclusions` makes, and the first reason wins.
+They run in the order of the list that `compile_exclusions` makes, and the first reason wins.
 """
 
 from collections.abc import Callable, Iterator
 
 from log_importer.model import Hit
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS, extension, is_static
-from log_importer.rules.selection import Rule, Selection, chosen_after, chosen_before
+from log_importer.rules.selection import Rule, Selection, chosen_after, chosen_before, looking_at
 
 FUTURE = 60.0
 """Seconds a hit may lie ahead of our clock; the sender waits for it."""
@@ -46,6 +45,7 @@ def servers_own(
     return [_time] if selection.bots else [_time, _bot(is_bot, search_engine)]
 
 
+@looking_at("time")
 def _time(hit: Hit, now: float) -> str | None:
     if hit.time > now + FUTURE:
         return "time-future"
@@ -53,6 +53,7 @@ def _time(hit: Hit, now: float) -> str | None:
 
 
 def _method(wanted: frozenset[str]) -> Rule:
+    @looking_at("method", "path")
     def method(hit: Hit, _now: float) -> str | None:
         if hit.method is None:  # some logs have none; where a request line held none, it asked for nothing
             return None if hit.path.startswith("/") else "method"
@@ -61,15 +62,18 @@ def _method(wanted: frozenset[str]) -> Rule:
     return method
 
 
+@looking_at("status")
 def _status_error(hit: Hit, _now: float) -> str | None:
     return "status-error" if hit.status is not None and hit.status >= 400 else None
 
 
+@looking_at("status")
 def _status_redirect(hit: Hit, _now: float) -> str | None:
     # 304 is a page that the browser still had: a view.
     return "status-redirect" if hit.status is not None and 300 <= hit.status < 400 and hit.status != 304 else None
 
 
+@looking_at("path")
 def _static(hit: Hit, _now: float) -> str | None:
     return "static" if is_static(hit.path) else None
 
@@ -77,6 +81,7 @@ def _static(hit: Hit, _now: float) -> str | None:
 def _download(wanted: frozenset[str]) -> Rule:
     unwanted = DOWNLOAD_EXTENSIONS - wanted
 
+    @looking_at("path")
     def download(hit: Hit, _now: float) -> str | None:
         return "download" if unwanted and extension(hit.path) in unwanted and not is_static(hit.path) else None
 
@@ -84,6 +89,7 @@ def _download(wanted: frozenset[str]) -> Rule:
 
 
 def _bot(is_bot: Callable[[str], object], search_engine: Callable[[str], bool]) -> Rule:
+    @looking_at("user_agent", "client_ip")
     def bot(hit: Hit, _now: float) -> str | None:
         if hit.user_agent is not None and is_bot(hit.user_agent):
             return "bot"

@@ -1,6 +1,6 @@
 """What the user asked to have in or out, and the rules for it: date, host, path, user agent, address.
 
-A rule is a function of a hit and the time now that gives the reason to skip it, or `None`.
+A rule gives the reason to skip a hit, or `None`, by the fields that it looks at.
 """
 
 import math
@@ -10,11 +10,24 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from typing import NamedTuple
 
 from log_importer.model import Hit
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS
 
-Rule = Callable[[Hit, float], str | None]
+
+class Rule(NamedTuple):
+    """Why a hit is skipped."""
+
+    fields: frozenset[str]  # of a hit, all that it looks at
+    reason: Callable[[Hit, float], str | None]  # of a hit and the time now
+
+
+def looking_at(*fields: str) -> Callable[[Callable[[Hit, float], str | None]], Rule]:
+    """Makes a rule of a function that looks at these fields of a hit."""
+    return lambda reason: Rule(frozenset(fields), reason)
+
+
 METHODS = frozenset({"GET", "POST"})
 """What people's browsers do."""
 
@@ -70,7 +83,7 @@ def chosen_after(selection: Selection) -> list[Rule]:
 def _date(not_before: float | None, not_after: float | None) -> Rule:
     first = -math.inf if not_before is None else not_before
     last = math.inf if not_after is None else not_after
-    return lambda hit, _: None if first <= hit.time <= last else "date"
+    return looking_at("time")(lambda hit, _: None if first <= hit.time <= last else "date")
 
 
 def _any(patterns: Iterable[str]) -> Callable[[str], object] | None:
@@ -85,10 +98,11 @@ def _host(wanted: Callable[[str], object] | None, excluded: Callable[[str], obje
         host = re.sub(r":[0-9]+$", "", host.lower().rstrip("."))
         return bool((wanted and not wanted(host)) or (excluded and excluded(host)))
 
-    return lambda hit, _: "host" if is_out(hit.host or named) else None
+    return looking_at("host")(lambda hit, _: "host" if is_out(hit.host or named) else None)
 
 
 def _path(wanted: Callable[[str], object] | None, excluded: Callable[[str], object] | None) -> Rule:
+    @looking_at("path")
     def path(hit: Hit, _now: float) -> str | None:
         return "path" if (wanted and not wanted(hit.path)) or (excluded and excluded(hit.path)) else None
 
@@ -98,7 +112,7 @@ def _path(wanted: Callable[[str], object] | None, excluded: Callable[[str], obje
 def _status(wanted: Iterable[str]) -> Rule:
     patterns = [re.sub("[xX]", "[0-9]", status) for status in wanted]
     fits = lru_cache(maxsize=1024)(re.compile("|".join(patterns)).fullmatch)
-    return lambda hit, _: None if hit.status is not None and fits(str(hit.status)) else "status"
+    return looking_at("status")(lambda hit, _: None if hit.status is not None and fits(str(hit.status)) else "status")
 
 
 def _agent(parts: Iterable[str]) -> Rule:
@@ -109,7 +123,7 @@ def _agent(parts: Iterable[str]) -> Rule:
         agent = agent.lower()
         return any(part in agent for part in lowered)
 
-    return lambda hit, _: "user-agent" if hit.user_agent and is_out(hit.user_agent) else None
+    return looking_at("user_agent")(lambda hit, _: "user-agent" if hit.user_agent and is_out(hit.user_agent) else None)
 
 
 def _address(networks: Iterable[str]) -> Rule:
@@ -120,4 +134,4 @@ def _address(networks: Iterable[str]) -> Rule:
         address = ip_address(text)
         return any(address in network for network in excluded)
 
-    return lambda hit, _: "ip" if is_out(hit.client_ip) else None
+    return looking_at("client_ip")(lambda hit, _: "ip" if is_out(hit.client_ip) else None)

@@ -11,7 +11,7 @@ from log_importer.rules.privacy import url_without
 from log_importer.rules.values import unquoted
 from log_importer.tracking.encoding import MAX_URL, cut_url, percent
 from log_importer.tracking.parameters import moment
-from log_importer.tracking.requests import cdt_of
+from log_importer.tracking.requests import when_of
 
 TRACKER_FILES = ("piwik.php", "matomo.php")
 
@@ -85,7 +85,7 @@ def encode_replayed(one: Replayed, site: Site, constant: str, given: Mapping[str
         "url": url, "cip": hit.client_ip, "urlref": hit.referrer, "ua": hit.user_agent, "lang": hit.accept_language,
         "uid": hit.user_id,
     }  # fmt: skip
-    parts = [f"?idsite={site.idsite}{constant}&cdt={cdt_of(hit.time)}"]
+    parts = [f"?idsite={site.idsite}{constant}{when_of(hit.time)}"]
     parts += [f"{name}={percent(value)}" for name, value in own.items() if value and name not in given]
     parts += [f"{percent(name)}={percent(value)}" for name, value in one.pairs if name not in given]
     parts += [f"{name}={percent(value)}" for name, value in given.items() if name not in ("cdt", "idsite")]

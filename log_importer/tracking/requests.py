@@ -3,7 +3,7 @@
 Reference: https://developer.matomo.org/api-reference/tracking-api
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -33,61 +33,93 @@ class Tracking:
         return f"&rec=1&apiv=1&dp={0 if self.reverse_dns else 1}" + ("&bots=1" if self.bots else "")
 
 
-Encode = Callable[[Hit, Site, str, Mapping[str, str]], tuple[str, bool, bool]]
-"""Of a hit, its site, its visitor's id ("" for none) and the parameters that rules have set: the query string with its
-leading "?", whether it is a download, whether its url was cut."""
 NONE_SET: Mapping[str, str] = {}
 
 
-def compile_encoder(tracking: Tracking) -> Encode:
-    """One function from a hit to its tracking request."""
-    constant = tracking.constant
-    encoded_agent = lru_cache(maxsize=16384)(percent)
-    encoded_referrer = lru_cache(maxsize=16384)(percent)
-    origin = lru_cache(maxsize=16384)(_origin)
+class Encoder:
+    """Makes tracking requests, part by part: each part is made of few fields, and can be made once for many hits."""
 
-    def is_download(path: str) -> bool:
-        if is_static(path):
-            return tracking.static
-        return extension(path) in tracking.downloads
+    def __init__(self, tracking: Tracking) -> None:
+        self._tracking = tracking
+        self._constant = tracking.constant
+        self._agent = lru_cache(maxsize=16384)(percent)
+        self._referrer = lru_cache(maxsize=16384)(percent)
+        self._origin = lru_cache(maxsize=16384)(_origin)
 
-    def encode(hit: Hit, site: Site, visitor: str = "", given: Mapping[str, str] = NONE_SET) -> tuple[str, bool, bool]:
-        url = given.get("url") or origin(hit.scheme, hit.host, tracking.log_hostname, site.main_url) + _target(hit)
+    def encode(
+        self, hit: Hit, site: Site, visitor: str = "", given: Mapping[str, str] = NONE_SET
+    ) -> tuple[str, bool, bool]:  # fmt: skip
+        """The query string with its leading "?", whether it is a download, whether its url was cut.
+
+        `visitor` is the visitor's id, "" for none; `given` are the parameters that rules have set.
+        """
+        url = given.get("url") or self.url(hit, site)
         cut = len(url) > MAX_URL
         if cut:
             url = cut_url(url)
         page = percent(url)
-        parts = [f"?idsite={site.idsite}{constant}&url={page}&cip={percent(hit.client_ip)}&cdt={cdt_of(hit.time)}"]
-        if hit.referrer:
-            parts.append(f"&urlref={encoded_referrer(hit.referrer)}")
+        kind, download = "", False
+        if is_titled(hit):
+            kind = self.title(hit, url, hit.referrer)
+        elif self.is_download(hit):
+            download = True
+            kind = f"&download={page}"
+        when, who = when_of(hit.time), self.visitor(hit, visitor)
+        query = f"{self.head(site)}&url={page}{kind}{who}{when}{self.referrer(hit)}{measures(hit)}"
+        return (_with(query, given) if given else query), download, cut
+
+    def head(self, site: Site) -> str:
+        """What all requests for a site begin with."""
+        return f"?idsite={site.idsite}{self._constant}"
+
+    def url(self, hit: Hit, site: Site) -> str:
+        """The page's address, by scheme, host, path and query; it may be too long."""
+        return self._origin(hit.scheme, hit.host, self._tracking.log_hostname, site.main_url) + _target(hit)
+
+    def title(self, hit: Hit, url: str, referrer: str | None) -> str:
+        """The parameter for the title of a hit that has one, by its status, address and referrer."""
+        return f"&action_name={percent(_title(hit.status or 200, url, referrer, self._tracking.title_delimiter))}"
+
+    def is_download(self, hit: Hit) -> bool:
+        """Whether the path is that of a file which people save."""
+        return self._tracking.static if is_static(hit.path) else extension(hit.path) in self._tracking.downloads
+
+    def visitor(self, hit: Hit, visitor: str) -> str:
+        """The parameters that tell the visitor, by address, user agent, language, user and visitor id."""
+        parts = [f"&cip={percent(hit.client_ip)}"]
         if hit.user_agent:
-            parts.append(f"&ua={encoded_agent(hit.user_agent)}")
+            parts.append(f"&ua={self._agent(hit.user_agent)}")
         if hit.accept_language:
             parts.append(f"&lang={percent(hit.accept_language)}")
-        status = hit.status or 200
-        download = False
-        if status >= 400 or (300 <= status < 400 and status != 304):
-            parts.append(f"&action_name={percent(_title(status, url, hit.referrer, tracking.title_delimiter))}")
-        elif is_download(hit.path):
-            download = True
-            parts.append(f"&download={page}")
         if hit.user_id:
             parts.append(f"&uid={percent(hit.user_id)}")
         if visitor:
             parts.append(f"&cid={visitor}&_id={visitor}")
-        if hit.duration is not None:
-            milliseconds = round(hit.duration * 1000)
-            parts.append(f"&gt_ms={milliseconds}&pf_srv={milliseconds}")
-        if hit.bytes_sent is not None:
-            parts.append(f"&bw_bytes={hit.bytes_sent}")
-        if hit.event_category and hit.event_action:
-            parts.append(f"&e_c={percent(hit.event_category)}&e_a={percent(hit.event_action)}")
-            if hit.event_name:
-                parts.append(f"&e_n={percent(hit.event_name)}")
-        query = "".join(parts)
-        return (_with(query, given) if given else query), download, cut
+        return "".join(parts)
 
-    return encode
+    def referrer(self, hit: Hit) -> str:
+        """The parameter that tells where the visitor came from, by the referrer."""
+        return f"&urlref={self._referrer(hit.referrer)}" if hit.referrer else ""
+
+
+def is_titled(hit: Hit) -> bool:
+    """Whether the title says what the server answered, by the status: an error, or a redirect."""
+    return hit.status is not None and (hit.status >= 400 or (300 <= hit.status < 400 and hit.status != 304))
+
+
+def measures(hit: Hit) -> str:
+    """The parameters for duration, bytes and events, by these."""
+    parts = []
+    if hit.duration is not None:
+        milliseconds = round(hit.duration * 1000)
+        parts.append(f"&gt_ms={milliseconds}&pf_srv={milliseconds}")
+    if hit.bytes_sent is not None:
+        parts.append(f"&bw_bytes={hit.bytes_sent}")
+    if hit.event_category and hit.event_action:
+        parts.append(f"&e_c={percent(hit.event_category)}&e_a={percent(hit.event_action)}")
+        if hit.event_name:
+            parts.append(f"&e_n={percent(hit.event_name)}")
+    return "".join(parts)
 
 
 _KIND = frozenset({"download", "link", "search", "idgoal", "e_c", "c_n"})
@@ -142,14 +174,12 @@ def _quoted(text: str) -> str:
     return quote(text, safe="", errors="replace")
 
 
+def when_of(time: float) -> str:
+    """The parameter that tells the time, to the second."""
+    minute, second = divmod(int(time // 1), 60)
+    return f"&cdt={_minute(minute)}{second:02}"
+
+
 @lru_cache(maxsize=4096)
-def _day(day: int) -> str:
-    return datetime.fromtimestamp(day * 86400, UTC).strftime("%Y-%m-%d")
-
-
-def cdt_of(time: float) -> str:
-    """The value of `cdt`, percent-encoded."""
-    day, second = divmod(int(time // 1), 86400)
-    minute, second = divmod(second, 60)
-    hour, minute = divmod(minute, 60)
-    return f"{_day(day)}%20{hour:02}%3A{minute:02}%3A{second:02}"
+def _minute(minute: int) -> str:
+    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%d%%20%H%%3A%M%%3A")

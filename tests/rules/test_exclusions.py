@@ -13,7 +13,7 @@ PAGE = Hit(NOW - 100, "192.0.2.1", "/page", method="GET", status=200, user_agent
 
 def reason(hit: Hit, selection: Selection = Selection()) -> str | None:  # noqa: B008 - a value
     rules = compile_exclusions(selection, lambda agent: "bot" in agent, lambda address: address.startswith("66."))
-    return next((found for rule in rules if (found := rule(hit, NOW)) is not None), None)
+    return next((found for rule in rules if (found := rule.reason(hit, NOW)) is not None), None)
 
 
 @pytest.mark.parametrize(

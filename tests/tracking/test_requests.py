@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from log_importer.model import Hit, Site
 from log_importer.tracking.bulk import BulkReply, body, parse_reply
 from log_importer.tracking.encoding import cut_url, percent
-from log_importer.tracking.requests import Tracking, compile_encoder
+from log_importer.tracking.requests import Encoder, Tracking
 
 SITE = Site(7, "https://www.example.org")
 PLAIN = Hit(datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC).timestamp() + 0.9, "192.0.2.1", "/a")
 
 
 def parameters(hit: Hit, tracking: Tracking = Tracking(), site: Site = SITE) -> dict[str, str]:  # noqa: B008 - a value
-    query, _, _ = compile_encoder(tracking)(hit, site, "", {})
+    query, _, _ = Encoder(tracking).encode(hit, site, "", {})
     assert query[0] == "?"
     pairs = parse_qsl(query[1:], keep_blank_values=True, strict_parsing=True)
     assert len(pairs) == len(dict(pairs)), "no parameter is sent twice"
@@ -93,7 +93,7 @@ def test_flags_that_change_every_request() -> None:
 
 def test_a_long_address_is_cut_on_a_character_and_counted() -> None:
     hit = PLAIN._replace(query="x" * 2000)
-    query, _, cut = compile_encoder(Tracking())(hit, SITE, "", {})
+    query, _, cut = Encoder(Tracking()).encode(hit, SITE, "", {})
     assert (len(dict(parse_qsl(query[1:]))["url"]), cut) == (1024, True)
 
 

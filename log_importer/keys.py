@@ -1,0 +1,37 @@
+"""Keys of visitors, user agents, lanes and downloads: numbers that are the same in every process and run."""
+
+import re
+from functools import lru_cache
+from zlib import crc32
+
+from log_importer.model import Hit
+
+_DIGITS = re.compile(rb"[0-9]+")
+
+
+@lru_cache(maxsize=8192)
+def visitor_keys(address: str, agent: str, identity: str = "") -> tuple[int, int, int]:
+    """The visitor's key (64 bit), the user agent's (32), the lane's (16).
+
+    A visitor, to Matomo, is a user or a visitor id, `identity`, and only without one an address and a browser. The lane
+    is that of the user agent without its digits and two bits of the address: few distinct user agents meet in a batch,
+    and one busy browser does not fill a lane. Who has an identity may come from anywhere.
+    """
+    raw_agent = agent.encode("utf-8", "surrogatepass")
+    if identity:
+        known = identity.encode("utf-8", "surrogatepass")
+        return crc32(known) << 32 | crc32(known[::-1]), crc32(raw_agent), crc32(known) & 0xFFFF
+    raw_address = crc32(address.encode("utf-8", "surrogatepass"))
+    agent_key = crc32(raw_agent)
+    lane = crc32(_DIGITS.sub(b"", raw_agent) + bytes([raw_address & 3])) & 0xFFFF
+    return raw_address << 32 | agent_key, agent_key, lane
+
+
+def file_key(hit: Hit) -> int:
+    """The key of the file that a hit asks for (64 bit), by host, path and query."""
+    return crc32(f"{hit.host}{hit.path}?{hit.query}".encode("utf-8", "surrogatepass")) * 0x9E3779B97F4A7C15
+
+
+def download_key(visitor: int, file: int) -> int:
+    """The key of a visitor's download of a file (64 bit); never 0."""
+    return ((visitor ^ file) & 0xFFFFFFFFFFFFFFFF) or 1

@@ -1,0 +1,108 @@
+"""Lines that are translated together become what they become one by one: of every format, broken ones too."""
+
+import gzip
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from log_importer.bot_rules import judges
+from log_importer.format_files import load_formats
+from log_importer.model import ChunkResult, Context, Site
+from log_importer.parsing.parser import Reading
+from log_importer.parsing.w3c_driver import is_header
+from log_importer.rules.selection import Selection
+from log_importer.tracking.requests import Tracking
+from log_importer.translate import compile_translation
+from log_importer.translator import Plan
+from tests.parsing.test_mutations import lines_of, mutated
+
+FORMATS = load_formats()
+MUTATIONS = 100_000
+NOW = 1_790_000_000.0
+SITE = Site(1, "https://www.example.org")
+EVERYTHING = Selection(static=True, bots=True, http_errors=True, http_redirects=True)
+PLANS = {
+    "default": Plan(SITE, formats=FORMATS),
+    "everything": Plan(
+        SITE, formats=FORMATS, selection=EVERYTHING, tracking=Tracking(bots=True, static=True, visitor_ids="ip+ua")
+    ),
+    "chosen": Plan(
+        SITE,
+        formats=FORMATS,
+        reading=Reading(accept_any_client=True, client_from="forwarded_for", trusted=("10.0.0.0/8",)),
+        selection=Selection(
+            not_before=1_600_000_000.0, not_after=1_750_000_000.0, exclude_paths=("/about*",), statuses=("2xx", "304"),
+            exclude_agents=("curl",), exclude_addresses=("192.0.2.0/28",), exclude_hosts=("*.example.com",),
+        ),
+    ),
+    "by host": Plan(None, formats=FORMATS, tracking=Tracking(log_hostname="named.example")),
+}  # fmt: skip
+SITES = {"www.example.org": Site(2, "http://www.example.org"), "named.example": SITE, "example.org": None}
+
+
+def both(plan: Plan, name: str, header: str, lines: Sequence[bytes]) -> tuple[ChunkResult, ChunkResult]:
+    """Together, and one by one, which is what who asks for the skipped lines gets."""
+    context = Context(name, header, 7, 1000, NOW, sites=SITES if plan.site is None else None)
+    data = b"".join(line + b"\n" for line in lines)
+    translate, one_by_one = (
+        compile_translation(replace(plan, keep_skipped=keep), judges()) for keep in (False, True)
+    )  # fmt: skip
+    found = translate(data, context), replace(one_by_one(data, context), skipped_lines=[])
+    together, alone = (replace(one, unknown_hosts=sorted(one.unknown_hosts)) for one in found)  # in any order
+    return together, alone
+
+
+def sources(name: str, count: int, seed: int) -> list[tuple[str, list[bytes]]]:
+    """`#Fields:` line in force -> lines of the format's samples, and as many broken ones as are asked for."""
+    chance = random.Random(seed)
+    samples = [(header, line) for header, line in lines_of(name) if not is_header(line.decode("latin-1"))]
+    found: dict[str, list[bytes]] = {}
+    for header, line in samples:
+        found.setdefault(header, []).append(line)
+    for _ in range(count):
+        header, line = chance.choice(samples)
+        found[header].append(mutated(line, samples, chance) if chance.random() < 0.9 else line)
+    return list(found.items())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_they_become_what_they_become_one_by_one(name: str) -> None:
+    for seed, plan in enumerate(PLANS.values()):
+        for header, lines in sources(name, MUTATIONS // len(FORMATS) // len(PLANS), seed):
+            together, one_by_one = both(plan, name, header, lines)
+            assert together == one_by_one
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_real_lines_do_too(plan: str, shared_data: Callable[[str], Path]) -> None:
+    lines = gzip.decompress(shared_data("apache-combined-10k.log.gz").read_bytes()).splitlines()
+    together, one_by_one = both(PLANS[plan], "combined", "", lines)
+    assert together == one_by_one
+    assert together.lines == 10_000
+
+
+def test_a_header_in_the_middle_says_what_the_lines_behind_it_are() -> None:
+    first = b"#Fields: date time c-ip cs-method cs-uri-stem sc-status"
+    second = b"#Fields: date time cs-method c-ip cs-uri-stem sc-status"
+    lines = [
+        first, b"2026-01-01 00:00:00 192.0.2.1 GET /a 200", second, b"2026-01-01 00:00:01 GET 192.0.2.2 /b 200",
+        b"2026-01-01 00:00:02 GET 192.0.2.3 /c 200",
+    ]  # fmt: skip
+    together, one_by_one = both(PLANS["default"], "w3c_extended", "", lines)
+    assert together == one_by_one
+    assert list(together.numbers) == [8, 10, 11]
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_ai_bots_are_counted(plan: str) -> None:
+    agents = ["Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)", "Mozilla/5.0 Firefox/140.0", "-"]
+    lines = [
+        f'10.2.0.{number} - - [17/May/2024:10:05:0{number} +0000] "GET / HTTP/1.1" 200 1 "-" "{agent}"'.encode()
+        for number, agent in enumerate(agents * 2)
+    ]
+    together, one_by_one = both(PLANS[plan], "combined", "", lines)
+    assert together == one_by_one
+    assert together.ais == ({"GPTBot": 2})
