@@ -16,6 +16,7 @@ from log_importer.parsing.columns import Columns
 from log_importer.parsing.parser import Parser, Part
 from log_importer.rules.bots import Bot
 from log_importer.rules.hosts import host_name
+from log_importer.rules.mapping import MappingRule, Matched, looks_at, only_adds
 from log_importer.rules.selection import Rule
 from log_importer.tracking.encoding import MAX_URL, percent
 from log_importer.tracking.requests import Encoder, is_titled, measures, when_of
@@ -69,6 +70,28 @@ class Means:
     log_hostname: str
     visitor_ids: str
     bots: bool  # their hits are tracked
+    of_pages: Callable[[Hit], Matched] | None = None  # mapping rules that add to what a page says
+    of_visitors: Callable[[Hit], Matched] | None = None
+
+
+def grouped(rules: Sequence[MappingRule]) -> tuple[list[MappingRule], list[MappingRule]] | None:
+    """The mapping rules that look at pages, and those that look at visitors; `None` where that is not all they do."""
+    pages = [rule for rule in rules if looks_at(rule) <= _PAGE]
+    visitors = [rule for rule in rules if rule not in pages and looks_at(rule) <= _VISITOR]
+    of_pages, of_visitors = ({name for rule in some for name, _ in rule.set} for some in (pages, visitors))
+    all_of_them = len(pages) + len(visitors) == len(rules)
+    return (pages, visitors) if all_of_them and all(map(only_adds, rules)) and not of_pages & of_visitors else None
+
+
+def _added(rules: Callable[[Hit], Matched] | None, hit: Hit) -> str | None:
+    """The parameters that mapping rules add; `None` where there is more to say."""
+    if rules is None:
+        return ""
+    try:
+        values, left_out = rules(hit).values(hit)
+    except TimeoutError:
+        return None
+    return None if left_out else "".join(f"&{name}={percent(value)}" for name, value in values.items())
 
 
 class _Memory(dict[Cells, Value]):
@@ -102,14 +125,16 @@ class _Memory(dict[Cells, Value]):
 class _Page:
     """What method, address and status say."""
 
-    __slots__ = ("code", "download", "file", "hit", "host", "partial", "titled")
+    __slots__ = ("added", "code", "download", "file", "hit", "host", "partial", "titled")
 
     def __init__(
-        self, code: int, hit: Hit = _NONE, host: str = "", *, titled: bool = False, download: bool = False
+        self, code: int, hit: Hit = _NONE, host: str = "", added: str = "", *, titled: bool = False,
+        download: bool = False,
     ) -> None:  # fmt: skip
         self.code = code
         self.hit = hit
         self.host = host
+        self.added = added
         self.titled = titled
         self.download = download
         self.file = file_key(hit) if download else 0
@@ -253,15 +278,22 @@ class ByColumn:
     def _page(self, hit: Hit) -> "_Page":
         code = self._verdict(self._page_rules, hit)
         host = host_name(hit.host or self._means.log_hostname)
+        added = _added(self._means.of_pages, hit)
+        if added is None:
+            return _Page(_ALONE)
         titled = is_titled(hit)
-        return _Page(code, hit, host, titled=titled, download=not titled and self._means.encoder.is_download(hit))
+        download = not titled and self._means.encoder.is_download(hit)
+        return _Page(code, hit, host, added, titled=titled, download=download)
 
     def _visitor(self, hit: Hit) -> "_Visitor":
         bot = self._means.is_bot(hit.user_agent) if hit.user_agent else None
         code = self._verdict(self._visitor_rules, hit, bot.name if bot is not None and bot.ai else "")
+        added = _added(self._means.of_visitors, hit)
+        if added is None:
+            return _Visitor(_ALONE)
         known = visitor_id(hit, self._means.visitor_ids)
         keys = visitor_keys(hit.client_ip, hit.user_agent or "", hit.user_id or known)
-        return _Visitor(code, self._means.encoder.visitor(hit, known), keys)
+        return _Visitor(code, self._means.encoder.visitor(hit, known) + added, keys)
 
     def _verdict(self, rules: Iterable[tuple[int, Rule]], hit: Hit, ai: str = "") -> int:
         """The code of the first rule that skips a hit. Whose rules look at no time, so there is none."""
@@ -282,7 +314,9 @@ class ByColumn:
         made: str | None = None
         if len(url) <= MAX_URL:
             encoded = percent(url)
-            made = f"{self._means.encoder.head(site)}&url={encoded}" + (f"&download={encoded}" * page.download)
+            made = f"{self._means.encoder.head(site)}&url={encoded}{page.added}" + (
+                f"&download={encoded}" * page.download
+            )
         if len(urls) >= _MOST:
             urls.clear()
         urls[page] = made

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from log_importer.by_column import JUDGED, ByColumn, Means
+from log_importer.by_column import JUDGED, ByColumn, Means, grouped
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
@@ -17,7 +17,7 @@ from log_importer.rules.changes import Changes, changes_before, private, scrubbe
 from log_importer.rules.exclusions import compile_exclusions, servers_own
 from log_importer.rules.hosts import host_name
 from log_importer.rules.mapping import NOTHING, MappingRule, compile_rules, with_values
-from log_importer.rules.selection import Selection
+from log_importer.rules.selection import Rule, Selection
 from log_importer.tracking.replay import Replay, Replayed, compile_replay, encode_replayed
 from log_importer.tracking.requests import NONE_SET, Encoder, Tracking
 from log_importer.tracking.visitors import visitor_id
@@ -112,17 +112,22 @@ class Translator:
         self._visitor_ids = plan.tracking.visitor_ids
         self._max = plan.max_line_bytes
         self._leave_out = plan.selection.lines
-        changed = (self._before, self._private, self._shape, self._mapping, self._replay)
-        simple = all(one is None for one in changed) and not plan.tracking.ai_bots and not plan.selection.lines
-        self._means = (
-            Means(
-                rules, judges.is_bot, encoder, plan.site, plan.tracking.log_hostname, plan.tracking.visitor_ids,
-                plan.selection.bots,
-            )
-            if simple and not plan.keep_skipped
-            else None
-        )  # fmt: skip
+        self._means = self._of_columns(plan, judges, rules, encoder)
         self._by_column: dict[str, ByColumn] = {}
+
+    def _of_columns(
+        self, plan: Plan, judges: Judges, rules: Sequence[Rule], encoder: Encoder
+    ) -> Means | None:  # fmt: skip
+        """What lines are translated together by; `None` where each has to be looked at alone."""
+        groups = grouped(plan.rules)
+        alone = plan.keep_skipped or plan.selection.lines or plan.tracking.ai_bots or groups is None
+        if alone or any(one is not None for one in (self._before, self._private, self._shape, self._replay)):
+            return None
+        of_pages, of_visitors = (compile_rules(some, _bot_name(judges)) for some in groups or ((), ()))
+        return Means(
+            rules, judges.is_bot, encoder, plan.site, plan.tracking.log_hostname, plan.tracking.visitor_ids,
+            plan.selection.bots, of_pages, of_visitors,
+        )  # fmt: skip
 
     def by_column(self) -> ByColumn | None:
         """What translates many lines in the format in force at once, where that can be done."""

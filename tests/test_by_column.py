@@ -4,15 +4,18 @@ import gzip
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
 
 from log_importer.bot_rules import judges
+from log_importer.choices import rules_of
 from log_importer.format_files import load_formats
 from log_importer.model import ChunkResult, Context, Site
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.w3c_driver import is_header
+from log_importer.rules.mapping import MappingRule
 from log_importer.rules.selection import Selection
 from log_importer.tracking.requests import Tracking
 from log_importer.translate import compile_translation
@@ -38,21 +41,38 @@ PLANS = {
             exclude_agents=("curl",), exclude_addresses=("192.0.2.0/28",), exclude_hosts=("*.example.com",),
         ),
     ),
+    "bots' variables": Plan(
+        SITE, formats=FORMATS, selection=EVERYTHING, tracking=Tracking(bots=True, static=True),
+        rules=tuple(rules_of({"enable_bots": True, "track_http_code": True, "dimensions": ("3=path", "5=bot")})),
+    ),
+    "rules": Plan(
+        SITE, formats=FORMATS,
+        rules=(
+            MappingRule((("query.q", ("?*",)),), (("dimension1", "{query.q}"), ("cvar", (("m", "{method}"),)))),
+            MappingRule((), (("dimension2", "{user_agent}"), ("dimension4", "{client_ip}"))),
+        ),
+    ),
     "by host": Plan(None, formats=FORMATS, tracking=Tracking(log_hostname="named.example")),
 }  # fmt: skip
 SITES = {"www.example.org": Site(2, "http://www.example.org"), "named.example": SITE, "example.org": None}
 
 
 def both(plan: Plan, name: str, header: str, lines: Sequence[bytes]) -> tuple[ChunkResult, ChunkResult]:
-    """Together, and one by one, which is what who asks for the skipped lines gets."""
+    """Together, and one by one, which is what who asks for the skipped lines gets; parameters in a certain order."""
     context = Context(name, header, 7, 1000, NOW, sites=SITES if plan.site is None else None)
     data = b"".join(line + b"\n" for line in lines)
-    translate, one_by_one = (
-        compile_translation(replace(plan, keep_skipped=keep), judges()) for keep in (False, True)
+    together, one_by_one = (
+        sorted_out(compile_translation(replace(plan, keep_skipped=keep), judges())(data, context))
+        for keep in (False, True)
     )  # fmt: skip
-    found = translate(data, context), replace(one_by_one(data, context), skipped_lines=[])
-    together, alone = (replace(one, unknown_hosts=sorted(one.unknown_hosts)) for one in found)  # in any order
-    return together, alone
+    return together, one_by_one
+
+
+def sorted_out(result: ChunkResult) -> ChunkResult:
+    ends = list(accumulate(result.lengths, initial=0))
+    queries = [result.blob[begin:end].split(b"&") for begin, end in pairwise(ends)]
+    blob = b"".join(b"&".join([query[0], *sorted(query[1:])]) for query in queries)
+    return replace(result, blob=blob, unknown_hosts=sorted(result.unknown_hosts), skipped_lines=[])
 
 
 def sources(name: str, count: int, seed: int) -> list[tuple[str, list[bytes]]]:

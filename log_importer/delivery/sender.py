@@ -23,7 +23,10 @@ class Sender:
         """
         self._lanes = lanes
         self._delivery = delivery
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)  # for who hands in requests
+        # Who waits for a batch is woken alone: sixteen threads that wake for nothing cost more than the posts.
+        self._work = threading.Condition(self._lock)
         self._halt = halt
         self._stop = stop
         self._flushing = False
@@ -64,7 +67,8 @@ class Sender:
                 self._waiting_since = time.monotonic()
             for key, request in entries:
                 self._lanes.put(key, request)
-            self._changed.notify_all()
+            if self._lanes.full:
+                self._work.notify()
             while wait and self._lanes.full and not self._stopping and not self._halt.is_set():
                 self._changed.wait(0.5)
             self._raise()
@@ -76,14 +80,14 @@ class Sender:
             if self._waiting_since is not None and time.monotonic() - self._waiting_since >= seconds:
                 self._waiting_since = None
                 self._lanes.ripen()
-                self._changed.notify_all()
+                self._work.notify()
 
     def flush(self, grace: float) -> None:
         """Sends all that waits; from a halt on, for `grace` seconds at most. Raises what ended the threads."""
         end: float | None = None
         with self._changed:
             self._flushing = True
-            self._changed.notify_all()
+            self._work.notify()
             while not self._lanes.idle and not self._stopping:
                 if end is None and self._halt.is_set():
                     end = time.monotonic() + grace
@@ -99,8 +103,7 @@ class Sender:
         What is not within `timeout` seconds is in doubt: it was sent, and its answer never came.
         """
         self._delivery.abort.set()
-        with self._changed:
-            self._changed.notify_all()
+        self._wake_all()
         end = None if timeout is None else time.monotonic() + timeout
         for thread in self._threads:
             thread.join(None if end is None else max(0.0, end - time.monotonic()))
@@ -122,14 +125,15 @@ class Sender:
             self._fail(error)
             return
         while True:
-            with self._changed:
+            with self._work:
                 batch = None
                 while not self._stopping and (batch := self._take()) is None:
-                    self._changed.wait()
+                    self._work.wait()
                 if batch is None or self._stopping:
                     return
                 self._in_flight += len(batch.requests)
                 self._posts += 1
+                self._work.notify()  # there may be more
                 self._changed.notify_all()
             try:
                 poster.deliver(batch.requests)
@@ -138,10 +142,11 @@ class Sender:
             except BaseException as error:
                 self._fail(error)
             finally:
-                with self._changed:
+                with self._work:
                     self._posts -= 1
                     self._in_flight -= len(batch.requests)
                     self._lanes.release(batch)
+                    self._work.notify()
                     self._changed.notify_all()
 
     def _take(self) -> Batch | None:
@@ -156,7 +161,12 @@ class Sender:
         return batch
 
     def _fail(self, error: BaseException) -> None:
-        with self._changed:
+        with self._lock:
             self._failure = self._failure or error
             self._delivery.abort.set()
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        with self._lock:
+            self._work.notify_all()
             self._changed.notify_all()

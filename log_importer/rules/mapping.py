@@ -105,6 +105,26 @@ def rule_references(rule: MappingRule) -> list[str]:
     return found
 
 
+def looks_at(rule: MappingRule) -> frozenset[str]:
+    """The fields of a hit that a rule refers to."""
+    found = set[str]()
+    for name in rule_references(rule):
+        found |= {"user_agent", "client_ip"} if name == "bot" else {name.partition(".")[0]}
+    return frozenset(found)
+
+
+def only_adds(rule: MappingRule) -> bool:
+    """Whether all that a rule does is to add parameters that no hit has by itself."""
+    return not rule.skip and not any(name in _OWN for name, _ in rule.set)
+
+
+_OWN = frozenset(
+    """idsite rec apiv dp bots recMode url cip cdt urlref ua lang action_name uid cid _id gt_ms pf_srv bw_bytes
+    download link search idgoal e_c e_a e_n c_n""".split()
+)
+"""What the encoder sets, and what says that a request is no page view."""
+
+
 def _matcher(rule: MappingRule, bot: BotName) -> Callable[[Hit], bool]:
     conditions = [(compile_reference(name, bot), _fits(texts, rule.origin)) for name, texts in rule.match]
 
