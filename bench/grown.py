@@ -29,8 +29,8 @@ _COMBINED = re.compile(
 
 
 def grown(raw: bytes, lines: int, fresh: float = 0.0) -> Iterator[bytes]:
-    """So many lines; of each repeat the share `fresh` has a path that was not there before, and as many a user agent."""
-    chance = random.Random(SEED)
+    """So many lines; the share `fresh` has a path that was not there before, and as many have such a user agent."""
+    chance = random.Random(SEED)  # noqa: S311 - no secret hangs on it
     found = raw.splitlines()
     moments = [_moment(line) for line in found]
     known = [moment for moment in moments if moment]
@@ -53,13 +53,14 @@ def _moment(line: bytes) -> datetime | None:
     return datetime.strptime(match[1].decode(), _FORMAT) if match else None
 
 
-def write(
-    path: Path, lines: Iterable[bytes], turned: "Callable[[Iterable[bytes]], Iterator[bytes]] | None" = None
-) -> str:
+Turn = Callable[[Iterable[bytes]], Iterator[bytes]]
+
+
+def write(path: Path, lines: Iterable[bytes], turned: Turn = iter) -> str:
     """Writes the lines, compressed where the name ends in .gz; the SHA-256 of what they are uncompressed."""
     digest = hashlib.sha256()
     with gzip.open(path, "wb", 6) if path.suffix == ".gz" else path.open("wb") as file:
-        for line in lines if turned is None else turned(lines):
+        for line in turned(lines):
             file.write(line + b"\n")
             digest.update(line + b"\n")
     return digest.hexdigest()

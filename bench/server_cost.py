@@ -8,15 +8,13 @@ import argparse
 import gzip
 import heapq
 import json
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
-from zlib import crc32
 
+from bench.grown import DATA, grown
 from log_importer.bot_rules import judges
 from log_importer.delivery.lanes import Lanes
 from log_importer.delivery.pace import Pace
@@ -28,36 +26,12 @@ from log_importer.tracking.requests import Tracking
 from log_importer.translate import compile_translation
 from log_importer.translator import Plan
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "apache-combined-10k.log.gz"
 LINES = 200_000
 CORES = 2
-_ADDRESS = re.compile(rb"^\S+")
-_TIME = re.compile(rb"\[([^]]+)\]")
-_FORMAT = "%d/%b/%Y:%H:%M:%S %z"
 
 
-def grown(raw: bytes, lines: int) -> Iterator[bytes]:
-    """The log again and again, each time with fresh visitors, and later by the time that it spans."""
-    found = raw.splitlines()
-    moments = [_moment(line) for line in found]
-    known = [moment for moment in moments if moment]
-    span = max(known) - min(known) + timedelta(seconds=1)
-    for repeat in range(ceil(lines / len(found))):
-        for line, moment in list(zip(found, moments, strict=True))[: lines - repeat * len(found)]:
-            fresh = crc32(b"%d %b" % (repeat, line.split(b" ", 1)[0]))
-            line = _ADDRESS.sub(b"%d.%d.%d.%d" % (11 + repeat, *fresh.to_bytes(4)[:3]), line)
-            if moment:
-                line = _TIME.sub(b"[%b]" % (moment + repeat * span).strftime(_FORMAT).encode(), line)
-            yield line
-
-
-def _moment(line: bytes) -> datetime | None:
-    match = _TIME.search(line)
-    return datetime.strptime(match[1].decode(), _FORMAT) if match else None
-
-
-def requests_of(lines: Sequence[bytes], everything: bool) -> list[tuple[int, Request]]:
-    """The tracking requests of the lines, each with the key of its lane."""
+def requests_of(lines: Sequence[bytes], everything: bool) -> list[Request]:
+    """The tracking requests of the lines."""
     plan = Plan(
         Site(1, "http://site.example"), formats=load_formats(()), tracking=Tracking(bots=everything, static=everything),
         selection=Selection(static=everything, bots=everything, http_errors=everything, http_redirects=everything),
@@ -68,7 +42,7 @@ def requests_of(lines: Sequence[bytes], everything: bool) -> list[tuple[int, Req
     for (number, offset, time, visitor, agent), lane, length in zip(columns, result.lanes, result.lengths, strict=True):
         query = result.blob[start : start + length]
         start += length
-        entries.append((lane, Request(0, number, offset, time, visitor, agent, 1, query)))
+        entries.append(Request(0, number, offset, time, visitor, agent, 1, query, 0, lane))
     return entries
 
 
@@ -88,7 +62,7 @@ def cost_of(batch: Sequence[Request]) -> float:
     return 0.0025 * len(batch) + 0.005 * len({request.agent for request in batch}) + 0.015
 
 
-def ours(entries: Sequence[tuple[int, Request]]) -> Cost:
+def ours(entries: Sequence[Request]) -> Cost:
     """Lanes, batches and pace as they are, with a backlog: the server is the brake."""
     pace, cost = Pace(), Cost()
     lanes = Lanes(lambda: pace.size, MAX_BODY)
@@ -99,7 +73,7 @@ def ours(entries: Sequence[tuple[int, Request]]) -> Cost:
             entry = next(source, None)
             ended = entry is None
             if entry is not None:
-                lanes.put(*entry)
+                lanes.put([entry])
         while len(under_way) < pace.at_once and (batch := lanes.take(flushing=ended)) is not None:
             work = cost_of(batch.requests)
             cost.server_seconds += work
@@ -121,10 +95,10 @@ def ours(entries: Sequence[tuple[int, Request]]) -> Cost:
     return cost
 
 
-def incumbents(entries: Sequence[tuple[int, Request]]) -> Cost:
+def incumbents(entries: Sequence[Request]) -> Cost:
     """In the log's order, by address to two recorders, 200 a batch, both at once."""
     queues: list[list[Request]] = [[], []]
-    for _, request in entries:
+    for request in entries:
         queues[(request.visitor >> 32) % 2].append(request)
     batches = [queue[first : first + 200] for queue in queues for first in range(0, len(queue), 200)]
     agents = sum(len({request.agent for request in batch}) for batch in batches)
@@ -136,7 +110,7 @@ def measure(everything: bool, lines: int = LINES, data: Path = DATA) -> dict[str
     """Both, and the best that is possible."""
     entries = requests_of(list(grown(gzip.decompress(data.read_bytes()), lines)), everything)
     us, them = ours(entries), incumbents(entries)
-    distinct = len({request.agent for _, request in entries})
+    distinct = len({request.agent for request in entries})
     best = 0.0025 * len(entries) + 0.005 * distinct + 0.015 * ceil(len(entries) / 2000)
     return {
         "mode": "everything" if everything else "default filters", "hits": len(entries), "best_seconds": best,

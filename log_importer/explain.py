@@ -68,7 +68,7 @@ def _explained(outcome: Outcome, ranges: Ranges) -> dict[str, Any]:
     assert hit is not None
     if outcome.download:
         visitor, _, _ = visitor_keys(hit.client_ip, hit.user_agent or "", outcome.identity)
-        if ranges.repeats(download_key(visitor, file_key(hit)), hit.time, hit.status == 206):
+        if ranges.repeats([download_key(visitor, file_key(hit))], [hit.time], [hit.status == 206]):
             return {"outcome": "skipped", "reason": "partial", **known}
     return {"outcome": "tracked", **known, "request": _parameters(outcome.query)}
 

@@ -5,11 +5,10 @@ A hit waits until no source can bring an older one; what comes later than that i
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from log_importer.model import Request
 
-Entry = tuple[int, Request]
-"""A request with its lane's key."""
 MOST = 100_000
 """Hits that wait at most."""
 MOST_BYTES = 24 << 20
@@ -26,51 +25,50 @@ class Merger:
         self._late = late
         self._most = most
         self._most_bytes = most_bytes
-        self._waiting: list[Entry] = []  # in the order of their times
+        self._waiting: list[Request] = []  # in the order of their times
         self._bytes = 0
         self._newest = float("-inf")  # time of the newest hit let go
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, entries: list[Entry], floor: float | None) -> list[Entry]:
+    def add(self, requests: list[Request], floor: float | None) -> list[Request]:
         """The hits that may go now: those up to `floor`, in time order, and the oldest where too many wait.
 
-        `floor` is the time, in seconds since 1970 UTC, before which none is to come; `None`: `entries` wait for no
+        `floor` is the time, in seconds since 1970 UTC, before which none is to come; `None`: `requests` wait for no
         others, and nobody waits for them.
         """
         if floor is None:
-            return self.rest() + entries
-        if entries:
-            first = bisect_right(self._waiting, min(map(_time, entries)), key=_time)
-            self._waiting[first:] = sorted(self._waiting[first:] + entries, key=_time)
-            self._bytes += sum(map(_size, entries))
+            return self.rest() + requests
+        if requests:
+            first = bisect_right(self._waiting, min(map(_time, requests)), key=_time)
+            self._waiting[first:] = sorted(self._waiting[first:] + requests, key=_time)
+            self._bytes += _size(requests)
         end = max(bisect_right(self._waiting, floor, key=_time), len(self._waiting) - self._most)
         if self._bytes > self._most_bytes:
-            left = sum(map(_size, self._waiting[end:]))
+            left = _size(self._waiting[end:])
             while left > self._most_bytes:
-                left -= _size(self._waiting[end])
+                left -= len(self._waiting[end].query)
                 end += 1
         return self._let_go(end)
 
-    def rest(self) -> list[Entry]:
+    def rest(self) -> list[Request]:
         """All that wait, in time order: nothing older is to come."""
         return self._let_go(len(self._waiting))
 
-    def _let_go(self, end: int) -> list[Entry]:
+    def _let_go(self, end: int) -> list[Request]:
         going = self._waiting[:end]
         del self._waiting[:end]
         if going:
-            self._bytes -= sum(map(_size, going))
+            self._bytes -= _size(going)
             if late := going[: bisect_left(going, self._newest, key=_time)]:
-                self._late([request for _, request in late])
+                self._late(late)
             self._newest = max(self._newest, _time(going[-1]))
         return going
 
 
-def _time(entry: Entry) -> float:
-    return entry[1].time
+_time, _query = attrgetter("time"), attrgetter("query")
 
 
-def _size(entry: Entry) -> int:
-    return len(entry[1].query)
+def _size(requests: Sequence[Request]) -> int:
+    return sum(map(len, map(_query, requests)))

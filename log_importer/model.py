@@ -147,6 +147,7 @@ class Request(NamedTuple):
     site: int
     query: bytes  # with its leading "?", percent-encoded, no token
     doubts: int = 0  # how often it was posted without a receipt
+    lane: int = 0  # 16-bit key; the lane is this modulo the number of lanes
 
 
 @dataclass(frozen=True, slots=True)

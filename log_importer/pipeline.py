@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, compress, pairwise, repeat
 
 from log_importer.account import Account
 from log_importer.elsewhere import say_elsewhere
@@ -13,7 +14,7 @@ from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
 from log_importer.looking import check_hosts, look, reading_of
-from log_importer.merging import Entry, Merger
+from log_importer.merging import Merger
 from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
 from log_importer.overlap import check_overlap
 from log_importer.posting import end_sender, server_of, start_sender
@@ -181,6 +182,18 @@ def _told(chunk: Chunk, sites: Mapping[str, Site | None] | None) -> Chunk:
     return chunk if sites is None else replace(chunk, context=replace(chunk.context, sites=sites))
 
 
+def _requests(source: int, result: ChunkResult, doubts: Mapping[int, int]) -> list[Request]:
+    """The requests of a chunk; offset of a line -> how often it was posted without a receipt."""
+    ends = accumulate(result.lengths, initial=0)
+    queries = [result.blob[begin:end] for begin, end in pairwise(ends)]
+    doubted = [doubts.get(offset, 0) for offset in result.offsets] if doubts else repeat(0)
+    columns = zip(
+        repeat(source), result.numbers, result.offsets, result.times, result.visitors, result.agents, result.sites,
+        queries, doubted, result.lanes,
+    )  # fmt: skip # two of them have no end
+    return list(map(Request._make, columns))
+
+
 class _Run:
     """Results in the order of their chunks -> merged by time -> lanes -> sender."""
 
@@ -255,44 +268,32 @@ class _Run:
             for number, reason in sorted([*result.skipped_lines, *rejected]):
                 self._progress.say(f"{visible(name)}:{number}: {reason}")
         doubts = self._ledger.doubts(chunk.source)
-        entries: list[Entry] = []
-        partial_downloads = 0
-        start = 0
-        for number, offset, at, visitor, agent, lane, site, length, download, partial in zip(
-            result.numbers, result.offsets, result.times, result.visitors, result.agents, result.lanes, result.sites,
-            result.lengths, result.downloads, result.ranges, strict=True,
-        ):  # fmt: skip
-            query = result.blob[start : start + length]
-            start += length
-            if download and self._ranges.repeats(download, at, bool(partial)):
-                partial_downloads += 1
-                continue
-            request = Request(
-                chunk.source, number, offset, at, visitor, agent, site, query, doubts.get(offset, 0) if doubts else 0
-            )
-            entries.append((lane, request))
+        requests = _requests(chunk.source, result, doubts)
+        partial = set(self._ranges.repeats(result.downloads, result.times, result.ranges))
         skipped = dict(result.skipped)
-        if partial_downloads:
-            skipped["partial"] = partial_downloads
-            self._tally.skip(chunk.source, "partial", partial_downloads)
-        self._ledger.parsed(chunk, [request.offset for _, request in entries], skipped, result.rejected)
+        if partial:
+            whole = [place not in partial for place in range(len(requests))]
+            requests = list(compress(requests, whole))
+            skipped["partial"] = len(partial)
+            self._tally.skip(chunk.source, "partial", len(partial))
+        self._ledger.parsed(chunk, [request.offset for request in requests], skipped, result.rejected)
         if doubts:
-            entries = self._settle_doubts(entries)
-        self._send(self._merger.add(entries, chunk.floor))
+            requests = self._settle_doubts(requests)
+        self._send(self._merger.add(requests, chunk.floor))
         self._progress.update(self._tally, self._sender.in_flight)
 
-    def _send(self, entries: list[Entry]) -> None:
+    def _send(self, requests: list[Request]) -> None:
         if self._left is not None:
-            entries = entries[: self._left]
-            self._left -= len(entries)
-        for first in range(0, len(entries), _HANDED_OVER):
-            self._sender.put(entries[first : first + _HANDED_OVER], wait=self._waits)
+            requests = requests[: self._left]
+            self._left -= len(requests)
+        for first in range(0, len(requests), _HANDED_OVER):
+            self._sender.put(requests[first : first + _HANDED_OVER], wait=self._waits)
 
-    def _settle_doubts(self, entries: list[Entry]) -> list[Entry]:
+    def _settle_doubts(self, requests: list[Request]) -> list[Request]:
         """Requests that were in flight when an earlier run died: held, or sent again and in doubt until they are."""
-        doubted = [request for _, request in entries if request.doubts]
+        doubted = [request for request in requests if request.doubts]
         self._tally.doubt(doubted)
         if not self._hold:
-            return entries
+            return requests
         self._account.settle([Outcome(doubted, "in_doubt", "interrupted", posted=False)])
-        return [entry for entry in entries if not entry[1].doubts]
+        return [request for request in requests if not request.doubts]

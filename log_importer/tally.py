@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from log_importer.model import ChunkResult, Outcome, RejectedLine, Request
 
@@ -128,14 +129,15 @@ class Tally:
         """What became of requests; those with doubts were counted as in doubt before, and leave that bucket."""
         bucket = outcome.bucket
         with self._lock:
+            if bucket == "tracked" and not any(map(_DOUBTS, outcome.requests)):
+                self._track(outcome.requests)
+                return
             for request in outcome.requests:
                 counts = self.sources[request.source]
                 counts.in_doubt -= request.doubts > 0
                 counts.maybe_twice += outcome.maybe_twice(request)
                 if bucket == "tracked":
-                    counts.tracked += 1
-                    self.newest = max(self.newest, request.time)
-                    self.days[request.site, _day(request.time)] += 1
+                    self._track([request])
                     continue
                 if bucket == "in_doubt":
                     counts.in_doubt += 1
@@ -145,6 +147,14 @@ class Tally:
                 examples = counts.first_troubled.setdefault(bucket, []) if outcome.exact else None
                 if examples is not None and len(examples) < _KEPT:
                     examples.append(request.number)
+
+    def _track(self, requests: Sequence[Request]) -> None:
+        for source, tracked in Counter(map(_SOURCE, requests)).items():
+            self.sources[source].tracked += tracked
+        self.newest = max(self.newest, *map(_TIME, requests)) if requests else self.newest
+        days = Counter((request.site, request.time // _DAY) for request in requests)
+        for (site, day), tracked in days.items():
+            self.days[site, _date(day * _DAY)] += tracked
 
     def total(self, bucket: str) -> int:
         """Lines in `bucket` over all sources."""
@@ -180,5 +190,9 @@ class Tally:
             yield 1
 
 
-def _day(time: float) -> str:
+_DAY = 86400
+_SOURCE, _TIME, _DOUBTS = map(attrgetter, ("source", "time", "doubts"))
+
+
+def _date(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")

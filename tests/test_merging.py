@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from log_importer.merging import Entry, Merger
+from log_importer.merging import Merger
 from log_importer.model import Request
 
 
-def entry(time: float, source: int = 0, number: int = 0, size: int = 2) -> Entry:
-    return (0, Request(source, number, number, time, 1, 1, 1, b"?" * size))
+def request(time: float, source: int = 0, number: int = 0, size: int = 2) -> Request:
+    return Request(source, number, number, time, 1, 1, 1, b"?" * size)
 
 
-def times(entries: Sequence[Entry]) -> list[float]:
-    return [request.time for _, request in entries]
+def times(entries: Sequence[Request]) -> list[float]:
+    return [request.time for request in entries]
 
 
 class Late(list[Request]):
@@ -46,14 +46,14 @@ def test_sources_that_are_ordered_within_the_disorder_come_out_in_time_order(
     disorder, sources = drawn
     late = Late()
     merger = Merger(late)
-    out: list[Entry] = []
+    out: list[Request] = []
     left = [list(source) for source in sources]
     newest = [source[0] if source else float("inf") for source in sources]
     number = 0
     while any(left):
         which = min((at, index) for index, at in enumerate(newest) if left[index])[1]
         part, left[which] = left[which][:size], left[which][size:]
-        entries = [entry(time, which, number + place) for place, time in enumerate(part)]
+        entries = [request(time, which, number + place) for place, time in enumerate(part)]
         number += len(part)
         newest[which] = max(newest[which], *part) if left[which] else float("inf")
         out += merger.add(entries, min(newest) - disorder)
@@ -61,14 +61,14 @@ def test_sources_that_are_ordered_within_the_disorder_come_out_in_time_order(
     assert times(out) == sorted(time for source in sources for time in source)
     assert late == []
     for which in range(len(sources)):
-        same = [(request.time, request.number) for _, request in out if request.source == which]
+        same = [(request.time, request.number) for request in out if request.source == which]
         assert same == sorted(same), "what has one time stays in the order of its source"
 
 
 def test_a_hit_goes_when_nothing_older_can_come_and_not_before() -> None:
     merger = Merger(Late())
-    assert times(merger.add([entry(30), entry(10), entry(20)], 5)) == []
-    assert times(merger.add([entry(15)], 15)) == [10, 15]
+    assert times(merger.add([request(30), request(10), request(20)], 5)) == []
+    assert times(merger.add([request(15)], 15)) == [10, 15]
     assert times(merger.add([], 29)) == [20]
     assert times(merger.rest()) == [30]
 
@@ -76,8 +76,8 @@ def test_a_hit_goes_when_nothing_older_can_come_and_not_before() -> None:
 def test_what_comes_later_than_the_disorder_goes_at_once_and_is_called_late() -> None:
     late = Late()
     merger = Merger(late)
-    assert times(merger.add([entry(100), entry(200)], 100)) == [100]
-    assert times(merger.add([entry(99, source=3), entry(100), entry(150)], 150)) == [99, 100, 150]
+    assert times(merger.add([request(100), request(200)], 100)) == [100]
+    assert times(merger.add([request(99, source=3), request(100), request(150)], 150)) == [99, 100, 150]
     assert [(one.source, one.time) for one in late] == [(3, 99)]
     assert times(merger.rest()) == [200]
     assert len(late) == 1
@@ -85,7 +85,7 @@ def test_what_comes_later_than_the_disorder_goes_at_once_and_is_called_late() ->
 
 def test_no_more_hits_wait_than_may_and_the_oldest_go() -> None:
     merger = Merger(Late(), most=10)
-    out = [time for number in range(100, 0, -1) for time in times(merger.add([entry(number)], 0))]
+    out = [time for number in range(100, 0, -1) for time in times(merger.add([request(number)], 0))]
     assert (len(merger), len(out)) == (10, 90)
     assert times(merger.rest()) == [*range(91, 101)]
 
@@ -93,14 +93,14 @@ def test_no_more_hits_wait_than_may_and_the_oldest_go() -> None:
 def test_no_more_bytes_wait_than_may() -> None:
     late = Late()
     merger = Merger(late, most_bytes=1000)
-    assert times(merger.add([entry(number, size=100) for number in range(12)], 0)) == [0, 1]
-    assert times(merger.add([entry(20, size=1500)], 0)) == [*range(2, 12), 20]
+    assert times(merger.add([request(number, size=100) for number in range(12)], 0)) == [0, 1]
+    assert times(merger.add([request(20, size=1500)], 0)) == [*range(2, 12), 20]
     assert (len(merger), late) == (0, [])
 
 
 def test_hits_that_wait_for_no_others_pass_straight_through_behind_those_that_waited() -> None:
     late = Late()
     merger = Merger(late)
-    assert times(merger.add([entry(10), entry(30)], 20)) == [10]
-    assert times(merger.add([entry(5), entry(4)], None)) == [30, 5, 4]
+    assert times(merger.add([request(10), request(30)], 20)) == [10]
+    assert times(merger.add([request(5), request(4)], None)) == [30, 5, 4]
     assert late == []

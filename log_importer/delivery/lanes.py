@@ -4,8 +4,10 @@ A visitor is always in one lane, so nobody's hits overtake each other. Hits wait
 is near: the longer a lane, the fewer times the server meets a user agent anew, and that is what costs it.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from operator import attrgetter
 
 from log_importer.model import Batch, Request
 
@@ -17,13 +19,13 @@ _LAG = 8
 
 
 class Lane:
-    """One queue: `waiting` are hits in arrival order, `ready` are earlier ones, sorted to be cut into batches."""
+    """One queue: `waiting` are hits in arrival order, `ready` are earlier ones, sorted to be cut from the end."""
 
     __slots__ = ("busy", "oldest", "ready", "waiting")
 
     def __init__(self) -> None:
         self.waiting: list[Request] = []
-        self.ready: deque[Request] = deque()
+        self.ready: list[Request] = []
         self.oldest = 0  # the arrival of the first hit that waits
         self.busy = False
 
@@ -54,14 +56,16 @@ class Lanes:
         """Whether nothing waits and nothing is in flight."""
         return not self.held and not any(lane.busy for lane in self._lanes)
 
-    def put(self, key: int, request: Request) -> None:
-        """Adds a request to the lane of `key`."""
-        lane = self._lanes[key % len(self._lanes)]
-        if not lane.waiting:
-            lane.oldest = self._arrived
-        lane.waiting.append(request)
-        self._arrived += 1
-        self.held += 1
+    def put(self, requests: Sequence[Request]) -> None:
+        """Adds requests, each to its lane."""
+        lanes, count = self._lanes, len(self._lanes)
+        for arrived, request in enumerate(requests, self._arrived):
+            lane = lanes[request.lane % count]
+            if not lane.waiting:
+                lane.oldest = arrived
+            lane.waiting.append(request)
+        self._arrived += len(requests)
+        self.held += len(requests)
 
     def ripen(self) -> None:
         """What waits now has waited long enough."""
@@ -83,7 +87,7 @@ class Lanes:
             if self._arrived - lane.oldest < _LAG * self._window:
                 number, lane = max(waiting, key=lambda entry: len(entry[1].waiting))
             flushing = flushing or self._ripe(lane)
-            lane.ready.extend(in_batch_order(lane.waiting))
+            lane.ready = in_batch_order(lane.waiting)[::-1]
             lane.waiting = []
         requests = self._cut(lane.ready)
         lane.busy = True
@@ -119,14 +123,13 @@ class Lanes:
                 taken.append(number)
         return taken
 
-    def _cut(self, ready: deque[Request]) -> list[Request]:
-        """Takes a batch off `ready`: at most so many requests, and about so many bytes."""
-        size, room = self._batch_size(), self._batch_bytes
-        batch = [ready.popleft()]
-        room -= _length(batch[0])
-        while ready and len(batch) < size and _length(ready[0]) <= room:
-            batch.append(ready.popleft())
-            room -= _length(batch[-1])
+    def _cut(self, ready: list[Request]) -> list[Request]:
+        """Takes a batch off the end of `ready`: at most so many requests, and about so many bytes."""
+        batch = ready[: -self._batch_size() - 1 : -1]
+        sizes = list(accumulate(map(_length, batch)))
+        if sizes[-1] > self._batch_bytes:
+            del batch[max(1, bisect_right(sizes, self._batch_bytes)) :]
+        del ready[-len(batch) :]
         return batch
 
 
@@ -136,9 +139,12 @@ def _length(request: Request) -> int:
 
 def in_batch_order(requests: Iterable[Request]) -> list[Request]:
     """Each visitor's hits together and in time order; visitors with the same user agent one after another."""
-    # A visitor known by an id may come with several user agents; the first stands for all, so that order is kept.
-    agents: dict[int, int] = {}
     requests = list(requests)
-    for request in requests:
-        agents.setdefault(request.visitor, request.agent)
-    return sorted(requests, key=lambda request: (agents[request.visitor], request.visitor, request.time))
+    visitors = {request.visitor: request.agent for request in reversed(requests)}
+    if len(set(map(_WHO, requests))) == len(visitors):
+        return sorted(requests, key=_ORDER)
+    # A visitor known by an id may come with several user agents; the first stands for all, so that order is kept.
+    return sorted(requests, key=lambda request: (visitors[request.visitor], request.visitor, request.time))
+
+
+_WHO, _ORDER = attrgetter("visitor", "agent"), attrgetter("agent", "visitor", "time")

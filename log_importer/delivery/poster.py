@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from log_importer.delivery.dates import Dates
@@ -160,7 +161,7 @@ class Poster:
             self._on_the_wire = ()
         if self._delivery.told is not None:
             self._delivery.told(len(requests), answer)
-        before = all(request.site in self._delivery.tracked_sites for request in requests)
+        before = set(map(_SITE, requests)) <= self._delivery.tracked_sites
         receipt = judge(
             answer, len(requests), tracked_before=before, transactions=self._delivery.transactions
         )  # fmt: skip
@@ -182,7 +183,9 @@ class Poster:
         requests, receipt = posted.requests, posted.receipt
         indices = set(receipt.invalid_indices or ())
         exact = len(indices) == receipt.invalid
-        if exact:
+        if not receipt.invalid:
+            rest, invalid = list(requests), []
+        elif exact:
             invalid = [request for index, request in enumerate(requests) if index in indices]
             rest = [request for index, request in enumerate(requests) if index not in indices]
         else:
@@ -190,7 +193,7 @@ class Poster:
             kept = len(requests) - receipt.invalid
             rest, invalid = list(requests[:kept]), list(requests[kept:])
         if receipt.tracked:
-            self._delivery.tracked_sites.update(request.site for request in rest)
+            self._delivery.tracked_sites.update(map(_SITE, rest))
             self._aside_in_a_row = 0
         self._journal.settle(
             [
@@ -267,7 +270,7 @@ class Poster:
         return reply is not None and reply.tracked + reply.invalid > 0
 
     def _wait_for_the_present(self, requests: Sequence[Request]) -> None:
-        ahead = max(request.time for request in requests) - time.time()
+        ahead = max(map(_TIME, requests)) - time.time()
         if ahead > 0 and self._delivery.abort.wait(min(ahead, 61)):
             raise Aborted
 
@@ -280,6 +283,9 @@ class Poster:
             raise ServerUnreachable(receipt.reason, "What was tracked stays tracked; the next run goes on from there.")
         if self._delivery.abort.wait(pause):
             raise Aborted
+
+
+_SITE, _TIME = map(attrgetter, ("site", "time"))
 
 
 def _halves(requests: Sequence[Request]) -> list[Sequence[Request]]:

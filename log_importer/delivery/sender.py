@@ -57,16 +57,15 @@ class Sender:
         """Whether as many requests wait as memory is meant for."""
         return self._lanes.full
 
-    def put(self, entries: list[tuple[int, Request]], *, wait: bool = True) -> None:
-        """Adds requests with their lane keys; waits while the window is full. Raises what ended the threads.
+    def put(self, requests: list[Request], *, wait: bool = True) -> None:
+        """Adds requests; waits while the window is full. Raises what ended the threads.
 
         Without `wait` the caller looks at `full` before there are more.
         """
         with self._changed:
-            if entries and self._waiting_since is None:
+            if requests and self._waiting_since is None:
                 self._waiting_since = time.monotonic()
-            for key, request in entries:
-                self._lanes.put(key, request)
+            self._lanes.put(requests)
             if self._lanes.full:
                 self._work.notify()
             while wait and self._lanes.full and not self._stopping and not self._halt.is_set():

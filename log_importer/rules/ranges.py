@@ -1,25 +1,44 @@
 """One download is one download, in however many ranges a client fetches it.
 
-Needs what came before, so it is asked once a request, in time order, where the visitor's requests are put in order.
+Needs what came before, so it is asked once a chunk, in time order, where the visitors' requests are put in order.
 """
 
-from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import compress
 
 _WITHIN = 1800.0
 """Seconds after the last range in which another one belongs to the same download."""
-_REMEMBERED = 65536
+_REMEMBERED = 32768
+"""At least so many, at most twice as many."""
 
 
 class Ranges:
     """Remembers the downloads of late, bounded in number."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[int, float] = OrderedDict()
+        self._seen: dict[int, float] = {}  # key -> the time of the last range
+        self._before: dict[int, float] = {}  # those that were last asked for longer ago
 
-    def repeats(self, download: int, time: float, partial: bool) -> bool:
-        """Whether this is a further range of a download already counted; `download` keys visitor and file."""
-        last = self._seen.pop(download, None)
+    def repeats(self, downloads: Sequence[int], times: Sequence[float], partial: Sequence[int]) -> list[int]:
+        """The places of requests that are a further range of a download already counted.
+
+        Of each request: the key of its download, 0 where it is none; its time; whether it is for a part of the file.
+        """
+        if not any(partial):
+            self._seen.update(zip(compress(downloads, downloads), compress(times, downloads), strict=True))
+            self._forget()
+            return []
+        found = []
+        for place, (download, time) in enumerate(zip(downloads, times, strict=True)):
+            if not download:
+                continue
+            last = self._seen.get(download, self._before.get(download))
+            if partial[place] and last is not None and abs(time - last) < _WITHIN:
+                found.append(place)
+            self._seen[download] = time
+            self._forget()
+        return found
+
+    def _forget(self) -> None:
         if len(self._seen) >= _REMEMBERED:
-            self._seen.popitem(last=False)
-        self._seen[download] = time
-        return partial and last is not None and abs(time - last) < _WITHIN
+            self._seen, self._before = {}, self._seen

@@ -84,7 +84,7 @@ class Bench:
 
     def send(self, requests: Sequence[Request]) -> LogImporterError | None:
         try:
-            self.sender.put([(one.visitor, one) for one in requests])
+            self.sender.put([one._replace(lane=one.visitor) for one in requests])
             self.sender.flush(30)
         except LogImporterError as error:
             return error
@@ -253,7 +253,7 @@ def test_an_answer_that_comes_after_the_end_changes_no_count() -> None:
 
     with serve(late) as server:
         bench = Bench(server)
-        bench.sender.put([(0, request(number)) for number in range(4)])
+        bench.sender.put([request(number)._replace(lane=0) for number in range(4)])
         bench.halt.set()
         bench.sender.flush(0.2)
         bench.sender.close(0.1)
@@ -342,7 +342,7 @@ def batches_of(requests: Sequence[Request], size: int, size_bytes: int) -> list[
     """The batches of one lane with all of `requests`."""
     lanes, batches = Lanes(lambda: size, size_bytes, count=1), []
     for one in requests:
-        lanes.put(0, one)
+        lanes.put([one._replace(lane=0)])
     while batch := lanes.take(flushing=True):
         batches.append(batch.requests)
         lanes.release(batch)
@@ -381,9 +381,9 @@ def test_a_request_larger_than_a_body_may_be_goes_alone() -> None:
 def test_the_window_bounds_what_waits() -> None:
     lanes = Lanes(lambda: 10, 10**6, window=100)
     for number in range(99):
-        lanes.put(number % LANES, request(number))
+        lanes.put([request(number)._replace(lane=number % LANES)])
     assert (lanes.full, lanes.take(flushing=False)) == (False, None)
-    lanes.put(0, request(99))
+    lanes.put([request(99)._replace(lane=0)])
     batch = lanes.take(flushing=False)
     assert lanes.full is False
     assert batch is not None
@@ -392,10 +392,10 @@ def test_the_window_bounds_what_waits() -> None:
 
 def test_a_hit_in_a_lane_that_few_visit_does_not_wait_for_ever() -> None:
     lanes = Lanes(lambda: 10, 10**6, count=4, window=20)
-    lanes.put(3, request(0))
+    lanes.put([request(0)._replace(lane=3)])
     taken_after = None
     for number in range(1, 1000):
-        lanes.put(number % 3, request(number))
+        lanes.put([request(number)._replace(lane=number % 3)])
         if (batch := lanes.take(flushing=False)) is not None:
             lanes.release(batch)
             if taken_after is None and batch.requests[0].number == 0:
