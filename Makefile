@@ -20,6 +20,7 @@ soak: .venv/.dev
 	SOAK=1 $(BIN)/pytest -n auto -m soak -x -rP
 
 bench: .venv/.dev
+	$(BIN)/python -m bench.speed
 	$(BIN)/python -m bench.receiver
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.server_cost

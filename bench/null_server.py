@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bench.peer import answer as asked_by_peer
 from tests.conftest import ROOT
 from tests.fault_server import Posted, good
 
@@ -27,7 +28,8 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             if b'"requests"' in body:
                 answer = b'{"status":"success","tracked":%d,"invalid":0}' % body.count(b'"?')
             else:
-                answer = good(Posted(head.split(b" ", 2)[1].decode(), {}, body)).body
+                posted = Posted(head.split(b" ", 2)[1].decode(), {}, body)
+                answer = (asked_by_peer(posted) or good(posted)).body
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
             writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(answer), answer))
             await writer.drain()

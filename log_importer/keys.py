@@ -9,7 +9,6 @@ from log_importer.model import Hit
 _DIGITS = re.compile(rb"[0-9]+")
 
 
-@lru_cache(maxsize=8192)
 def visitor_keys(address: str, agent: str, identity: str = "") -> tuple[int, int, int]:
     """The visitor's key (64 bit), the user agent's (32), the lane's (16).
 
@@ -17,14 +16,21 @@ def visitor_keys(address: str, agent: str, identity: str = "") -> tuple[int, int
     is that of the user agent without its digits and two bits of the address: few distinct user agents meet in a batch,
     and one busy browser does not fill a lane. Who has an identity may come from anywhere.
     """
-    raw_agent = agent.encode("utf-8", "surrogatepass")
+    agent_key, likeness = _agent_keys(agent)
     if identity:
         known = identity.encode("utf-8", "surrogatepass")
-        return crc32(known) << 32 | crc32(known[::-1]), crc32(raw_agent), crc32(known) & 0xFFFF
-    raw_address = crc32(address.encode("utf-8", "surrogatepass"))
-    agent_key = crc32(raw_agent)
-    lane = crc32(_DIGITS.sub(b"", raw_agent) + bytes([raw_address & 3])) & 0xFFFF
-    return raw_address << 32 | agent_key, agent_key, lane
+        return crc32(known) << 32 | crc32(known[::-1]), agent_key, crc32(known) & 0xFFFF
+    place = crc32(address.encode("utf-8", "surrogatepass"))
+    return place << 32 | agent_key, agent_key, crc32(_BYTES[place & 3], likeness) & 0xFFFF
+
+
+_BYTES = [bytes([number]) for number in range(4)]
+
+
+@lru_cache(maxsize=8192)
+def _agent_keys(agent: str) -> tuple[int, int]:
+    raw = agent.encode("utf-8", "surrogatepass")
+    return crc32(raw), crc32(_DIGITS.sub(b"", raw))
 
 
 def file_key(hit: Hit) -> int:

@@ -1,6 +1,5 @@
 """One line of a log -> what becomes of it: a tracking request, or the reason why there is none."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -147,7 +146,7 @@ class Translator:
 
     def texts(self, data: bytes, lines: Sequence[bytes]) -> Sequence[str]:
         """`lines`, which are those of `data`, as they are read; one that is too long is empty."""
-        if not _ODD(data) and max(map(len, lines)) <= self._max:
+        if b"\r" not in data and b"\0" not in data and max(map(len, lines)) <= self._max:
             texts = data.decode(self._encoding, "surrogateescape").removeprefix(BOM).split("\n")
             if len(texts) - (not texts[-1]) == len(lines):
                 return texts
@@ -309,7 +308,5 @@ def _bot_name(judges: Judges) -> Callable[[Hit], str | None]:
 
 _HEADER = FIELDS.encode(), (BOM + FIELDS).encode()
 UNREADABLE = Rejected("unreadable")
-_ODD = re.compile(rb"[\r\0]").search
-"""What is to be taken off some lines."""
 _LOOK = 1000
 """Lines that are enough to tell a format."""

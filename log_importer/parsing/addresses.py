@@ -4,6 +4,7 @@ A real Matomo stores 0.0.0.0 for anything but a bare address (a port, brackets, 
 address is taken out here, and what holds none is no client address.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -12,17 +13,31 @@ from ipaddress import ip_address, ip_network
 @lru_cache(maxsize=8192)
 def client_address(text: str) -> str | None:
     """The address in `text`: bare, with a port, in brackets, or the first of a list; `None` where there is none."""
+    if is_ipv4(text):
+        return text
     first = text.split(",", 1)[0].strip()
     if first.startswith("["):
         first = first[1:].split("]", 1)[0]
     elif first.count(":") == 1:
         first = first.split(":", 1)[0]
     first = first.split("%", 1)[0]  # an IPv6 zone means nothing to anyone else
+    return first if is_address(first) else None
+
+
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+is_ipv4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}").fullmatch
+"""Whether a text is an IPv4 address, and nothing else."""
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` is an IP address, and nothing else."""
+    if is_ipv4(text):
+        return True
     try:
-        ip_address(first)
+        ip_address(text)
     except ValueError:
-        return None
-    return first
+        return False
+    return True
 
 
 def compile_client(trusted: Sequence[str]) -> Callable[[object, object], str | None]:

@@ -7,7 +7,9 @@ exception, for a proxy of Google's that names itself in `Via`, looks at the head
 
 from bisect import bisect_right
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
+
+from log_importer.parsing.addresses import is_ipv4
 
 _NETWORKS = """
     64.18.0.0/20 64.233.160.0/19 66.102.0.0/20 66.249.80.0/20 72.14.192.0/18 74.125.0.0/16 173.194.0.0/16
@@ -30,9 +32,9 @@ def search_engine(address: str) -> bool:
 
     An IPv4 address mapped into IPv6 is none: Matomo keeps it so, and compares only addresses of the same length.
     """
-    try:
-        number = int(IPv4Address(address))
-    except ValueError:
+    if not is_ipv4(address):
         return False
+    first, second, third, last = map(int, address.split("."))
+    number = ((first << 8 | second) << 8 | third) << 8 | last
     place = bisect_right(_FIRSTS, number) - 1
     return place >= 0 and number <= _RANGES[place][1]
