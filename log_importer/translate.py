@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 
-from log_importer.by_column import BLOCK, Row
+from log_importer.by_column import BLOCK
+from log_importer.by_column.rows import Rows
 from log_importer.keys import download_key, file_key, visitor_keys
 from log_importer.model import ChunkResult, Context, RejectedLine, Site
 from log_importer.translator import TURNED, UNREADABLE, Judges, Plan, Translator
@@ -59,7 +60,7 @@ class _Hosts:
 def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, hosts: _Hosts) -> ChunkResult:
     now = context.now
     one = translator.line
-    rows: list[Row] = []
+    rows = Rows()
     skipped: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     rejected_lines: list[RejectedLine] = []
@@ -83,9 +84,9 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
                 ais[ai] += 1
             if query is not None:
                 assert hit is not None
-                visitor, agent, lane = visitor_keys(hit.client_ip, hit.user_agent or "", identity)
-                file = download_key(visitor, file_key(hit)) if download else 0
-                rows.append(Row(place, query, hit.time, visitor, agent, lane, idsite, file, hit.status == 206))
+                keys = visitor_keys(hit.client_ip, hit.user_agent or "", identity)
+                file = download_key(keys[0], file_key(hit)) if download else 0
+                rows.add(place, query, hit.time, keys, idsite, file, hit.status == 206)
                 cut_urls += cut
                 if unset:
                     left_out.update(unset)
@@ -101,31 +102,26 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
     if context.wanted is None:
         begin = translator.behind_headers(lines)
         alone(range(begin))
-        before = len(rows)
-        others = _together(data, lines, begin, now, translator, hosts, rows, skipped, ais)
-        ordered = before == len(rows) or not others
-        alone(others)
+        alone(_together(data, lines, begin, now, translator, hosts, rows, skipped, ais))
+        rows.sort()
     else:
         wanted = set(context.wanted)
-        ordered = True
         alone(place for place, offset in enumerate(offsets[:-1]) if offset in wanted)
-    if not ordered:
-        rows.sort()  # by place
-    columns = zip(*rows, strict=True) if rows else [()] * len(Row._fields)
-    at, queries, times, visitors, agents, lanes, sites, downloads, ranges = map(list, columns)
     return ChunkResult(
-        lines=len(lines) if context.wanted is None else len(context.wanted), blob="".join(queries).encode("ascii"),
-        lengths=array("I", map(len, queries)), numbers=array("Q", [context.first_line + place for place in at]),
-        offsets=array("Q", [offsets[place] for place in at]), times=array("d", times), visitors=array("Q", visitors),
-        agents=array("I", agents), lanes=array("H", lanes), sites=array("I", sites), downloads=array("Q", downloads),
-        ranges=array("B", ranges), skipped=skipped, rejected=rejected, rejected_lines=rejected_lines,
+        lines=len(lines) if context.wanted is None else len(context.wanted), blob="".join(rows.queries).encode("ascii"),
+        lengths=array("I", map(len, rows.queries)),
+        numbers=array("Q", [context.first_line + place for place in rows.places]),
+        offsets=array("Q", [offsets[place] for place in rows.places]), times=array("d", rows.times),
+        visitors=array("Q", rows.visitors), agents=array("I", rows.agents), lanes=array("H", rows.lanes),
+        sites=array("I", rows.idsites), downloads=array("Q", rows.downloads), ranges=array("B", rows.partial),
+        skipped=skipped, rejected=rejected, rejected_lines=rejected_lines,
         cut_urls=cut_urls, left_out=left_out, without_site=dict(hosts.without), unknown_hosts=tuple(hosts.unknown),
         ais=ais, skipped_lines=skipped_lines,
     )  # fmt: skip
 
 
 def _together(
-    data: bytes, lines: Sequence[bytes], begin: int, now: float, translator: Translator, hosts: _Hosts, rows: list[Row],
+    data: bytes, lines: Sequence[bytes], begin: int, now: float, translator: Translator, hosts: _Hosts, rows: Rows,
     skipped: Counter[str], ais: Counter[str],
 ) -> Sequence[int]:  # fmt: skip
     """Translates those lines from place `begin` on that can be together; the places of the others."""
@@ -137,8 +133,6 @@ def _together(
             return [*alone, *range(first, len(lines))]
         verdicts: Counter[int] = Counter()
         end = min(first + BLOCK, len(lines))
-        found, others = by_column.translate(texts[first:end], now, hosts.find, verdicts, first)
-        rows += found
-        alone += others
-        by_column.count(verdicts, skipped, ais)
+        alone += by_column.translate(texts[first:end], now, hosts.find, verdicts, rows, first)
+        by_column.codes.count(verdicts, skipped, ais)
     return alone

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from log_importer.by_column import JUDGED, ByColumn, Means, grouped
+from log_importer.by_column import JUDGED, ByColumn, Means, compile_additions, grouped
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
@@ -122,7 +122,7 @@ class Translator:
         alone = plan.keep_skipped or plan.selection.lines or plan.tracking.ai_bots or groups is None
         if alone or any(one is not None for one in (self._before, self._private, self._shape, self._replay)):
             return None
-        of_pages, of_visitors = (compile_rules(some, _bot_name(judges)) for some in groups or ((), ()))
+        of_pages, of_visitors = (compile_additions(some, _bot_name(judges)) for some in groups or ((), ()))
         return Means(
             rules, judges.is_bot, encoder, plan.site, plan.tracking.log_hostname, plan.tracking.visitor_ids,
             plan.selection.bots, of_pages, of_visitors,

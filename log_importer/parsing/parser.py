@@ -135,20 +135,26 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
         mine = [(index, make) for index, make in makers if Hit._fields[index] in used]
         needed = [index for index in required if Hit._fields[index] in fields]
 
+        path = "path" in fields
+        no_row: list[str | None] = [None] * len(driver.columns)
+        others: list[object] = [*Hit(0.0, "", "")]
+
         def read_part(cells: Sequence[str | None]) -> Hit | None:
-            row: list[str | None] = [None] * len(driver.columns)
+            row, values = no_row.copy(), others.copy()
             for place, cell in zip(wanted, cells, strict=True):
                 row[place] = cell
-            values = blank.copy()
-            values[_TIME], values[_PATH] = 0.0, ""
             for index, make in mine:
                 values[index] = make(row)
-            if not isinstance(values[_PATH], str) or (client and not settle_client(values, row)):
+            if client and not settle_client(values, row):
                 return None
-            if any(values[index] is None for index in needed):
-                return None
-            _settle_path(values)
-            return Hit(*values)  # type: ignore[arg-type]
+            for index in needed:
+                if values[index] is None:
+                    return None
+            if path:
+                if not isinstance(values[_PATH], str):
+                    return None
+                _settle_path(values)
+            return Hit._make(values)
 
         return Part(wanted, read_part)
 

@@ -176,10 +176,13 @@ def _quoted(text: str) -> str:
 
 def when_of(time: float) -> str:
     """The parameter that tells the time, to the second."""
-    minute, second = divmod(int(time // 1), 60)
-    return f"&cdt={_minute(minute)}{second:02}"
+    second = int(time // 1)
+    return _minute(second // 60) + _SECONDS[second % 60]
+
+
+_SECONDS = [f"{second:02}" for second in range(60)]
 
 
 @lru_cache(maxsize=4096)
 def _minute(minute: int) -> str:
-    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%d%%20%H%%3A%M%%3A")
+    return datetime.fromtimestamp(minute * 60, UTC).strftime("&cdt=%Y-%m-%d%%20%H%%3A%M%%3A")

@@ -1,0 +1,41 @@
+"""Verdicts as numbers, so that the first of several rules is the smallest of several numbers."""
+
+from collections import Counter
+
+ALONE = -1
+"""Of a line that is to be looked at alone."""
+_REASONS = 1024
+"""Codes of a rule."""
+
+
+class Codes:
+    """The smaller, the earlier the rule. What is tracked has one from `tracked` on."""
+
+    def __init__(self, rules: int) -> None:
+        self.tracked = rules * _REASONS
+        self._codes: dict[tuple[int, str, str], int] = {}
+        self._meaning: dict[int, tuple[str, str]] = {}
+        self.without_site = self.of(rules + 2, "no-site")
+
+    def of_tracked(self, ai: str) -> int:
+        """The code of what is tracked; `ai` is the name of the AI that asked, "" for none."""
+        return self.of(self.tracked // _REASONS + (not ai), "", ai)
+
+    def of(self, rule: int, reason: str, ai: str = "") -> int:
+        """The code of a reason that the rule of that number gives."""
+        key = rule, reason, ai
+        code = self._codes.get(key)
+        if code is None:
+            code = rule * _REASONS + sum(one[0] == rule for one in self._codes) % _REASONS
+            self._codes[key] = code
+            self._meaning[code] = reason, ai
+        return code
+
+    def count(self, verdicts: Counter[int], skipped: Counter[str], ais: Counter[str]) -> None:
+        """Adds what `verdicts` mean to the lines that were skipped, and to those that an AI asked for."""
+        for code, lines in verdicts.items():
+            reason, ai = self._meaning.get(code, ("", ""))
+            if reason:
+                skipped[reason] += lines
+            if ai:
+                ais[ai] += lines
