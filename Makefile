@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance soak bench clean
+.PHONY: demo test lint conformance soak bench profile clean
 
 demo: .venv/.runtime
 	rm -rf .demo
@@ -28,6 +28,10 @@ bench: .venv/.dev
 	$(BIN)/python -m bench.hostile
 	$(BIN)/python -m bench.follow
 	$(BIN)/python -m bench.faults
+
+profile: .venv/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[profile]'
+	$(BIN)/python -m bench.profile
 
 FILE ?= tests/data/matomo-exchanges/exchanges.jsonl
 conformance: .venv/.dev

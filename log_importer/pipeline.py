@@ -1,6 +1,7 @@
 """The main job, wired: sources -> workers -> lanes -> sender -> tally. The only module that knows all stages."""
 
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,8 @@ _SMALL = 4 << 20
 """Bytes of input that are done before a worker process would have started."""
 _HANDED_OVER = 1000
 """Requests handed to the lanes at once, so that the window is kept to."""
+_COLLECT = 100_000
+"""Objects made until those that refer to each other are looked for, which requests, made by the thousand, never do."""
 _UNNOTICED = 0.5
 """Seconds that a line may have waited before it was read and handed over."""
 
@@ -116,6 +119,7 @@ def run_import(
     `watch` is shown the report now and then while the run goes on; what `spool` writes is read, where there is one.
     """
     began = time.monotonic()
+    gc.set_threshold(_COLLECT)
     report = Report(Tally())
     server = server_of(settings, url, token)
     report.server = server.url if settings.url else ""

@@ -6,7 +6,7 @@ functions as for a single line. A line about which that cannot say everything is
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from log_importer.by_column.codes import ALONE, Codes
@@ -35,6 +35,8 @@ BLOCK = 512
 """Lines that are translated together: so few that all that is made of them stays in the processor's cache."""
 JUDGED = _PAGE | _VISITOR | _TIME
 """Fields that rules may look at, and that a format may require."""
+_NO_CODE = 1 << 30
+"""Larger than any code."""
 _NONE = Hit(0.0, "", "")
 Find = Callable[[str], Site | None]
 """The site of a host, where it has one."""
@@ -113,12 +115,14 @@ class _Page:
 class _Visitor:
     """What address, user agent and the like say."""
 
-    __slots__ = ("agent", "code", "key", "lane", "parameters")
+    __slots__ = ("added", "agent", "code", "hit", "key", "lane", "parameters")
 
-    def __init__(self, code: int, parameters: str = "", keys: tuple[int, int, int] = (0, 0, 0)) -> None:
+    def __init__(self, code: int, hit: Hit = _NONE, added: str = "") -> None:
         self.code = code
-        self.parameters = parameters
-        self.key, self.agent, self.lane = keys
+        self.hit = hit
+        self.added = added
+        self.parameters = ""  # and the keys, made for the first hit that is tracked
+        self.key = self.agent = self.lane = 0
 
 
 class ByColumn:
@@ -135,6 +139,10 @@ class ByColumn:
         )
         self._pages = Cached(self._page, _Page(ALONE), page)
         self._visitors = Cached(self._visitor, _Visitor(ALONE), visitor)
+        # Most lines are skipped for what they ask for; of those it matters only whether the client is one at all.
+        client = parser.part(frozenset({"client_ip"}) | parser.required & _VISITOR)
+        self._clients = Cached(lambda _: _NO_CODE, ALONE, client)
+        self._of_visitors = min((self.codes.first(number) for number, _ in self._visitor_rules), default=0)
         nowhere: tuple[str, str | None] = "", None
         self._referrers = Cached(lambda hit: (means.encoder.referrer(hit), hit.referrer), nowhere, referrer)
         self._measures = Cached(measures, "", measured)
@@ -152,8 +160,15 @@ class ByColumn:
         if not columns.places:
             return list(range(first, first + len(lines)))
         times = self._parser.times(columns)
-        pages, visitors = self._pages.of(columns), self._visitors.of(columns)
-        codes = list(map(min, [page.code for page in pages], [visitor.code for visitor in visitors]))
+        pages = self._pages.of(columns)
+        codes = [page.code for page in pages]
+        if self._of_visitors:
+            codes = list(map(min, codes, self._clients.of(columns)))
+        undecided = [number for number, code in enumerate(codes) if code >= self._of_visitors]
+        visitors = dict(zip(undecided, self._visitors.of(columns, undecided), strict=True))
+        for number, visitor in visitors.items():
+            if visitor.code < codes[number]:
+                codes[number] = visitor.code
         codes = self._in_time(times, codes, now)
         tracked = self.codes.tracked
         if some := [number for number, code in enumerate(codes) if code >= tracked]:
@@ -166,13 +181,16 @@ class ByColumn:
 
     def _track(
         self, columns: Columns, times: Sequence[float | None], pages: Sequence["_Page"],
-        visitors: Sequence["_Visitor"], some: Sequence[int], codes: list[int], find: Find, rows: Rows, first: int,
+        visitors: Mapping[int, "_Visitor"], some: Sequence[int], codes: list[int], find: Find, rows: Rows, first: int,
     ) -> None:  # fmt: skip
         """Makes the requests of those of the lines that are tracked; `codes` tells of which that cannot be done."""
         made = self._begun(pages, some, codes, find)
         some = [number for number, _, _ in made]
         urls = [url for _, _, url in made]
         asked, who = [pages[number] for number in some], [visitors[number] for number in some]
+        for visitor in who:
+            if not visitor.parameters:
+                self._complete(visitor)
         when = [time for number in some if (time := times[number]) is not None]  # the others have no code of these
         referrers = self._referrers.of(columns, some)
         for place in [place for place, page in enumerate(asked) if page.titled]:
@@ -241,11 +259,16 @@ class ByColumn:
         bot = self._means.is_bot(hit.user_agent) if hit.user_agent else None
         code = self._verdict(self._visitor_rules, hit, bot.name if bot is not None and bot.ai else "")
         added = self._means.of_visitors(hit) if self._means.of_visitors is not None else ""
-        if added is None:
-            return _Visitor(ALONE)
+        return _Visitor(ALONE) if added is None else _Visitor(code, hit, added)
+
+    def _complete(self, visitor: "_Visitor") -> None:
+        """Makes what only the visitors of hits that are tracked need."""
+        hit = visitor.hit
         known = visitor_id(hit, self._means.visitor_ids)
-        keys = visitor_keys(hit.client_ip, hit.user_agent or "", hit.user_id or known)
-        return _Visitor(code, self._means.encoder.visitor(hit, known) + added, keys)
+        visitor.key, visitor.agent, visitor.lane = visitor_keys(
+            hit.client_ip, hit.user_agent or "", hit.user_id or known
+        )  # fmt: skip
+        visitor.parameters = self._means.encoder.visitor(hit, known) + visitor.added
 
     def _verdict(self, rules: Iterable[tuple[int, Rule]], hit: Hit, ai: str = "") -> int:
         """The code of the first rule that skips a hit. Whose rules look at no time, so there is none."""

@@ -21,6 +21,10 @@ class Codes:
         """The code of what is tracked; `ai` is the name of the AI that asked, "" for none."""
         return self.of(self.tracked // _REASONS + (not ai), "", ai)
 
+    def first(self, rule: int) -> int:
+        """The smallest code of the rule of that number."""
+        return rule * _REASONS
+
     def of(self, rule: int, reason: str, ai: str = "") -> int:
         """The code of a reason that the rule of that number gives."""
         key = rule, reason, ai

@@ -79,11 +79,47 @@ class _Piece(dict[str, _Groups]):
             self[text] = groups
         return groups
 
+    def read(self, texts: Sequence[str]) -> list[_Groups]:
+        """The groups of each of these texts."""
+        return list(map(self.__getitem__, texts))
+
     def columns(self, groups: Sequence[_Groups]) -> list[Column]:
         """By group."""
         if len(self.names) > 1:
             return list(zip(*groups, strict=True)) or [()] * len(self.names)
         return [groups] * len(self.names)  # type: ignore[list-item]
+
+
+class _UpTo(_Piece):
+    """Everything up to a character, and something that is always the same, as a time in brackets: no two are alike."""
+
+    def __init__(self, source: str, flags: int, end: str, rest: str) -> None:
+        super().__init__(source, flags)
+        self._end = end
+        self._rest = rest
+
+    def read(self, texts: Sequence[str]) -> list[_Groups]:
+        """The groups of each of these texts."""
+        rest = self._rest
+        parts = [text.partition(self._end) for text in texts]
+        found: list[_Groups] = [
+            value if value and between and behind == rest else self.no_match for value, between, behind in parts
+        ]
+        self.failed = any(one is self.no_match for one in found)
+        return found
+
+
+def _piece(part: "_Part") -> _Piece:
+    found = _UP_TO.fullmatch("".join(text for text, _ in part.tokens if not text.isspace()))
+    end, rest = (text.replace("\\", "") for text in found.groups()) if found is not None else ("", "")
+    return (
+        _UpTo(part.source, part.flags, end, rest[1:])
+        if end and rest.startswith(end)
+        else _Piece(part.source, part.flags)
+    )
+
+
+_UP_TO = re.compile(r"\(\?P<[a-z0-9_]+>\[\^(\\?[^\\])\]\+\+\)((?:\\[^A-Za-z0-9])+)")
 
 
 class _Kind:
@@ -96,7 +132,7 @@ class _Kind:
         self._bracketed = len(first) == 2  # what is before the time, and the time, which is another on each line
         if self._bracketed:
             parts[:1] = first
-        self._pieces = [_Piece(part.source, part.flags) for part in parts]
+        self._pieces = list(map(_piece, parts))
         self.names = tuple(chain.from_iterable(piece.names for piece in self._pieces))
 
     def read(self, text: str) -> tuple[list[Column], list[bool] | None]:
@@ -106,7 +142,7 @@ class _Kind:
         if self._bracketed:
             halves = [text.partition("[") for text in columns[0]]
             columns[:1] = [[before for before, _, _ in halves], [behind for _, _, behind in halves]]
-        found = [list(map(piece.__getitem__, column)) for piece, column in zip(self._pieces, columns, strict=True)]
+        found = [piece.read(column) for piece, column in zip(self._pieces, columns, strict=True)]
         matched: list[bool] | None = None
         for piece, groups in zip(self._pieces, found, strict=True):
             if piece.failed:
