@@ -3,15 +3,17 @@
 import bz2
 import lzma
 import sys
-import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
+
+from zlib_ng import zlib_ng as zlib
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdDecompressor, ZstdError
 else:
     from backports.zstd import ZstdDecompressor, ZstdError
 
+_ZlibError: type[Exception] = zlib.error  # type: ignore[assignment]  # its stubs say that it is an instance
 BLOCK = 1 << 18
 """Bytes that one step gives at most, so that a file that swells a thousandfold needs no more memory than another."""
 
@@ -31,7 +33,7 @@ class Decompressor(Protocol):
 class _Gzip:
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(wbits=31)
-        self._error: zlib.error | None = None
+        self._error: _ZlibError | None = None
         self.needs_input = True
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
@@ -41,7 +43,7 @@ class _Gzip:
         data = self._zlib.unconsumed_tail + data
         try:
             out = self._zlib.decompress(data, max_length)
-        except zlib.error as error:
+        except _ZlibError as error:
             # zlib keeps to itself what it had made before the fault; the same again in small steps brings it out.
             self._error, self.needs_input = error, False
             return _until_error(before, data)
@@ -57,14 +59,14 @@ class _Gzip:
         return self._zlib.unused_data
 
 
-def _until_error(before: "zlib._Decompress", data: bytes, step: int = 4096) -> bytes:
+def _until_error(before: Any, data: bytes, step: int = 4096) -> bytes:
     out = bytearray()
     for start in range(0, len(data), step):
         part = data[start : start + step]
         whole = before.copy()
         try:
             out += before.decompress(part)
-        except zlib.error:
+        except _ZlibError:
             return bytes(out) + (_until_error(whole, part, step // 64) if step > 1 else b"")
     return bytes(out)
 
@@ -76,7 +78,7 @@ _MAGIC: tuple[tuple[bytes, Callable[[], Decompressor]], ...] = (
     (b"\x28\xb5\x2f\xfd", ZstdDecompressor),
 )
 LONGEST_MAGIC = max(len(magic) for magic, _ in _MAGIC)
-_ERRORS = (zlib.error, OSError, lzma.LZMAError, ZstdError, EOFError)
+_ERRORS = (_ZlibError, OSError, lzma.LZMAError, ZstdError, EOFError)
 
 
 def sniff(head: bytes) -> Callable[[], Decompressor] | None:
