@@ -32,7 +32,7 @@ class Decompressor(Protocol):
 
 class _Gzip:
     def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(wbits=31)
+        self._zlib: Any = zlib.decompressobj(wbits=31)  # its stubs lack a part
         self._error: _ZlibError | None = None
         self.needs_input = True
 
