@@ -32,14 +32,14 @@ class Decompressor(Protocol):
 
 class _Gzip:
     def __init__(self) -> None:
-        self._zlib: Any = zlib.decompressobj(wbits=31)  # its stubs lack a part
-        self._error: _ZlibError | None = None
+        self._zlib = zlib.decompressobj(wbits=31)
+        self._error: Exception | None = None
         self.needs_input = True
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         if self._error is not None:
             raise self._error
-        before = self._zlib.copy()
+        before = self._zlib.copy()  # type: ignore[attr-defined]  # its stubs lack it
         data = self._zlib.unconsumed_tail + data
         try:
             out = self._zlib.decompress(data, max_length)
