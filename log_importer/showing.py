@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from log_importer.colours import painter
 from log_importer.pipeline import Report
 from log_importer.summary import as_json, as_text
 from log_importer.visible import visible_json
@@ -24,7 +25,7 @@ def show(
     elif not report.tally.sources and report.errors:
         return report.exit_code  # the errors have said it all
     else:
-        lines = list(as_text(report, title, str(state), console=look_at is None))
+        lines = list(as_text(report, title, str(state), look_at is None, painter(sys.stdout)))
         if look_at is not None:
             lines.append(f"To look at it: sqlite3 {look_at}")
         text = "\n".join(lines)

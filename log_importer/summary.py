@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from log_importer.colours import Paint, plain
 from log_importer.pipeline import Report
 from log_importer.tally import BUCKETS, SourceCounts, Tally
 from log_importer.visible import visible
 
 _LABEL = 12
+_KINDS = {"tracked": "good", "skipped": "aside"}  # all others want to be looked at
 _WITH_REASONS = ("skipped", "rejected", "refused", "set_aside")
 
 
@@ -60,21 +62,22 @@ def _source(counts: SourceCounts) -> dict[str, Any]:
     }
 
 
-def as_text(report: Report, title: str, state: str, console: bool) -> Iterator[str]:
+def as_text(report: Report, title: str, state: str, console: bool, paint: Paint = plain) -> Iterator[str]:
     """The summary's lines under `title`; `console`: a Matomo's reports have to count the dates again."""
     tally = report.tally
     lines = sum(counts.lines for counts in tally.sources)
-    yield title
+    yield paint(title, "title")
     yield ""
     yield _row("lines read", lines)
     for bucket in BUCKETS:
         count = tally.total(bucket)
         if count or bucket in ("tracked", "skipped", "rejected"):
             reasons = tally.reasons(bucket) if bucket in _WITH_REASONS else {}
-            remark = "would be sent" if report.dry and bucket == "pending" else _reasons(reasons)
-            yield _row(bucket.replace("_", " "), count, remark)
+            would = report.dry and bucket == "pending"
+            row = _row(bucket.replace("_", " "), count, "would be sent" if would else _reasons(reasons))
+            yield paint(row, "good" if would else _KINDS.get(bucket, "bad")) if count else row
     if twice := sum(counts.maybe_twice for counts in tally.sources):
-        yield _row("maybe twice", twice, "sent again after an answer that never came")
+        yield paint(_row("maybe twice", twice, "sent again after an answer that never came"), "bad")
     if late := sum(counts.late for counts in tally.sources):
         yield _row("late", late, "sent after later hits: out of order by more than --disorder allows")
     if known := sum(counts.known_lines for counts in tally.sources):

@@ -16,6 +16,7 @@ COMMANDS = {
     "retry": "Send again what was set aside or held in doubt.",
     "formats": "List, show, check and detect log formats.",
     "receive": "Run the embedded receiver: the Tracking API on this machine.",
+    "completion": "Print what a shell needs to complete commands and options.",
 }
 """Command -> its line in --help. Their modules are imported when they run, so that --help is quick."""
 
@@ -36,7 +37,7 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="log-importer")
 def group() -> None:
     """Replay web server access logs into a Matomo server as bulk tracking requests.
@@ -62,7 +63,7 @@ def _run() -> int:
         error.show()
         return 2
     except click.ClickException as error:
-        return _fail(error.format_message(), 2)
+        return _fail(" ".join(error.format_message().split()), 2)
     except LogImporterError as error:
         return _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import CHANGING, CONFIG, READING, SELECTING, Lenient, say
+from log_importer.cli.options import CHANGING, CONFIG, READING, SELECTING, Lenient, flag, say
 
 
 @click.command("explain", cls=Lenient)
@@ -14,25 +14,32 @@ from log_importer.cli.options import CHANGING, CONFIG, READING, SELECTING, Lenie
 @SELECTING
 @CHANGING
 @READING
+@flag("--pretty", "For people: a line's fate, and the parameters that would be sent, one below the other.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
     """Say what becomes of each log line and why, one JSON object a line; nothing is sent.
 
     `tracked` means: would be sent.
+
+    \b
+    log-importer explain --pretty access.log | less -R
     """
     from log_importer.arguments import make_settings
     from log_importer.cli.config import settle
+    from log_importer.colours import painter
     from log_importer.errors import LogImporterError, worst
     from log_importer.explain import explain
+    from log_importer.explained import for_people
     from log_importer.visible import visible_json
 
     settle(ctx, given, "idsite", "site")
+    pretty = given.pop("pretty")
     settings = make_settings({**given, "local": True}, terminal=True)
     errors: list[LogImporterError] = []
-    write = sys.stdout.buffer.write
+    write, paint = sys.stdout.buffer.write, painter(sys.stdout)
     for item in explain(settings, say, errors):
         try:
-            write(visible_json(item) + b"\n")
+            write(("\n".join(for_people(item, paint)) if pretty else visible_json(item).decode()).encode() + b"\n")
         except BrokenPipeError:
             raise
         except OSError as failure:

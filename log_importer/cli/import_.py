@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from log_importer.cli.options import (
+    AGAIN,
     CHANGING,
     CONFIG,
     FOLLOWING,
@@ -16,8 +17,8 @@ from log_importer.cli.options import (
     SELECTING,
     SERVER,
     STATE,
+    TELLING,
     Lenient,
-    flag,
     option,
 )
 
@@ -32,31 +33,11 @@ from log_importer.cli.options import (
 @STATE
 @POSTING
 @FOLLOWING
-@flag("--again", "Send all again on purpose, also what earlier runs did.")
-@option(
-    "--in-doubt",
-    type=click.Choice(["resend", "hold"]),
-    help="What was in flight when a run died: sent again, or kept for retry. [resend]",
-)
-@flag("--dry-run", "Count what would be sent, and send nothing.")
-@option("-d", "--debug", count=True, help="Tell every post; twice, also every line that is left out.")
-@flag("--debug-tracker", "Ask the tracker to explain itself, for each site, and tell what it says.")
-@option("--debug-request-limit", type=click.IntRange(1), metavar="N", help="Send the first N hits, and end.")
-@flag("--dump-log-regex", "Print the patterns of the sources' formats, and end.")
+@AGAIN
+@TELLING
 @option("--workers", type=click.IntRange(0, 256), metavar="N", help="Worker processes; 0 for none. [as processors]")
-@option("--rejects", type=click.Path(path_type=Path), metavar="FILE", help="Keep every rejected line in this file.")
-@option(
-    "--metrics-file", type=click.Path(path_type=Path), metavar="FILE", help="Write the counts for Prometheus there."
-)
-@option("--show-progress/--no-show-progress", "progress", help="The progress bar. [on a terminal]")
-@option(
-    "--show-progress-delay", type=click.FloatRange(0), metavar="S", help="Without a bar, a line each S seconds. [30]"
-)
-@option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Put all that is printed at the end of FILE.")
 @option("--php-binary", hidden=True)
 @option("--enable-testmode", is_flag=True, flag_value=True, hidden=True)
-@flag("--show-settings", "Print the settings and where each comes from, and end.")
-@flag("--json", "Print the summary as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
     """Import access logs into a Matomo server.

@@ -1,13 +1,12 @@
 """The options that several commands share. Each can also be set as an environment variable, LOG_IMPORTER_ and name."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+from log_importer.cli.help import Decorator, Sectioned, section, together
 
 
 def option(name: str, *names: str, **attributes: Any) -> Decorator:
@@ -21,7 +20,7 @@ def flag(name: str, text: str) -> Decorator:
     return option(name, is_flag=True, flag_value=True, type=bool, help=text)
 
 
-class Lenient(click.Command):
+class Lenient(Sectioned):
     """Takes what Matomo's own script takes: a value behind a flag that needs none."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -40,24 +39,13 @@ class Lenient(click.Command):
 _ON, _OFF = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
-def options(*decorators: Decorator) -> Decorator:
-    """One decorator from several, in their order in --help."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
 _FILE = click.Path(path_type=Path)
 
 
 def _several(name: str, metavar: str, text: str) -> Decorator:
     """An option that may be given again, and one for a file with a value a line."""
     variable = name.lstrip("-").replace("-", "_")
-    return options(
+    return together(
         option(name, variable, multiple=True, metavar=metavar, help=text),
         option(
             f"{name}-from", f"{variable}_from", type=_FILE, metavar="FILE", help="The same, a line each in this file."
@@ -86,7 +74,8 @@ CONFIG = option(
     help="A TOML file of settings: options by their names, and mapping rules.",
 )
 
-READING = options(
+READING = section(
+    "How the logs are read",
     option("--log-format-name", metavar="NAME", help="The format of all sources, instead of detecting it."),
     option(
         "--format-file", "format_files", multiple=True, type=_FILE, metavar="FILE",
@@ -129,12 +118,17 @@ READING = options(
     flag("--accept-any-client", "Track clients that are no IP address as 0.0.0.0 instead of rejecting them."),
 )  # fmt: skip
 
-SELECTING = options(
+SITES = section(
+    "Sites",
     option("--idsite", type=click.IntRange(1), metavar="ID", help="The site to import into. [each host's own]"),
     option("--site", multiple=True, metavar="HOST=ID", help="The site of a host, or of all below *.example.org."),
     option("--idsite-fallback", type=click.IntRange(1), metavar="ID", help="The site of hosts that have none."),
     flag("--add-sites-new-hosts", "Make a site for each host that has none."),
     option("--max-new-sites", type=click.IntRange(0, 1000), metavar="N", help="So many at most. [10]"),
+)
+
+CHOOSING = section(
+    "What is imported",
     _several("--hostname", "HOST", "Only hits on hosts like this (*.example.org)."),
     _several("--include-host", "HOST", "Only hits on this host."),
     _several("--exclude-host", "HOST", "No hits on this host."),
@@ -159,7 +153,10 @@ SELECTING = options(
     flag("--enable-reverse-dns", "Let the server look up the visitors' host names."),
 )
 
-CHANGING = options(
+SELECTING = together(SITES, CHOOSING)
+
+CHANGING = section(
+    "What is changed before it is sent",
     flag("--strip-query-string", "Send URLs without their query."),
     option("--query-string-delimiter", metavar="C", help="What stands between path and query. [?]"),
     option(
@@ -194,7 +191,8 @@ CHANGING = options(
     option("--hash-key-file", type=_FILE, metavar="FILE", help="The key for that. [one made in the state folder]"),
 )  # fmt: skip
 
-SERVER = options(
+SERVER = section(
+    "The server",
     option("--url", metavar="URL", help="The Matomo server, such as https://matomo.example.org/."),
     option("--tracker-endpoint-path", "endpoint", metavar="PATH", help="The tracker's path under the URL."),
     option("--api-url", metavar="URL", help="Where the server's API is, if it is not under --url."),
@@ -211,7 +209,8 @@ SERVER = options(
 
 _SECONDS = click.FloatRange(0, min_open=True)
 
-POSTING = options(
+POSTING = section(
+    "How it is sent",
     option(
         "--recorders", type=click.IntRange(1, 16), metavar="N",
         help="Posts at the same time. [as many as the server does best with]",
@@ -237,7 +236,8 @@ POSTING = options(
     flag("--server-without-transactions", "The server stores parts of a batch (bulk_requests_use_transaction=0)."),
 )  # fmt: skip
 
-FOLLOWING = options(
+FOLLOWING = section(
+    "Live logs",
     flag("--follow", "Read on as the files grow, through every rotation, until a signal comes."),
     flag("--from-now", "With --follow: leave out what lies there when the job begins."),
     option(
@@ -251,10 +251,39 @@ FOLLOWING = options(
     ),
 )  # fmt: skip
 
-STATE = options(
+STATE = section(
+    "What was done before",
     option("--state-dir", type=_FILE, metavar="DIR", help="Where state lies."),
     option("--job", metavar="NAME", help="The name of the job, of which one run goes at a time."),
 )
+
+AGAIN = section(
+    "What was done before",
+    flag("--again", "Send all again on purpose, also what earlier runs did."),
+    option(
+        "--in-doubt", type=click.Choice(["resend", "hold"]),
+        help="What was in flight when a run died: sent again, or kept for retry. [resend]",
+    ),
+)  # fmt: skip
+
+TELLING = section(
+    "What is told",
+    flag("--dry-run", "Count what would be sent, and send nothing."),
+    option("-d", "--debug", count=True, help="Tell every post; twice, also every line that is left out."),
+    flag("--debug-tracker", "Ask the tracker to explain itself, for each site, and tell what it says."),
+    option("--debug-request-limit", type=click.IntRange(1), metavar="N", help="Send the first N hits, and end."),
+    flag("--dump-log-regex", "Print the patterns of the sources' formats, and end."),
+    option("--rejects", type=_FILE, metavar="FILE", help="Keep every rejected line in this file."),
+    option("--metrics-file", type=_FILE, metavar="FILE", help="Write the counts for Prometheus there."),
+    option("--show-progress/--no-show-progress", "progress", help="The progress bar. [on a terminal]"),
+    option(
+        "--show-progress-delay", type=click.FloatRange(0), metavar="S",
+        help="Without a bar, a line each S seconds. [30]",
+    ),
+    option("--output", type=_FILE, metavar="FILE", help="Put all that is printed at the end of FILE."),
+    flag("--show-settings", "Print the settings and where each comes from, and end."),
+    flag("--json", "Print the summary as one JSON object."),
+)  # fmt: skip
 
 
 def say(sentence: str) -> None:

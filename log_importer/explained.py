@@ -1,0 +1,28 @@
+"""What became of a line, for people: its fate, what was asked, and the parameters one below the other."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from log_importer.colours import Paint
+from log_importer.visible import visible
+
+_KINDS = {"tracked": "good", "skipped": "aside", "rejected": "bad"}
+_LONGEST = 2000
+
+
+def for_people(item: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    """The lines that tell of one of `explain`'s objects."""
+    outcome = item["outcome"]
+    reason = f": {item['reason']}" if "reason" in item else ""
+    head = f"{visible(item['source'])}:{item['line']}: {outcome}{reason}"
+    yield f"{paint(head, _KINDS[outcome])}  {_asked(item.get('hit', {}))}".rstrip()
+    request = item.get("request", {})
+    width = max(map(len, request), default=0)
+    for name, value in request.items():
+        yield f"  {name:<{width}}  {visible(value, _LONGEST)}"
+
+
+def _asked(hit: Mapping[str, Any]) -> str:
+    target = hit.get("path", "") + (f"?{hit['query']}" if "query" in hit else "")
+    words = (hit.get("time"), hit.get("client_ip"), hit.get("method"), target, hit.get("status"))
+    return " ".join(visible(str(word), _LONGEST) for word in words if word not in (None, ""))
