@@ -29,8 +29,8 @@ class Memory(dict[Key, Value]):
         return value
 
 
-class Cached(dict[Cells, Value]):
-    """Of the cells that a part of a hit is read from."""
+class Cached(dict[Cells | str | None, Value]):
+    """Of the cells that a part of a hit is read from; where that is one, of the cell."""
 
     def __init__(self, work_out: Callable[[Hit], Value], otherwise: Value, part: Part) -> None:
         """`otherwise` is the value where `part` reads nothing."""
@@ -38,13 +38,14 @@ class Cached(dict[Cells, Value]):
         self._otherwise = otherwise
         self._part = part
 
-    def __missing__(self, cells: Cells) -> Value:
+    def __missing__(self, key: Cells | str | None) -> Value:
+        cells = key if isinstance(key, tuple) else (key,)
         hit = self._part.read(cells)
         value = self._otherwise if hit is None else self._work_out(hit)
         if sum([len(cell) for cell in cells if cell is not None]) <= _LONGEST:
             if len(self) >= MOST:
                 self.clear()
-            self[cells] = value
+            self[key] = value
         return value
 
     def of(self, columns: Columns, some: Sequence[int] | None = None) -> list[Value]:
@@ -54,4 +55,4 @@ class Cached(dict[Cells, Value]):
             return [self[()]] * len(columns.places if some is None else some)
         if some is not None and len(some) < len(columns.places):
             cells = [[column[number] for number in some] for column in cells]
-        return list(map(self.__getitem__, zip(*cells, strict=True)))
+        return list(map(self.__getitem__, zip(*cells, strict=True) if len(cells) > 1 else cells[0]))

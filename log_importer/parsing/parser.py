@@ -182,7 +182,9 @@ def _compile_times(
     spec: FormatSpec, places: dict[str, int], reading: Reading, part: Part
 ) -> Callable[[Columns], Sequence[float | None]]:  # fmt: skip
     field = spec.fields["time"]
-    plain = field.otherwise is None and not field.decode and field.value is None and field.default is None
+    other = field.otherwise
+    alone = other is None or not (other.value or other.default or places.keys() & set(other.all_columns))
+    plain = alone and not field.decode and field.value is None and field.default is None
     if plain and (len(field.columns) == 1 or field.join):
         zone = reading.zone if field.zone is None else named_zone(field.zone, spec.origin)
         one = compile_time(field.layout or "iso8601", zone, field.unit)

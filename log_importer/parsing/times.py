@@ -103,7 +103,6 @@ def _second_slot(layout: str) -> int | None:
 
 def _by_minute(parse: Callable[[str], datetime], zone: tzinfo, slot: int | None, behind: str = "") -> Time:
     """`slot` is where the second stands, which must come behind `behind`."""
-    seen: dict[str, float] = {}  # what stands around the second -> the minute
 
     def whole(text: str) -> float | None:
         try:
@@ -114,26 +113,39 @@ def _by_minute(parse: Callable[[str], datetime], zone: tzinfo, slot: int | None,
         except (ValueError, OverflowError):
             return None
 
-    def by_minute(text: str) -> float | None:
-        assert slot is not None
-        behind_second = slot + 2
-        try:  # 60 is a leap second: it falls on the first of the next minute, as POSIX has it.
-            return seen[text[:slot] + text[behind_second:]] + _SECONDS[text[slot:behind_second]]
-        except KeyError:
-            pass
-        if text[slot:behind_second] not in _SECONDS or (
-            behind and (text[slot - 1] != behind or text[slot - 4] != behind)
-        ):
-            return whole(text)
-        start = whole(f"{text[:slot]}00{text[behind_second:]}")
-        if start is None:
-            return None
-        if len(seen) >= _CACHE_SIZE:
-            seen.clear()
-        seen[text[:slot] + text[behind_second:]] = start
-        return start + _SECONDS[text[slot:behind_second]]
+    if slot is None:
+        return whole
+    minutes, end = _Minutes(whole, slot, behind), slot + 2
 
-    return whole if slot is None else by_minute
+    def by_minute(text: str) -> float | None:
+        try:
+            return minutes[text[:slot] + text[end:]] + _SECONDS[text[slot:end]]
+        except KeyError:
+            return whole(text)
+
+    return by_minute
+
+
+class _Minutes(dict[str, float]):
+    """What stands around the second -> the minute; raises `KeyError` for what is none."""
+
+    def __init__(self, parse: Time, slot: int, behind: str) -> None:
+        self._parse = parse
+        self._slot = slot
+        self._behind = behind
+
+    def __missing__(self, around: str) -> float:
+        slot, behind = self._slot, self._behind
+        if len(around) < slot or (behind and (around[slot - 1] != behind or around[slot - 4] != behind)):
+            raise KeyError(around)
+        start = self._parse(f"{around[:slot]}00{around[slot:]}")
+        if start is None:
+            raise KeyError(around)
+        if len(self) >= _CACHE_SIZE:
+            self.clear()
+        self[around] = start
+        return start
 
 
 _SECONDS = {f"{second:02}": second for second in range(61)}
+"""60 is a leap second: it falls on the first of the next minute, as POSIX has it."""
