@@ -20,11 +20,11 @@ from log_importer.delivery.lanes import Lanes
 from log_importer.delivery.pace import Pace
 from log_importer.format_files import load_formats
 from log_importer.model import Batch, Context, Request, Site
+from log_importer.plan import Plan
 from log_importer.rules.selection import Selection
 from log_importer.tracking.bulk import MAX_BODY
 from log_importer.tracking.requests import Tracking
 from log_importer.translate import compile_translation
-from log_importer.translator import Plan
 
 LINES = 200_000
 CORES = 2

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from log_importer.errors import UsageError
+from log_importer.plan import Judges
 from log_importer.rules.bots import compile_bots
 from log_importer.rules.search_engines import search_engine
-from log_importer.translator import Judges
 
 
 @cache

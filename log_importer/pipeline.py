@@ -18,6 +18,7 @@ from log_importer.looking import check_hosts, look, reading_of
 from log_importer.merging import Merger
 from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
 from log_importer.overlap import check_overlap
+from log_importer.plan import Plan
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
@@ -30,7 +31,6 @@ from log_importer.sources.unicode import text_codec
 from log_importer.tally import Tally
 from log_importer.tracking.replay import TRACKER_FILES, Replay
 from log_importer.tracking.requests import Tracking
-from log_importer.translator import Plan
 from log_importer.visible import visible
 from log_importer.worker import InProcess, Pool, WorkerPool
 

@@ -4,12 +4,12 @@ import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from log_importer.plan import MAX_LINE_BYTES
 from log_importer.rules.changes import Changes
 from log_importer.rules.mapping import MappingRule
 from log_importer.rules.selection import Selection
 from log_importer.server.address import read_address
 from log_importer.sources.find import STDIN
-from log_importer.translator import MAX_LINE_BYTES
 
 PAYLOAD = 2000
 """Tracking requests in one post."""

@@ -13,7 +13,8 @@ from log_importer.by_column import BLOCK
 from log_importer.by_column.rows import Rows
 from log_importer.keys import download_key, file_key, visitor_keys
 from log_importer.model import ChunkResult, Context, RejectedLine, Site
-from log_importer.translator import TURNED, UNREADABLE, Judges, Plan, Translator
+from log_importer.plan import Judges, Plan
+from log_importer.translator import TURNED, UNREADABLE, Translator
 
 _SAMPLES_PER_CHUNK = 3
 """Rejected lines kept with their text where nobody asked for all of them."""

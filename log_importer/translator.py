@@ -1,58 +1,26 @@
 """One line of a log -> what becomes of it: a tracking request, or the reason why there is none."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from log_importer.by_column import JUDGED, ByColumn, Means, compile_additions, grouped
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
-from log_importer.parsing.parser import Reading
-from log_importer.parsing.spec import FormatSpec
 from log_importer.parsing.w3c_driver import FIELDS
-from log_importer.rules.bots import Bot, is_assistant
-from log_importer.rules.changes import Changes, changes_before, private, scrubber, shape_of_url
+from log_importer.plan import Judges, Plan
+from log_importer.rules.bots import is_assistant
+from log_importer.rules.changes import changes_before, private, scrubber, shape_of_url
 from log_importer.rules.exclusions import compile_exclusions, servers_own
 from log_importer.rules.hosts import host_name
-from log_importer.rules.mapping import NOTHING, MappingRule, compile_rules, with_values
-from log_importer.rules.selection import Rule, Selection
-from log_importer.tracking.replay import Replay, Replayed, compile_replay, encode_replayed
-from log_importer.tracking.requests import NONE_SET, Encoder, Tracking
+from log_importer.rules.mapping import NOTHING, compile_rules, with_values
+from log_importer.rules.selection import Rule
+from log_importer.tracking.replay import Replayed, compile_replay, encode_replayed
+from log_importer.tracking.requests import NONE_SET, Encoder
 from log_importer.tracking.visitors import visitor_id
 
-MAX_LINE_BYTES = 65536
-"""Longer lines are rejected as `oversize`."""
 TURNED = 20
 """So many lines of a chunk that its format cannot read, and they are looked at for another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All that the function is compiled from; a plain value that travels to worker processes."""
-
-    site: Site | None  # of all hits; `None`: each host has its own
-    sites: Mapping[int, Site] = field(default_factory=dict)  # those that rules name
-    formats: Mapping[str, FormatSpec] = field(default_factory=dict)  # by name, those that sources are in
-    reading: Reading = field(default_factory=Reading)
-    selection: Selection = field(default_factory=Selection)
-    changes: Changes = field(default_factory=Changes)
-    tracking: Tracking = field(default_factory=Tracking)
-    replay: Replay | None = None  # hits are those on a tracker
-    rules: Sequence[MappingRule] = ()
-    fallbacks: Sequence[FormatSpec] = ()  # that a source may turn to in its middle
-    encoding: str = "utf-8"
-    max_line_bytes: int = MAX_LINE_BYTES
-    keep_skipped: bool = False  # the number and reason of every line that is skipped
-    keep_rejected: bool = False  # all rejected lines with their text, not only the first few
-
-
-@dataclass(frozen=True, slots=True)
-class Judges:
-    """What cannot travel because it is code: the verdicts on user agents and addresses."""
-
-    is_bot: Callable[[str], Bot | None]
-    search_engine: Callable[[str], bool]
 
 
 class Outcome(NamedTuple):

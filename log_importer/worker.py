@@ -22,8 +22,8 @@ from typing import Protocol
 from log_importer.bot_rules import judges
 from log_importer.errors import WorkerDied
 from log_importer.model import Chunk, ChunkResult, Context
+from log_importer.plan import Plan
 from log_importer.translate import compile_translation
-from log_importer.translator import Plan
 
 
 class Pool(Protocol):

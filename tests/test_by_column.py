@@ -15,11 +15,11 @@ from log_importer.format_files import load_formats
 from log_importer.model import ChunkResult, Context, Site
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.w3c_driver import is_header
+from log_importer.plan import Plan
 from log_importer.rules.mapping import MappingRule
 from log_importer.rules.selection import Selection
 from log_importer.tracking.requests import Tracking
 from log_importer.translate import compile_translation
-from log_importer.translator import Plan
 from tests.parsing.test_mutations import lines_of, mutated
 
 FORMATS = load_formats()
