@@ -73,7 +73,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    offsets = list(accumulate([len(raw) + 1 for raw in lines], initial=context.offset))
+    before = list(accumulate(map(len, lines), initial=context.offset))  # without line ends, of which each has one more
 
     def alone(places: Iterable[int]) -> None:
         nonlocal cut_urls
@@ -94,7 +94,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
             elif bad:
                 rejected[reason] += 1
                 if plan.keep_rejected or len(rejected_lines) < _SAMPLES_PER_CHUNK:
-                    rejected_lines.append(RejectedLine(number, offsets[place], reason, translator.shown(raw)))
+                    rejected_lines.append(RejectedLine(number, before[place] + place, reason, translator.shown(raw)))
             else:
                 skipped[reason] += 1
                 if plan.keep_skipped:
@@ -107,12 +107,12 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
         rows.sort()
     else:
         wanted = set(context.wanted)
-        alone(place for place, offset in enumerate(offsets[:-1]) if offset in wanted)
+        alone(place for place in range(len(lines)) if before[place] + place in wanted)
     return ChunkResult(
         lines=len(lines) if context.wanted is None else len(context.wanted), blob="".join(rows.queries).encode("ascii"),
         lengths=array("I", map(len, rows.queries)),
         numbers=array("Q", [context.first_line + place for place in rows.places]),
-        offsets=array("Q", [offsets[place] for place in rows.places]), times=array("d", rows.times),
+        offsets=array("Q", [before[place] + place for place in rows.places]), times=array("d", rows.times),
         visitors=array("Q", rows.visitors), agents=array("I", rows.agents), lanes=array("H", rows.lanes),
         sites=array("I", rows.idsites), downloads=array("Q", rows.downloads), ranges=array("B", rows.partial),
         skipped=skipped, rejected=rejected, rejected_lines=rejected_lines,

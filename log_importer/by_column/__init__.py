@@ -216,15 +216,21 @@ class ByColumn:
         self, pages: Sequence["_Page"], some: Sequence[int], codes: list[int], find: Find
     ) -> list[tuple[int, Site, str]]:  # fmt: skip
         """Of each of these lines, its number, its site, and how its request begins."""
-        made: list[tuple[int, Site, str]] = []
-        for number in some:
-            page = pages[number]
-            site = self._means.site or find(page.host)
-            url = self._urls_of(site)[page] if site is not None else None
-            if site is None or url is None:
-                codes[number] = self.codes.without_site if site is None else ALONE
-            else:
-                made.append((number, site, url))
+        asked = [pages[number] for number in some]
+        if (one := self._means.site) is not None:
+            sites: list[Site | None] = [one] * len(some)
+            urls = list(map(self._urls_of(one).__getitem__, asked))
+        else:
+            sites = [find(page.host) for page in asked]
+            urls = [
+                None if site is None else self._urls_of(site)[page] for site, page in zip(sites, asked, strict=True)
+            ]  # fmt: skip
+        found = list(zip(some, sites, urls, strict=True))
+        made = [(number, site, url) for number, site, url in found if site is not None and url is not None]
+        if len(made) < len(found):
+            for number, site, url in found:
+                if url is None:
+                    codes[number] = self.codes.without_site if site is None else ALONE
         return made
 
     def _in_time(self, times: Sequence[float | None], codes: list[int], now: float) -> list[int]:
