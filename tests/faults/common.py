@@ -5,6 +5,7 @@ A mark is the path of a line, such as `/m0000017`. What a server stored is compa
 
 import os
 import re
+import select
 import socket
 import sqlite3
 import subprocess
@@ -243,7 +244,6 @@ class Door:
         self._to = url.removeprefix("http://").rsplit(":", 1)
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._address = (host, 0)
-        self._listener: socket.socket | None = None
         self.open()
         host = f"[{host}]" if ":" in host else host
         self.url = f"http://{host}:{self._address[1]}"
@@ -254,20 +254,23 @@ class Door:
         listener.bind(self._address)
         listener.listen()
         self._address = listener.getsockname()[:2]
-        self._listener = listener
-        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        self._shutting = threading.Event()
+        self._thread = threading.Thread(target=self._accept, args=(listener, self._shutting), daemon=True)
+        self._thread.start()
 
     def shut(self) -> None:
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.shutdown(socket.SHUT_RDWR)  # wakes who accepts
-            listener.close()
+        self._shutting.set()
+        self._thread.join()
 
-    def _accept(self, listener: socket.socket) -> None:
-        with suppress(OSError):
+    def _accept(self, listener: socket.socket, shutting: threading.Event) -> None:
+        # Who has come before it shuts gets in: to be thrown out with a post half said is another fault.
+        with listener:
             while True:
-                one, _ = listener.accept()
-                threading.Thread(target=self._lead, args=(one,), daemon=True).start()
+                if select.select([listener], [], [], 0.01)[0]:
+                    one, _ = listener.accept()
+                    threading.Thread(target=self._lead, args=(one,), daemon=True).start()
+                elif shutting.is_set():
+                    return
 
     def _lead(self, one: socket.socket) -> None:
         with suppress(OSError), one, socket.create_connection((self._to[0], int(self._to[1]))) as other:
