@@ -213,7 +213,7 @@ def serve(pipe: Connection, parent: int) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         translate = compile_translation(pipe.recv(), judges())
         gc.freeze()
-        gc.set_threshold(200_000)  # what a chunk is made into has no cycles, and is large
+        gc.set_threshold(20_000)  # what a chunk is made into has no cycles, and is large
         while True:
             data, context = pipe.recv()
             try:

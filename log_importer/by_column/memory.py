@@ -7,7 +7,7 @@ from log_importer.model import Hit
 from log_importer.parsing.columns import Columns
 from log_importer.parsing.parser import Part
 
-MOST = 8192
+MOST = 4096
 """Values of a kind that are remembered."""
 _LONGEST = 2048
 """Characters of all cells; more are worked out each time, so that clients who invent them cannot fill the memory."""

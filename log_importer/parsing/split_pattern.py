@@ -16,7 +16,7 @@ from log_importer.parsing.columns import NOTHING, Column, Columns
 _TOKENS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|.", re.DOTALL)
 _QUOTE, _BRACKET = ('"', r"\""), (r"\[",)
 _REPEATS = frozenset("?*+{")
-_MOST = 8192
+_MOST = 4096
 """Pieces of a kind that are remembered."""
 _LONGEST = 512
 """Characters; longer pieces are matched each time, so that clients who invent them cannot fill the memory."""
