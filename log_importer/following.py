@@ -15,7 +15,7 @@ from log_importer.errors import LogImporterError, SourceError
 from log_importer.followed import Followed, OpenFiles, Place
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.record import Record
-from log_importer.model import Chunk
+from log_importer.model import BEGINNING, Chunk
 from log_importer.names import Names, Seen
 from log_importer.probe import Probe
 from log_importer.progress import Progress
@@ -264,11 +264,12 @@ class Follower:
         if copy is not None and not copy.caught_up:
             self._seen.pop(found.source.place, None)
             return False  # what the copy has of it comes first
-        if copy is not None:
-            fork = self._ledger.add(found.source.name, copy.found.record.format, copy.found.record.end)
-            return self._read_from(found, stream, Recognised(fork, fork.mark, False, array("Q")))
         self._open.see_who_is_there()
         known = identify(stream, self._ledger, self._open.before)
+        end = copy.found.record.end if copy is not None else BEGINNING
+        if copy is not None and (known is None or known.until.offset <= end.offset):
+            fork = self._ledger.add(found.source.name, copy.found.record.format, end)
+            return self._read_from(found, stream, Recognised(fork, end, False, array("Q")))
         if known is not None and known.over:
             if self._open.owner(known.record) is None and keep_copy(known.record, stream, self._ledger):
                 self._read[found.source.place] = known.record, _signature(found.source)
