@@ -5,7 +5,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, compress, pairwise, repeat
+from itertools import compress
 
 from log_importer.account import Account
 from log_importer.elsewhere import say_elsewhere
@@ -186,18 +186,6 @@ def _told(chunk: Chunk, sites: Mapping[str, Site | None] | None) -> Chunk:
     return chunk if sites is None else replace(chunk, context=replace(chunk.context, sites=sites))
 
 
-def _requests(source: int, result: ChunkResult, doubts: Mapping[int, int]) -> list[Request]:
-    """The requests of a chunk; offset of a line -> how often it was posted without a receipt."""
-    ends = accumulate(result.lengths, initial=0)
-    queries = [result.blob[begin:end] for begin, end in pairwise(ends)]
-    doubted = [doubts.get(offset, 0) for offset in result.offsets] if doubts else repeat(0)
-    columns = zip(
-        repeat(source), result.numbers, result.offsets, result.times, result.visitors, result.agents, result.sites,
-        queries, doubted, result.lanes,
-    )  # fmt: skip # two of them have no end
-    return list(map(Request._make, columns))
-
-
 class _Run:
     """Results in the order of their chunks -> merged by time -> lanes -> sender."""
 
@@ -272,7 +260,7 @@ class _Run:
             for number, reason in sorted([*result.skipped_lines, *rejected]):
                 self._progress.say(f"{visible(name)}:{number}: {reason}")
         doubts = self._ledger.doubts(chunk.source)
-        requests = _requests(chunk.source, result, doubts)
+        requests = result.requests(chunk.source, doubts)
         partial = set(self._ranges.repeats(result.downloads, result.times, result.ranges))
         skipped = dict(result.skipped)
         if partial:

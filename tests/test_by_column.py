@@ -2,6 +2,7 @@
 
 import gzip
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from log_importer.bot_rules import judges
+from log_importer.by_column.rows import Rows
 from log_importer.choices import rules_of
 from log_importer.format_files import load_formats
 from log_importer.model import ChunkResult, Context, Site
@@ -20,6 +22,8 @@ from log_importer.rules.mapping import MappingRule
 from log_importer.rules.selection import Selection
 from log_importer.tracking.requests import Tracking
 from log_importer.translate import compile_translation
+from log_importer.translator import Translator
+from tests.conftest import SAMPLES
 from tests.parsing.test_mutations import lines_of, mutated
 
 FORMATS = load_formats()
@@ -102,6 +106,23 @@ def test_real_lines_do_too(plan: str, shared_data: Callable[[str], Path]) -> Non
     together, one_by_one = both(PLANS[plan], "combined", "", lines)
     assert together == one_by_one
     assert together.lines == 10_000
+
+
+@pytest.mark.parametrize(
+    ("name", "log"), [("combined", "nginx-combined.log"), ("nginx_json", "nginx.json.log"), ("iis", "iis-w3c.log")]
+)
+def test_hardly_a_line_of_a_log_is_left_to_be_looked_at_alone(name: str, log: str) -> None:
+    lines = (SAMPLES / log).read_bytes().decode("utf-8", "surrogateescape").splitlines()
+    headers = [place for place, line in enumerate(lines) if is_header(line)]
+    lines = lines[: headers[1]] if headers else lines  # the columns change with the second
+    translator = Translator(PLANS["default"], judges(), name)
+    translator.use(next((line for line in lines if is_header(line)), ""))
+    by_column = translator.by_column()
+    assert by_column is not None
+    verdicts, rows = Counter[int](), Rows()
+    alone = by_column.translate(lines, NOW, lambda _: None, verdicts, rows)
+    assert len(alone) <= 0.1 * len(lines)
+    assert len(rows) > 20
 
 
 def test_a_header_in_the_middle_says_what_the_lines_behind_it_are() -> None:

@@ -39,7 +39,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     write, paint = sys.stdout.buffer.write, painter(sys.stdout)
     for item in explain(settings, say, errors):
         try:
-            write(("\n".join(for_people(item, paint)) if pretty else visible_json(item).decode()).encode() + b"\n")
+            write(("\n".join(for_people(item, paint)).encode() if pretty else visible_json(item)) + b"\n")
         except BrokenPipeError:
             raise
         except OSError as failure:
