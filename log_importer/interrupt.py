@@ -14,6 +14,15 @@ T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def hold() -> None:
+    """Has signals wait for the next `Interrupt`, also those of this process's first moments.
+
+    For whoever reads a pipe: ended in the signal's own way, it would take with it what lies there. A web server that
+    is restarted twice within a second sends one so soon.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
 class Stopped(KeyboardInterrupt):
     """A signal ends a run that has not begun."""
 
@@ -38,6 +47,7 @@ class Interrupt:
         self._grace = grace
         self._begun = self._waiting = False
         self._before: dict[int, Any] = {}
+        self._held: set[int] = set()
 
     def begin(self) -> None:
         """From now on lines are read and sent. Raises `Stopped` where a signal came before."""
@@ -73,11 +83,14 @@ class Interrupt:
     def __enter__(self) -> "Interrupt":
         for number in _SIGNALS:
             self._before[number] = signal.signal(number, self._handle)
+        self._held = signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS) & set(_SIGNALS)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if not self.halt.is_set():  # else the next one ends the process, as was said
+            signal.pthread_sigmask(signal.SIG_BLOCK, self._held)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -12,13 +12,21 @@ from log_importer.sources.spool import Spool
 
 @contextlib.contextmanager
 def spooling(settings: Settings, say: Callable[[str], None]) -> Iterator[Spool | None]:
-    """The spool that standard input is written to, begun; `None` where none is wanted."""
+    """The spool that standard input is written to, begun; `None` where none is wanted.
+
+    After a signal it goes on until whoever writes has ended, or the grace has: a web server that is restarted gives the
+    next process a pipe of its own, and writes into this one for a while.
+    """
     if settings.spool is None:
         yield None
         return
     with Spool(settings.spool, settings.spool_size, say) as spool:
         spool.start()
-        yield spool
+        try:
+            yield spool
+        except Stopped:
+            spool.stop(settings.grace)
+            raise
 
 
 @contextlib.contextmanager
@@ -31,7 +39,6 @@ def reading(spool: Spool | None, settings: Settings, say: Callable[[str], None])
         with Interrupt(say, settings.grace) as interrupt, contextlib.suppress(KeyboardInterrupt):
             stack.enter_context(spool.reading(settings.job_key, interrupt.halt.wait))
         if interrupt.exit_code:
-            spool.stop(settings.grace)
             raise Stopped(interrupt.exit_code - 128)
         yield
 

@@ -145,6 +145,32 @@ def test_a_web_server_that_is_restarted_loses_nothing(tmp_path: Path) -> None:
     assert sorted(oracle.stored) == list(range(220))
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.2, 0.4, 0.8])
+def test_a_signal_in_the_first_moments_waits_until_the_pipe_is_read(seconds: float, tmp_path: Path) -> None:
+    """A web server that is restarted twice within a second ends a logger that has hardly begun."""
+    oracle = Oracle()
+    with serve(oracle) as server:
+        first = Piped(tmp_path, server)
+        first.write(lines(range(100)))
+        maps = Path(f"/proc/{first.process.pid}/maps")
+        wait_for(lambda: "orjson" in maps.read_text(), 20)  # it loads its modules
+        time.sleep(seconds)
+        first.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        first.write(lines(range(100, 200)))
+        first.end(143)
+        Piped(tmp_path, server).end(0)
+    assert sorted(oracle.stored) == list(range(200))
+
+
+def takes_or_holds(pid: int, number: signal.Signals) -> bool:
+    """Whether that signal does no longer end the process in its own way."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    masks = [line.split()[1] for line in status.splitlines() if line.startswith(("SigBlk", "SigCgt"))]
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
+
 def test_two_alike_segments_are_both_sent(tmp_path: Path) -> None:
     """Each process begins a file of its own, and what a log says at two times may be the same."""
     oracle = Oracle()

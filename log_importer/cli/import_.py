@@ -49,6 +49,10 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     log-importer import --url https://matomo.example.org --idsite 1 --follow /var/log/nginx/access.log
     zcat old.log.gz | log-importer import --local -
     """
+    if given["spool"] and not given["dry_run"]:
+        from log_importer.interrupt import hold
+
+        hold()
     from log_importer.cli.config import settle, shown
     from log_importer.errors import UsageError
     from log_importer.main_job import main_job

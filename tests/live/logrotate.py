@@ -54,7 +54,7 @@ class Rotation:
             env={"PATH": path, "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=60, check=False,
         )  # fmt: skip
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
 
     def copies(self) -> list[Path]:
         """The rotated files."""

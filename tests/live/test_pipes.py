@@ -23,6 +23,7 @@ from tests.oracle import Oracle, lines
 from tests.sample_servers.process import free_port
 from tests.test_crash import wait_for
 from tests.test_deploy import DEPLOY, placed, shell
+from tests.test_spooled import takes_or_holds
 from tests.web_servers.servers import Server
 from tests.web_servers.visit import started
 
@@ -98,6 +99,8 @@ def test_what_apache_writes_into_a_pipe_is_stored_across_restarts() -> None:
             for _ in range(RESTARTS):
                 assert shell(restart, folder, tracker.url).code == 0
                 time.sleep(1)
+                # Until a process runs its first lines, a signal ends it, and what is in its pipe is lost with it.
+                wait_for(lambda: all(takes_or_holds(pid, signal.SIGTERM) for pid in importers(folder)), PATIENCE)
             requests.stop()
         done = drain("apache-piped.conf", folder, tracker.url)
         assert done.code == 0, done
