@@ -1,11 +1,13 @@
-"""Reads Matomo's bot rules from the package that ships them."""
+"""Reads Matomo's bot rules from the package that ships them, and has them judge."""
 
+import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from log_importer.errors import UsageError
+from log_importer.native import load
 from log_importer.plan import Judges
 from log_importer.rules.bots import compile_bots
 from log_importer.rules.search_engines import search_engine
@@ -13,8 +15,8 @@ from log_importer.rules.search_engines import search_engine
 
 @cache
 def judges() -> Judges:
-    """The verdicts on user agents and addresses, compiled once a process."""
-    return Judges(compile_bots(read_rules()), search_engine)
+    """The verdicts on user agents and addresses, compiled once a process, and the compiled loops."""
+    return Judges(compile_bots(read_rules()), search_engine, None if os.environ.get("LOG_IMPORTER_PURE") else load())
 
 
 def read_rules() -> list[dict[str, Any]]:

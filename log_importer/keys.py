@@ -34,10 +34,11 @@ def _agent_keys(agent: str) -> tuple[int, int]:
 
 
 def file_key(hit: Hit) -> int:
-    """The key of the file that a hit asks for (64 bit), by host, path and query."""
-    return crc32(f"{hit.host}{hit.path}?{hit.query}".encode("utf-8", "surrogatepass")) * 0x9E3779B97F4A7C15
+    """The key of the file that a hit asks for (64 bit), by host, path and query; never 0."""
+    name = f"{hit.host}{hit.path}?{hit.query}".encode("utf-8", "surrogatepass")
+    return (crc32(name) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF or 1
 
 
 def download_key(visitor: int, file: int) -> int:
     """The key of a visitor's download of a file (64 bit); never 0."""
-    return ((visitor ^ file) & 0xFFFFFFFFFFFFFFFF) or 1
+    return visitor ^ file or 1

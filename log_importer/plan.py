@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from log_importer.model import Site
+from log_importer.native import Native
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
 from log_importer.rules.bots import Bot
@@ -39,7 +40,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """What cannot travel because it is code: the verdicts on user agents and addresses."""
+    """What cannot travel because it is code: the verdicts on user agents and addresses, and compiled loops."""
 
     is_bot: Callable[[str], Bot | None]
     search_engine: Callable[[str], bool]
+    native: Native | None = None

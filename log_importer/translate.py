@@ -7,9 +7,9 @@ touched. It must not know who calls it: this process, a worker process, or a mac
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate
 
 from log_importer.by_column import BLOCK
+from log_importer.by_column.packed import Packed, packed
 from log_importer.by_column.rows import Rows
 from log_importer.keys import download_key, file_key, visitor_keys
 from log_importer.model import ChunkResult, Context, RejectedLine, Site
@@ -70,15 +70,13 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
     ais: Counter[str] = Counter()
     cut_urls = 0
     hosts.without.clear()
-    lines = data.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    before = list(accumulate(map(len, lines), initial=context.offset))  # without line ends, of which each has one more
+    starts = translator.starts(data)
+    lines = len(starts) - 1
 
     def alone(places: Iterable[int]) -> None:
         nonlocal cut_urls
         for place in places:
-            raw = lines[place]
+            raw = data[starts[place] : starts[place + 1] - 1]
             number = context.first_line + place
             hit, query, reason, bad, download, cut, identity, unset, idsite, ai = one(raw, now, number)
             if ai:
@@ -94,27 +92,32 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
             elif bad:
                 rejected[reason] += 1
                 if plan.keep_rejected or len(rejected_lines) < _SAMPLES_PER_CHUNK:
-                    rejected_lines.append(RejectedLine(number, before[place] + place, reason, translator.shown(raw)))
+                    rejected_lines.append(
+                        RejectedLine(number, context.offset + starts[place], reason, translator.shown(raw))
+                    )
             else:
                 skipped[reason] += 1
                 if plan.keep_skipped:
                     skipped_lines.append((number, reason))
 
+    together: Packed | None = None
     if context.wanted is None:
-        begin = translator.behind_headers(lines)
+        begin = translator.behind_headers(data, starts)
         alone(range(begin))
-        alone(_together(data, lines, begin, now, translator, hosts, rows, skipped, ais))
-        rows.sort()
+        together, left = _together(data, starts, begin, now, translator, hosts, rows, skipped, ais)
+        alone(left)
     else:
         wanted = set(context.wanted)
-        alone(place for place in range(len(lines)) if before[place] + place in wanted)
+        alone(place for place in range(lines) if context.offset + starts[place] in wanted)
+    made = packed(rows) if together is None else together
+    if together is not None:
+        made.insert(rows)
     return ChunkResult(
-        lines=len(lines) if context.wanted is None else len(context.wanted), blob="".join(rows.queries).encode("ascii"),
-        lengths=array("I", map(len, rows.queries)),
-        numbers=array("Q", [context.first_line + place for place in rows.places]),
-        offsets=array("Q", [before[place] + place for place in rows.places]), times=array("d", rows.times),
-        visitors=array("Q", rows.visitors), agents=array("I", rows.agents), lanes=array("H", rows.lanes),
-        sites=array("I", rows.idsites), downloads=array("Q", rows.downloads), ranges=array("B", rows.partial),
+        lines=lines if context.wanted is None else len(context.wanted), blob=bytes(made.blob), lengths=made.lengths,
+        numbers=array("Q", [context.first_line + place for place in made.places]),
+        offsets=array("Q", [context.offset + starts[place] for place in made.places]), times=made.times,
+        visitors=made.visitors, agents=made.agents, lanes=made.lanes, sites=made.idsites, downloads=made.downloads,
+        ranges=made.partial,
         skipped=skipped, rejected=rejected, rejected_lines=rejected_lines,
         cut_urls=cut_urls, left_out=left_out, without_site=dict(hosts.without), unknown_hosts=tuple(hosts.unknown),
         ais=ais, skipped_lines=skipped_lines,
@@ -122,18 +125,26 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
 
 
 def _together(
-    data: bytes, lines: Sequence[bytes], begin: int, now: float, translator: Translator, hosts: _Hosts, rows: Rows,
+    data: bytes, starts: "array[int]", begin: int, now: float, translator: Translator, hosts: _Hosts, rows: Rows,
     skipped: Counter[str], ais: Counter[str],
-) -> Sequence[int]:  # fmt: skip
-    """Translates those lines from place `begin` on that can be together; the places of the others."""
+) -> tuple[Packed | None, Sequence[int]]:  # fmt: skip
+    """Translates those lines from place `begin` on that can be together: requests beside `rows`; the others' places."""
+    facts, end = translator.facts, len(starts) - 1
+    if facts is None or begin == end:
+        return None, range(begin, end)
+    natively = translator.natively(data, starts, begin)
+    found = natively.translate(data, starts, begin, now, hosts.find) if natively is not None else None
+    if found is not None:
+        made, verdicts, left = found
+        facts.codes.count(verdicts, skipped, ais)
+        return made, left
     alone: list[int] = []
-    texts = translator.texts(data, lines) if translator.by_column() is not None and begin < len(lines) else []
-    for first in range(begin, len(lines), BLOCK):
+    texts = translator.texts(data) if translator.by_column() is not None else []
+    for first in range(begin, end, BLOCK):
         by_column = translator.by_column()
         if by_column is None:
-            return [*alone, *range(first, len(lines))]
-        verdicts: Counter[int] = Counter()
-        end = min(first + BLOCK, len(lines))
-        alone += by_column.translate(texts[first:end], now, hosts.find, verdicts, rows, first)
-        by_column.codes.count(verdicts, skipped, ais)
-    return alone
+            return None, [*alone, *range(first, end)]
+        verdicts = Counter()
+        alone += by_column.translate(texts[first : min(first + BLOCK, end)], now, hosts.find, verdicts, rows, first)
+        facts.codes.count(verdicts, skipped, ais)
+    return None, alone

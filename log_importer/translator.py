@@ -1,12 +1,18 @@
 """One line of a log -> what becomes of it: a tracking request, or the reason why there is none."""
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from log_importer.by_column import JUDGED, ByColumn, Means, compile_additions, grouped
+from log_importer.by_column import ByColumn
+from log_importer.by_column.facts import JUDGED, Facts, Means, compile_additions, grouped
+from log_importer.by_column.natively import Natively
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
+from log_importer.parsing.split_pattern import SAMPLE
 from log_importer.parsing.w3c_driver import FIELDS
 from log_importer.plan import Judges, Plan
 from log_importer.rules.bots import is_assistant
@@ -79,8 +85,13 @@ class Translator:
         self._visitor_ids = plan.tracking.visitor_ids
         self._max = plan.max_line_bytes
         self._leave_out = plan.selection.lines
-        self._means = self._of_columns(plan, judges, rules, encoder)
+        means = self._of_columns(plan, judges, rules, encoder)
+        self.facts = Facts(means) if means is not None else None
+        """What is worked out once for many lines; `None` where each is to be looked at alone."""
         self._by_column: dict[str, ByColumn] = {}
+        # Pieces of lines are decoded one by one, which other encodings may not allow.
+        self._native = judges.native if plan.encoding in ("utf-8", "utf-8-sig") else None
+        self._natively: dict[tuple[str, int], Natively] = {}
 
     def _of_columns(
         self, plan: Plan, judges: Judges, rules: Sequence[Rule], encoder: Encoder
@@ -98,22 +109,56 @@ class Translator:
 
     def by_column(self) -> ByColumn | None:
         """What translates many lines in the format in force at once, where that can be done."""
-        reader = self._reader
-        if self._means is None or reader is None or self._second is not None or reader.prefixed:
+        reader = self._reader_of_many()
+        if reader is None or self.facts is None:
             return None
         known = self._by_column.get(reader.header)
-        if known is None and reader.parser.required <= JUDGED:
-            known = self._by_column[reader.header] = ByColumn(reader.parser, self._means)
+        if known is None:
+            known = self._by_column[reader.header] = ByColumn(reader.parser, self.facts)
         return known
 
-    def behind_headers(self, lines: Sequence[bytes]) -> int:
-        """The place behind the last `#Fields:` line, which says what the lines behind it are."""
-        if self._reader is None or not self._reader.directives:
-            return 0
-        return next((place + 1 for place in range(len(lines) - 1, -1, -1) if lines[place].startswith(_HEADER)), 0)
+    def natively(self, data: bytes, starts: "array[int]", begin: int) -> Natively | None:
+        """What does so with compiled loops, for lines such as the first of `data` from line `begin` on."""
+        reader = self._reader_of_many()
+        if self._native is None or reader is None or self.facts is None:
+            return None
+        cuts = reader.parser.cuts()
+        if not cuts:
+            return None
+        ends = starts[begin : begin + SAMPLE + 1]
+        counts = [data.count(b'"', start, end) for start, end in pairwise(ends)]
+        quotes = max(cuts, key=counts.count)
+        known = self._natively.get((reader.header, quotes))
+        if known is None:
+            known = Natively(self._native, reader.parser, cuts[quotes], self.facts, self._max)
+            self._natively[reader.header, quotes] = known
+        return known
 
-    def texts(self, data: bytes, lines: Sequence[bytes]) -> Sequence[str]:
-        """`lines`, which are those of `data`, as they are read; one that is too long is empty."""
+    def starts(self, data: bytes) -> "array[int]":
+        """Where each line of `data` begins, and behind the last where one more would."""
+        if self._native is not None:
+            return self._native.find_starts(data)
+        lengths = map(len, data.removesuffix(b"\n").split(b"\n"))
+        return array("I", accumulate((length + 1 for length in lengths), initial=0))
+
+    def _reader_of_many(self) -> LineReader | None:
+        reader = self._reader
+        if reader is None or self._second is not None or reader.prefixed or not reader.parser.required <= JUDGED:
+            return None
+        return reader
+
+    def behind_headers(self, data: bytes, starts: "array[int]") -> int:
+        """The place behind the last `#Fields:` line, which says what the lines behind it are."""
+        at = len(data) if self._reader is not None and self._reader.directives else 0
+        while at and (at := data.rfind(_HEADER, 0, at)) >= 0:
+            place = bisect_right(starts, at) - 1
+            if at - starts[place] in (0, len(BOM.encode())) and data[starts[place] : at] in (b"", BOM.encode()):
+                return place + 1
+        return 0
+
+    def texts(self, data: bytes) -> Sequence[str]:
+        """The lines of `data`, as they are read; one that is too long is empty."""
+        lines = data.removesuffix(b"\n").split(b"\n")
         if b"\r" not in data and b"\0" not in data and max(map(len, lines)) <= self._max:
             texts = data.decode(self._encoding, "surrogateescape").removeprefix(BOM).split("\n")
             if len(texts) - (not texts[-1]) == len(lines):
@@ -274,7 +319,7 @@ def _bot_name(judges: Judges) -> Callable[[Hit], str | None]:
     return bot_name
 
 
-_HEADER = FIELDS.encode(), (BOM + FIELDS).encode()
+_HEADER = FIELDS.encode()
 UNREADABLE = Rejected("unreadable")
 _LOOK = 1000
 """Lines that are enough to tell a format."""

@@ -61,15 +61,23 @@ PLANS = {
 SITES = {"www.example.org": Site(2, "http://www.example.org"), "named.example": SITE, "example.org": None}
 
 
-def both(plan: Plan, name: str, header: str, lines: Sequence[bytes]) -> tuple[ChunkResult, ChunkResult]:
-    """Together, and one by one, which is what who asks for the skipped lines gets; parameters in a certain order."""
+def check(plan: Plan, name: str, header: str, lines: Sequence[bytes]) -> ChunkResult:
+    """What becomes of lines together: by compiled loops, and without them, what it becomes one by one.
+
+    One by one is what who asks for the skipped lines gets. Parameters are compared in a certain order.
+    """
+    assert judges().native is not None
     context = Context(name, header, 7, 1000, NOW, sites=SITES if plan.site is None else None)
     data = b"".join(line + b"\n" for line in lines)
-    together, one_by_one = (
-        sorted_out(compile_translation(replace(plan, keep_skipped=keep), judges())(data, context))
-        for keep in (False, True)
+    natively, together, one_by_one = (
+        sorted_out(
+            compile_translation(replace(plan, keep_skipped=kept), replace(judges(), native=native))(data, context)
+        )
+        for kept, native in ((False, judges().native), (False, None), (True, None))
     )  # fmt: skip
-    return together, one_by_one
+    assert together == one_by_one
+    assert natively == one_by_one
+    return natively
 
 
 def sorted_out(result: ChunkResult) -> ChunkResult:
@@ -96,16 +104,13 @@ def sources(name: str, count: int, seed: int) -> list[tuple[str, list[bytes]]]:
 def test_they_become_what_they_become_one_by_one(name: str) -> None:
     for seed, plan in enumerate(PLANS.values()):
         for header, lines in sources(name, MUTATIONS // len(FORMATS) // len(PLANS), seed):
-            together, one_by_one = both(plan, name, header, lines)
-            assert together == one_by_one
+            check(plan, name, header, lines)
 
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_real_lines_do_too(plan: str, shared_data: Callable[[str], Path]) -> None:
     lines = gzip.decompress(shared_data("apache-combined-10k.log.gz").read_bytes()).splitlines()
-    together, one_by_one = both(PLANS[plan], "combined", "", lines)
-    assert together == one_by_one
-    assert together.lines == 10_000
+    assert check(PLANS[plan], "combined", "", lines).lines == 10_000
 
 
 @pytest.mark.parametrize(
@@ -132,8 +137,7 @@ def test_a_header_in_the_middle_says_what_the_lines_behind_it_are() -> None:
         first, b"2026-01-01 00:00:00 192.0.2.1 GET /a 200", second, b"2026-01-01 00:00:01 GET 192.0.2.2 /b 200",
         b"2026-01-01 00:00:02 GET 192.0.2.3 /c 200",
     ]  # fmt: skip
-    together, one_by_one = both(PLANS["default"], "w3c_extended", "", lines)
-    assert together == one_by_one
+    together = check(PLANS["default"], "w3c_extended", "", lines)
     assert list(together.numbers) == [8, 10, 11]
 
 
@@ -144,6 +148,5 @@ def test_ai_bots_are_counted(plan: str) -> None:
         f'10.2.0.{number} - - [17/May/2024:10:05:0{number} +0000] "GET / HTTP/1.1" 200 1 "-" "{agent}"'.encode()
         for number, agent in enumerate(agents * 2)
     ]
-    together, one_by_one = both(PLANS[plan], "combined", "", lines)
-    assert together == one_by_one
+    together = check(PLANS[plan], "combined", "", lines)
     assert together.ais == ({"GPTBot": 2})

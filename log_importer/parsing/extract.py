@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from log_importer.parsing.columns import NOTHING, Columns
+from log_importer.parsing.cuts import Cuts
 from log_importer.parsing.regex_driver import LimitedPattern, compile_pattern
 from log_importer.parsing.spec import FormatSpec
 
@@ -40,6 +41,10 @@ class Extracting:
             self._patterns.append((place, pattern, places))
         self.columns = tuple(columns)
         self.stopped_at = driver.stopped_at
+
+    def cuts(self) -> dict[int, Cuts]:
+        """None."""
+        return {}
 
     def read_all(self, _lines: Sequence[str]) -> Columns:
         """None: what is to be found in columns is looked for line by line."""

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from log_importer.parsing.columns import NOTHING, Column, Columns
+from log_importer.parsing.cuts import Cells, Cuts, PieceOf
 from log_importer.parsing.decoders import rejoin
 from log_importer.parsing.spec import FormatSpec
 
@@ -51,6 +52,18 @@ class JsonDriver:
             places, documents = list(compress(places, good)), list(compress(documents, good))
         return Columns(places, [_column(documents, path) for path in self._paths]) if places else NOTHING
 
+    def cuts(self) -> dict[int, Cuts]:
+        """How objects can be cut that have no others in them."""
+        needed = ["/".join(key) for key in self._keys]
+        keys = list(dict.fromkeys([*self.columns, *needed]))
+        if any("/" in key or not key.isascii() or key in ('"', "\\") for key in keys):
+            return {}
+        pieces = [
+            PieceOf((place,) if place < len(self.columns) else (), _cell, 1 if place < len(self.columns) else -1)
+            for place in range(len(keys))
+        ]
+        return {0: Cuts(pieces, keys=keys, needed=[key in needed for key in keys])}
+
     def stopped_at(self, line: str) -> int:
         """Where the JSON breaks; 0 where it is sound, but not an object with the keys."""
         try:
@@ -72,6 +85,16 @@ class JsonDriver:
             return json.loads(line)  # unlike orjson it takes stray bytes
         except (ValueError, RecursionError):
             return None
+
+
+def _cell(text: str) -> Cells | None:
+    """What a value says that has no escapes; `None` where it is not in UTF-8."""
+    if text[0] == '"':
+        return (text[1:-1],) if text.isascii() or not _STRAY.search(text) else None
+    return (_text(orjson.loads(text)),)
+
+
+_STRAY = re.compile("[\ud800-\udfff]")
 
 
 def _column(documents: Sequence[dict[str, Any]], path: Sequence[str]) -> Column:

@@ -1,7 +1,7 @@
 """A format compiled: one function from a line to a hit, or to why there is none."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import lru_cache
@@ -11,12 +11,13 @@ from log_importer.errors import FormatError
 from log_importer.model import Hit, Rejected
 from log_importer.parsing.addresses import client_address, compile_client
 from log_importer.parsing.columns import Columns
+from log_importer.parsing.cuts import Cells, Clock, Cuts
 from log_importer.parsing.extract import Extracting
 from log_importer.parsing.fields import Maker, Row, compile_field
 from log_importer.parsing.json_driver import JsonDriver
 from log_importer.parsing.regex_driver import RegexDriver
 from log_importer.parsing.spec import FieldSpec, FormatSpec
-from log_importer.parsing.times import compile_time
+from log_importer.parsing.times import compile_minute, compile_time, second_slot
 from log_importer.parsing.w3c_driver import W3cDriver
 
 _ABSOLUTE = frozenset({"http", "HTTP", "Http"})
@@ -53,6 +54,9 @@ class Parser:
     """The fields without which a line is no hit."""
     times: Callable[[Columns], Sequence[float | None]]
     """When each line of columns was logged, in seconds since 1970 UTC."""
+    cuts: Callable[[], Mapping[int, Cuts]]
+    """How lines can be cut, by their quotes, where they are cut at those."""
+    clock: Clock
     renew: Callable[[], None] | None = None
     """What begins anew with each chunk: the patience with a pattern of a user's."""
 
@@ -158,10 +162,10 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
 
         return Part(wanted, read_part)
 
-    times = _compile_times(spec, places, reading, part(frozenset({"time"})))
+    times, clock = _compile_times(spec, places, reading, part(frozenset({"time"})))
     return Parser(
         spec.name, driver.columns, parse, driver.stopped_at, driver.read_all, part,
-        frozenset(name for name, field in spec.fields.items() if field.required), times,
+        frozenset(name for name, field in spec.fields.items() if field.required), times, driver.cuts, clock,
         getattr(driver, "renew", None),
     )  # fmt: skip
 
@@ -180,14 +184,15 @@ def _settle_path(values: list[object]) -> None:
 
 def _compile_times(
     spec: FormatSpec, places: dict[str, int], reading: Reading, part: Part
-) -> Callable[[Columns], Sequence[float | None]]:  # fmt: skip
+) -> tuple[Callable[[Columns], Sequence[float | None]], Clock]:  # fmt: skip
     field = spec.fields["time"]
     other = field.otherwise
     alone = other is None or not (other.value or other.default or places.keys() & set(other.all_columns))
     plain = alone and not field.decode and field.value is None and field.default is None
     if plain and (len(field.columns) == 1 or field.join):
         zone = reading.zone if field.zone is None else named_zone(field.zone, spec.origin)
-        one = compile_time(field.layout or "iso8601", zone, field.unit)
+        layout = field.layout or "iso8601"
+        one = compile_time(layout, zone, field.unit)
         wanted = [places[column] for column in field.columns if column in places]
 
         def of_columns(columns: Columns) -> Sequence[float | None]:
@@ -198,13 +203,34 @@ def _compile_times(
                 return [None if text is None else one(text) for text in cells[0]]
             return [None if None in row else one(" ".join(row)) for row in zip(*cells, strict=True)]
 
-        return of_columns
+        slot = second_slot(layout)
+        told = one if slot < 0 else compile_minute(layout, zone)
+
+        def tell(cells: Cells) -> float | None:
+            present = [cell for cell in cells if cell is not None]
+            whole = len(present) == len(cells) == len(field.columns)
+            return told(" ".join(present)) if whole else None
+
+        return of_columns, Clock(wanted, slot if len(wanted) < 2 else _slot_in_last(layout, slot), tell)
 
     def of_rows(columns: Columns) -> Sequence[float | None]:
         found = map(part.read, zip(*(columns.values[place] for place in part.places), strict=True))
         return [None if hit is None else hit.time for hit in found]
 
-    return of_rows
+    def tell_row(cells: Cells) -> float | None:
+        hit = part.read(cells)
+        return None if hit is None else hit.time
+
+    return of_rows, Clock(part.places, -1, tell_row)
+
+
+def _slot_in_last(layout: str, slot: int) -> int:
+    """Where in the last of several cells, which a blank joins, that place of their text is; -1 where in another."""
+    before = _JOINED_ISO if layout == "iso8601" else slot - second_slot(layout.rpartition(" ")[2])
+    return slot - before if slot >= before and (layout == "iso8601" or "%S" in layout.rpartition(" ")[2]) else -1
+
+
+_JOINED_ISO = len("2000-01-01 ")
 
 
 def _driver(spec: FormatSpec, header: str, extra: tuple[str, ...]) -> RegexDriver | W3cDriver | JsonDriver | Extracting:

@@ -14,6 +14,7 @@ import regex
 from log_importer.errors import FormatError
 from log_importer.parsing.addresses import client_address
 from log_importer.parsing.columns import NOTHING, Columns
+from log_importer.parsing.cuts import Cuts
 from log_importer.parsing.linear import ambiguity
 from log_importer.parsing.spec import FormatSpec
 from log_importer.parsing.split_pattern import SplitPattern
@@ -101,6 +102,10 @@ class RegexDriver:
         rows = [self.read(line) for line in lines]
         places = [place for place, row in enumerate(rows) if row is not None]
         return Columns(places, list(zip(*[row for row in rows if row is not None], strict=True))) if places else NOTHING
+
+    def cuts(self) -> dict[int, Cuts]:
+        """How lines can be cut, by their quotes."""
+        return self._split.cuts() if self._split is not None else {}
 
     def renew(self) -> None:
         """A pattern that is not tried any more is tried again."""

@@ -8,10 +8,11 @@ Other lines, and those of which a piece does not match, are left to the whole pa
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain, compress, pairwise
+from itertools import accumulate, chain, compress, pairwise
 from operator import and_
 
 from log_importer.parsing.columns import NOTHING, Column, Columns
+from log_importer.parsing.cuts import Cuts, PieceOf
 
 _TOKENS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|.", re.DOTALL)
 _QUOTE, _BRACKET = ('"', r"\""), (r"\[",)
@@ -20,7 +21,7 @@ _MOST = 4096
 """Pieces of a kind that are remembered."""
 _LONGEST = 512
 """Characters; longer pieces are matched each time, so that clients who invent them cannot fill the memory."""
-_SAMPLE = 20
+SAMPLE = 20
 """Lines whose quotes tell how many the others have."""
 
 
@@ -37,9 +38,13 @@ class SplitPattern:
             raise ValueError("there are no quotes")
         self._groups = pattern.groups
 
+    def cuts(self) -> dict[int, Cuts]:
+        """How lines are cut, by their quotes."""
+        return {quotes: kind.cuts() for quotes, kind in self._kinds.items()}
+
     def read_all(self, lines: Sequence[str]) -> Columns:
         """The groups of those lines that can be read so; most lines of a log have the same quotes."""
-        counts = [line.count('"') for line in lines[:_SAMPLE]]
+        counts = [line.count('"') for line in lines[:SAMPLE]]
         kind = max(self._kinds.values(), key=lambda kind: counts.count(kind.quotes))
         places: Sequence[int] = [place for place, line in enumerate(lines) if line.count('"') == kind.quotes]
         text = '"'.join([lines[place] for place in places])
@@ -66,6 +71,11 @@ class _Piece(dict[str, _Groups]):
         self.names = tuple(self._pattern.groupindex)
         self.no_match: _Groups = ("",) * len(self.names)  # known by its identity
         self.failed = False
+
+    def cells(self, text: str) -> tuple[str | None, ...] | None:
+        """The groups of a text that may never come again; `None` where it does not match."""
+        match = self._pattern.fullmatch(text)
+        return match.groups() if match is not None else None
 
     def __missing__(self, text: str) -> _Groups:
         match = self._pattern.fullmatch(text)
@@ -97,6 +107,11 @@ class _UpTo(_Piece):
         super().__init__(source, flags)
         self._end = end
         self._rest = rest
+
+    def cells(self, text: str) -> tuple[str | None, ...] | None:
+        """What is before the character; `None` where what follows is something else."""
+        value, between, behind = text.partition(self._end)
+        return (value,) if value and between and behind == self._rest else None
 
     def read(self, texts: Sequence[str]) -> list[_Groups]:
         """The groups of each of these texts."""
@@ -134,6 +149,15 @@ class _Kind:
             parts[:1] = first
         self._pieces = list(map(_piece, parts))
         self.names = tuple(chain.from_iterable(piece.names for piece in self._pieces))
+
+    def cuts(self) -> Cuts:
+        """How lines with so many quotes are cut."""
+        ends = list(accumulate((len(piece.names) for piece in self._pieces), initial=0))
+        pieces = [
+            PieceOf(range(begin, end), piece.cells, 0 if isinstance(piece, _UpTo) else -1)
+            for piece, (begin, end) in zip(self._pieces, pairwise(ends), strict=True)
+        ]
+        return Cuts(pieces, self.quotes, self._bracketed)
 
     def read(self, text: str) -> tuple[list[Column], list[bool] | None]:
         """The groups of lines with so many quotes, joined by another, and which matched; `None` for all of them."""

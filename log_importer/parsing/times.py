@@ -17,6 +17,7 @@ Time = Callable[[str], float | None]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDTHS = {"%a": 3, "%b": 3, "%d": 2, "%m": 2, "%y": 2, "%Y": 4, "%H": 2, "%M": 2, "%I": 2, "%j": 3, "%%": 1}
 _CACHE_SIZE = 4096
+_ISO_SLOT = 17
 
 
 def compile_time(layout: str, zone: tzinfo, unit: str | None = None) -> Time:
@@ -27,13 +28,34 @@ def compile_time(layout: str, zone: tzinfo, unit: str | None = None) -> Time:
         return _any(zone)
     if layout == "iso8601":
         # Only the extended form with seconds has them at a fixed place.
-        return _by_minute(datetime.fromisoformat, zone, slot=17, behind=":")
+        return _by_minute(datetime.fromisoformat, zone, _ISO_SLOT, behind=":")
     slot = _second_slot(layout)
 
     def parse(text: str) -> datetime:
         return datetime.strptime(text, layout)
 
     return _by_minute(parse, zone, slot)
+
+
+def second_slot(layout: str) -> int:
+    """Where in a text the two digits of the second stand; -1 where that is not certain."""
+    if layout in ("epoch", "any"):
+        return -1
+    slot = _ISO_SLOT if layout == "iso8601" else _second_slot(layout)
+    return -1 if slot is None else slot
+
+
+def compile_minute(layout: str, zone: tzinfo) -> Time:
+    """The parser for texts that have 00 at the `second_slot`; `None` also where that is not their second."""
+    way = compile_time(layout, zone)
+    slot, behind = second_slot(layout), ":" if layout == "iso8601" else ""
+
+    def minute(text: str) -> float | None:
+        if text[slot : slot + 2] != "00" or (behind and (text[slot - 1] != behind or text[slot - 4] != behind)):
+            return None
+        return way(text)
+
+    return minute
 
 
 def _epoch(scale: float) -> Time:

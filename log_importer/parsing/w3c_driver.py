@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from log_importer.parsing.columns import NOTHING, Columns
+from log_importer.parsing.cuts import Cuts, PieceOf
 from log_importer.parsing.spec import FormatSpec
 
 FIELDS = "#Fields:"
@@ -56,6 +57,11 @@ class W3cDriver:
             return NOTHING
         values = text.split(delimiter)
         return Columns(places, [values[number::count] for number in range(count)])
+
+    def cuts(self) -> dict[int, Cuts]:
+        """How lines without quotes can be cut."""
+        pieces = [PieceOf((place,), lambda text: (text,)) for place in range(len(self.columns))]
+        return {0: Cuts(pieces, delimiter=self._delimiter)} if pieces and len(self._delimiter) == 1 else {}
 
     def stopped_at(self, line: str) -> int:
         """The end of the last column that has a name, or of the line where it has too few values."""

@@ -177,12 +177,13 @@ def _quoted(text: str) -> str:
 def when_of(time: float) -> str:
     """The parameter that tells the time, to the second."""
     second = int(time // 1)
-    return _minute(second // 60) + _SECONDS[second % 60]
+    return minute_of(second // 60) + SECONDS[second % 60]
 
 
-_SECONDS = [f"{second:02}" for second in range(60)]
+SECONDS = [f"{second:02}" for second in range(60)]
 
 
 @lru_cache(maxsize=4096)
-def _minute(minute: int) -> str:
+def minute_of(minute: int) -> str:
+    """The parameter up to the minute, of which so many are since 1970 UTC; `SECONDS` has what follows."""
     return datetime.fromtimestamp(minute * 60, UTC).strftime("&cdt=%Y-%m-%d%%20%H%%3A%M%%3A")

@@ -1,0 +1,204 @@
+"""What pages, visitors and referrers say, of which each request is made: worked out once, and kept by who asks."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from log_importer.by_column.codes import ALONE, Codes
+from log_importer.by_column.memory import MOST
+from log_importer.keys import file_key, visitor_keys
+from log_importer.model import Hit, Site
+from log_importer.rules.bots import Bot
+from log_importer.rules.hosts import host_name
+from log_importer.rules.mapping import MappingRule, compile_rules, looks_at, only_adds, rule_references
+from log_importer.rules.selection import Rule
+from log_importer.rules.values import BotName, compile_reference
+from log_importer.tracking.encoding import MAX_URL, percent
+from log_importer.tracking.requests import Encoder, is_titled
+from log_importer.tracking.visitors import visitor_id
+
+PAGE = frozenset({"method", "scheme", "host", "path", "query", "status"})
+VISITOR = frozenset({"client_ip", "user_agent", "accept_language", "user_id", "visitor_cookie"})
+REFERRER = frozenset({"referrer"})
+MEASURES = frozenset({"duration", "bytes_sent", "event_category", "event_action", "event_name"})
+TIME = frozenset({"time"})
+
+JUDGED = PAGE | VISITOR | TIME
+"""Fields that rules may look at, and that a format may require."""
+NO_CODE = 1 << 30
+"""Larger than any code."""
+NONE = Hit(0.0, "", "")
+Find = Callable[[str], Site | None]
+"""The site of a host, where it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What is the same for all lines of a run."""
+
+    rules: Sequence[Rule]
+    is_bot: Callable[[str], Bot | None]
+    encoder: Encoder
+    site: Site | None  # `None`: each host has its own
+    log_hostname: str
+    visitor_ids: str
+    bots: bool  # their hits are tracked
+    of_pages: Callable[[Hit], str | None] | None = None  # what mapping rules add to what a page says
+    of_visitors: Callable[[Hit], str | None] | None = None
+
+
+def grouped(rules: Sequence[MappingRule]) -> tuple[list[MappingRule], list[MappingRule]] | None:
+    """The mapping rules that look at pages, and those that look at visitors; `None` where that is not all they do."""
+    pages = [rule for rule in rules if looks_at(rule) <= PAGE]
+    visitors = [rule for rule in rules if rule not in pages and looks_at(rule) <= VISITOR]
+    of_pages, of_visitors = ({name for rule in some for name, _ in rule.set} for some in (pages, visitors))
+    all_of_them = len(pages) + len(visitors) == len(rules)
+    return (pages, visitors) if all_of_them and all(map(only_adds, rules)) and not of_pages & of_visitors else None
+
+
+def compile_additions(rules: Sequence[MappingRule], bot: BotName) -> Callable[[Hit], str | None] | None:
+    """The parameters that these rules add, `None` where they cannot tell; `None` where there are no rules."""
+    apply = compile_rules(rules, bot)
+    if apply is None:
+        return None
+    named = {name for rule in rules for name in rule_references(rule)}
+    values = [compile_reference(name, bot) for name in sorted(named)]
+    known: dict[tuple[str | None, ...], str | None] = {}
+
+    def added(hit: Hit) -> str | None:
+        key = tuple([value(hit) for value in values])
+        if key not in known:
+            if len(known) >= MOST:
+                known.clear()
+            known[key] = work_out(hit)
+        return known[key]
+
+    def work_out(hit: Hit) -> str | None:
+        try:
+            found, left_out = apply(hit).values(hit)
+        except TimeoutError:
+            return None
+        return None if left_out else "".join(f"&{name}={percent(value)}" for name, value in found.items())
+
+    return added
+
+
+class Page:
+    """What method, address and status say."""
+
+    __slots__ = ("added", "code", "download", "file", "hit", "host", "partial", "titled")
+
+    def __init__(
+        self, code: int, hit: Hit = NONE, host: str = "", added: str = "", *, titled: bool = False,
+        download: bool = False,
+    ) -> None:  # fmt: skip
+        self.code = code
+        self.hit = hit
+        self.host = host
+        self.added = added
+        self.titled = titled
+        self.download = download
+        self.file = file_key(hit) if download else 0
+        self.partial = hit.status == 206
+
+
+class Visitor:
+    """What address, user agent and the like say."""
+
+    __slots__ = ("added", "agent", "code", "hit", "key", "lane", "parameters")
+
+    def __init__(self, code: int, hit: Hit = NONE, added: str = "") -> None:
+        self.code = code
+        self.hit = hit
+        self.added = added
+        self.parameters = ""  # and the keys, made for the first hit that is tracked
+        self.key = self.agent = self.lane = 0
+
+
+class Facts:
+    """Works them out, for all lines of a run."""
+
+    def __init__(self, means: Means) -> None:
+        self.means = means
+        self.codes = Codes(len(means.rules))
+        self._page_rules, self._visitor_rules, self._time_rules = (
+            [(number, rule) for number, rule in enumerate(means.rules) if rule.fields <= fields]
+            for fields in (PAGE, VISITOR, TIME)
+        )
+        self.of_visitors = min((self.codes.first(number) for number, _ in self._visitor_rules), default=0)
+        """The smallest code of a rule that looks at visitors."""
+
+    def page(self, hit: Hit) -> Page:
+        """What a hit's page is and whether its hits are skipped."""
+        code = self._verdict(self._page_rules, hit)
+        host = host_name(hit.host or self.means.log_hostname)
+        added = self.means.of_pages(hit) if self.means.of_pages is not None else ""
+        if added is None:
+            return Page(ALONE)
+        titled = is_titled(hit)
+        download = not titled and self.means.encoder.is_download(hit)
+        return Page(code, hit, host, added, titled=titled, download=download)
+
+    def visitor(self, hit: Hit) -> Visitor:
+        """Who a hit's visitor is and whether their hits are skipped."""
+        bot = self.means.is_bot(hit.user_agent) if hit.user_agent else None
+        code = self._verdict(self._visitor_rules, hit, bot.name if bot is not None and bot.ai else "")
+        added = self.means.of_visitors(hit) if self.means.of_visitors is not None else ""
+        return Visitor(ALONE) if added is None else Visitor(code, hit, added)
+
+    def complete(self, visitor: Visitor) -> None:
+        """Makes what only the visitors of hits that are tracked need."""
+        hit = visitor.hit
+        known = visitor_id(hit, self.means.visitor_ids)
+        visitor.key, visitor.agent, visitor.lane = visitor_keys(
+            hit.client_ip, hit.user_agent or "", hit.user_id or known
+        )  # fmt: skip
+        visitor.parameters = self.means.encoder.visitor(hit, known) + visitor.added
+
+    def _verdict(self, rules: Iterable[tuple[int, Rule]], hit: Hit, ai: str = "") -> int:
+        """The code of the first rule that skips a hit. Whose rules look at no time, so there is none."""
+        for number, rule in rules:
+            reason = rule.reason(hit, 0.0)
+            if reason is not None:
+                return self.codes.of(number, reason, ai if reason == "bot" else "")
+        return self.codes.of_tracked(ai if self.means.bots else "")
+
+    def url(self, page: Page, site: Site) -> str | None:
+        """How the request for a page of a site begins; `None` where its address is too long."""
+        url = self.means.encoder.url(page.hit, site)
+        if len(url) > MAX_URL:
+            return None
+        encoded = percent(url)
+        kind = f"&download={encoded}" if page.download else ""
+        return f"{self.means.encoder.head(site)}&url={encoded}{kind}{page.added}"
+
+    def title(self, page: Page, site: Site, referrer: str | None) -> str:
+        """The parameter for the title of a page that has one."""
+        encoder = self.means.encoder
+        return encoder.title(page.hit, encoder.url(page.hit, site), referrer)
+
+    def referrer(self, hit: Hit) -> "Referrer":
+        """What the referrer says."""
+        return self.means.encoder.referrer(hit), hit.referrer
+
+    def in_time(self, times: Sequence[float | None], codes: list[int], now: float) -> list[int]:
+        """The codes of hits at these times, which have those codes by all but their time."""
+        if None in times:
+            codes = [ALONE if time is None else code for time, code in zip(times, codes, strict=True)]
+        known = [time for time in times if time is not None]
+        if not known or self.all_in_time(min(known), max(known), now):
+            return codes
+        for number, rule in self._time_rules:
+            for place, time in enumerate(times):
+                reason = rule.reason(NONE._replace(time=time), now) if time is not None else None
+                if reason is not None:
+                    codes[place] = min(codes[place], self.codes.of(number, reason))
+        return codes
+
+    def all_in_time(self, first: float, last: float, now: float) -> bool:
+        """Whether no hit between these times is skipped for its time: all such rules ask for an interval."""
+        ends = [NONE._replace(time=time) for time in (first, last)]
+        return all(rule.reason(hit, now) is None for _, rule in self._time_rules for hit in ends)
+
+
+Referrer = tuple[str, str | None]
+"""A parameter, and what was logged."""

@@ -1,0 +1,165 @@
+"""Numbers for what stands in pieces of lines: small ones from 0, so that what is known of them lies in arrays."""
+
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from log_importer.native import Native, Table, address, zeros
+from log_importer.parsing.cuts import Cells, PieceOf
+
+MOST = 16_384
+"""Values of a kind that are remembered."""
+_MOST_BYTES = 4 << 20
+"""Bytes of the texts of a kind; both may be exceeded by those of one chunk."""
+UNREAD = -2
+"""The code of a line that is to be read in another way."""
+_ANY = 1 << 30
+Value = TypeVar("Value")
+
+
+class Piece:
+    """A piece of lines: each text that was there, numbered, with the cells that it says."""
+
+    def __init__(self, native: Native, of: PieceOf) -> None:
+        self.places = tuple(of.places)
+        self.table = Table(native)
+        self.cells: list[Cells] = []
+        self.codes = array("i")  # `UNREAD` for texts that say nothing
+        self.failed = False  # whether there are such
+        self._read = of.read
+        self._nothing: Cells = (None,) * len(self.places)
+
+    def learn(self) -> None:
+        """Reads the texts that are new."""
+        for text in self.table.texts(len(self.cells)):
+            cells = self._read(text)
+            self.failed = self.failed or cells is None
+            self.codes.append(UNREAD if cells is None else _ANY)
+            self.cells.append(self._nothing if cells is None else cells)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to forget."""
+        return len(self.cells) > MOST or self.table.size > _MOST_BYTES
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self.table.clear()
+        self.cells.clear()
+        del self.codes[:]
+        self.failed = False
+
+
+class Group(Generic[Value]):
+    """What lines say in some of their columns: a number for all cells that are alike, and a value for each number."""
+
+    def __init__(
+        self, native: Native, pieces: Sequence[Piece], places: Sequence[int], work_out: Callable[[Cells], Value],
+        code: Callable[[Value], int] | None = None,
+    ) -> None:  # fmt: skip
+        """`places` are those of the columns; `work_out` is given their cells; `code` is that of a value."""
+        self._native = native
+        self._work_out = work_out
+        self._code = code
+        self._parts = [_Part(number, piece, places) for number, piece in enumerate(pieces)]
+        self._parts = [part for part in self._parts if part.within]
+        given = [place for part in self._parts for place in part.given]
+        self._order = [given.index(place) if place in given else -1 for place in places]
+        self._pairs = [Table(native) for _ in self._parts[1:]]
+        self._paired: list[list[tuple[str | None, ...]]] = [[] for _ in self._pairs]
+        self.values: list[Value] = []
+        self.codes = array("i")
+        """By number."""
+
+    def numbers(self, count: int, pieces: Sequence["array[int]"]) -> "array[int]":
+        """Of so many lines, whose pieces have those numbers; there are values for all of them."""
+        if not self._parts:
+            if not self.values:
+                self._add([()])
+            return zeros("i", count)
+        first, *others = self._parts
+        found = first.subs(self._native, count, pieces)
+        known = first.known
+        for part, pairs, paired in zip(others, self._pairs, self._paired, strict=True):
+            right = part.subs(self._native, count, pieces)
+            both = zeros("i", count)
+            if self._native.pair_up(count, address(found), address(right), pairs.at, address(both)):
+                raise MemoryError
+            new = pairs.pairs(len(paired))
+            paired += [known[left] + part.known[right] for left, right in zip(new[::2], new[1::2], strict=True)]
+            found, known = both, paired
+        if len(self.values) < len(known):
+            self._add(known[len(self.values) :])
+        return found
+
+    def _add(self, new: Sequence[tuple[str | None, ...]]) -> None:
+        for cells in new:
+            value = self._work_out([cells[place] if place >= 0 else None for place in self._order])
+            self.values.append(value)
+            if self._code is not None:
+                self.codes.append(self._code(value))
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to forget."""
+        return len(self.values) > MOST
+
+    def forget(self) -> None:
+        """Begins anew."""
+        for part in self._parts:
+            part.forget()
+        for pairs, paired in zip(self._pairs, self._paired, strict=True):
+            pairs.clear()
+            paired.clear()
+        self.values.clear()
+        del self.codes[:]
+
+    def forget_pieces(self, forgotten: Sequence[Piece]) -> None:
+        """The numbers of these pieces mean something else from now on."""
+        for part in self._parts:
+            if part.piece in forgotten:
+                del part.map[:]
+
+
+class _Part:
+    """What a piece has of the columns of a group."""
+
+    def __init__(self, number: int, piece: Piece, places: Sequence[int]) -> None:
+        self.number = number
+        self.piece = piece
+        self.within = [within for within, place in enumerate(piece.places) if place in places]
+        self.given = [piece.places[within] for within in self.within]
+        self.known: list[tuple[str | None, ...]] = []  # the cells that were there, by the numbers that they have here
+        self.map = array("i")  # from the piece's numbers
+        self._numbers: dict[tuple[str | None, ...], int] = {}
+
+    def subs(self, native: Native, count: int, pieces: Sequence["array[int]"]) -> "array[int]":
+        """Numbers for the cells of so many lines, whose pieces have those numbers."""
+        numbers = address(pieces[self.number])
+        cells = self.piece.cells
+        if len(self.map) < len(cells):
+            self.map.extend([-1] * (len(cells) - len(self.map)))
+        found = zeros("i", count)
+        new = native.lacking(count, numbers, address(self.map), address(found))
+        for number in found[:new]:
+            row = cells[number]
+            mine = tuple([row[within] for within in self.within])
+            known = self._numbers.get(mine)
+            if known is None:
+                known = self._numbers[mine] = len(self.known)
+                self.known.append(mine)
+            self.map[number] = known
+        native.take(count, numbers, address(self.map), address(found))
+        return found
+
+    def forget(self) -> None:
+        self.known.clear()
+        self._numbers.clear()
+        del self.map[:]
+
+
+def gathered(native: Native, values: "array[int]", places: "array[int]") -> "array[int]":
+    """The 32-bit values at these places."""
+    found = zeros("i", len(places))
+    native.take(len(places), address(places), address(values), address(found))
+    return found

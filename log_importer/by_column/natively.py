@@ -1,0 +1,318 @@
+"""Lines translated together by compiled loops: what is new on them is worked out by the same functions as in Python."""
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from log_importer.by_column import client_part
+from log_importer.by_column.codes import ALONE
+from log_importer.by_column.cutter import Cut, Cutter
+from log_importer.by_column.facts import (
+    MEASURES,
+    NO_CODE,
+    NONE,
+    PAGE,
+    REFERRER,
+    VISITOR,
+    Facts,
+    Find,
+    Page,
+    Referrer,
+    Visitor,
+)
+from log_importer.by_column.groups import MOST, Group, gathered
+from log_importer.by_column.packed import Packed
+from log_importer.by_column.texts import Texts, assembled
+from log_importer.model import Hit, Site
+from log_importer.native import Native, Table, address, zeros
+from log_importer.parsing.cuts import Cuts
+from log_importer.parsing.parser import Parser, Part
+from log_importer.tracking.requests import SECONDS, measures, minute_of
+
+_LEAST = 0.75
+"""The share of lines that must be cut: the others are translated one by one, which is slow."""
+Value = TypeVar("Value")
+
+
+class Natively:
+    """Translates lines that are cut in one way, as far as they can be."""
+
+    def __init__(self, native: Native, parser: Parser, cuts: Cuts, facts: Facts, longest: int) -> None:
+        """`longest`: bytes of a line."""
+        self._native = native
+        self._facts = facts
+        page, visitor, referrer, measured = map(parser.part, (PAGE, VISITOR, REFERRER, MEASURES))
+        client, clock = client_part(parser), parser.clock
+        parts = (page, visitor, client, referrer, measured)
+        wanted = {place for part in parts for place in part.places} | set(clock.places)
+        self._cutter = Cutter(native, cuts, clock, frozenset(wanted), longest)
+        self._clocks = Group(native, self._cutter.pieces, clock.places, clock.tell, _code_of_time)
+        self._minutes = array("d")  # of the clock's values
+        nowhere: Referrer = "", None
+        self._pages = self._group(page, facts.page, Page(ALONE), lambda page: page.code)
+        self._clients = self._group(client, lambda _: NO_CODE, ALONE, lambda code: code)
+        self._visitors = self._group(visitor, facts.visitor, Visitor(ALONE), lambda visitor: visitor.code)
+        self._referrers = self._group(referrer, facts.referrer, nowhere)
+        self._measures = self._group(measured, measures, "")
+        self._groups = (self._clocks, self._pages, self._clients, self._visitors, self._referrers, self._measures)
+        self._of_pages = Texts(native)  # of the one site
+        self._urls: dict[tuple[int, int], int] = {}  # else of page and site
+        self._of_visitors, self._of_referrers, self._of_measures = Texts(native), Texts(native), Texts(native)
+        self._files, self._partial, self._has_title = array("Q"), array("B"), array("B")  # of pages
+        self._keys, self._agents, self._lanes = array("Q"), array("I"), array("H")  # of visitors
+        self._titles, self._titled = Table(native), dict[tuple[int, int, int], int]()
+        self._titles.add("")
+        self._sites: dict[int, Site] = {}
+        self._whole_minutes, self._when = Table(native), Table(native)  # their numbers, and texts, by the same numbers
+        self._seconds = Table(native)
+        for second in SECONDS:
+            self._seconds.add(second)
+
+    def _group(
+        self, part: Part, work_out: Callable[[Hit], Value], otherwise: Value,
+        code: Callable[[Value], int] | None = None,
+    ) -> Group[Value]:  # fmt: skip
+        def of_cells(cells: Sequence[str | None]) -> Value:
+            hit = part.read(cells)
+            return otherwise if hit is None else work_out(hit)
+
+        return Group(self._native, self._cutter.pieces, part.places, of_cells, code)
+
+    def translate(
+        self, data: bytes, starts: "array[int]", first: int, now: float, find: Find
+    ) -> tuple[Packed | None, Counter[int], list[int]] | None:
+        """The requests of those lines of `data` from `first` on that are tracked, the codes of all, and which are left.
+
+        `starts` says where each line begins, `now` is in seconds since 1970 UTC. `None` where too few can be cut.
+        """
+        native, facts = self._native, self._facts
+        self._forget()
+        cut = self._cutter.cut(data, starts, first)
+        count, total = len(cut.places), len(starts) - 1 - first
+        if count < _LEAST * total or not count:
+            return None
+        pages = self._pages.numbers(count, cut.pieces)
+        codes = gathered(native, self._pages.codes, pages)
+        if facts.of_visitors:
+            self._lower(codes, None, self._clients, self._clients.numbers(count, cut.pieces))
+        for piece, numbers in zip(self._cutter.pieces, cut.pieces, strict=True):
+            if piece.failed:
+                native.lower(count, None, address(numbers), address(piece.codes), address(codes))
+        undecided = self._places_from(codes, facts.of_visitors)
+        of_them = [gathered(native, numbers, undecided) if numbers else numbers for numbers in cut.pieces]
+        visitors = self._visitors.numbers(len(undecided), of_them)
+        self._lower(codes, undecided, self._visitors, visitors)
+        times, ends = self._times(cut, codes)
+        if ends[0] <= ends[1] and not facts.all_in_time(ends[0], ends[1], now):
+            known = [None if math.isnan(time) else time for time in times]
+            codes = array("i", facts.in_time(known, codes.tolist(), now))
+        among = self._places_from(gathered(native, codes, undecided), facts.codes.tracked)
+        packed = None
+        if among:
+            packed = self._packed(
+                cut, times, pages, gathered(native, undecided, among), gathered(native, visitors, among), codes,
+                find,
+            )  # fmt: skip
+        verdicts = Counter(codes)
+        left: list[int] = []
+        if any(code < 0 for code in verdicts):
+            left = [place for place, code in zip(cut.places, codes, strict=True) if code < 0]
+        if count < total:
+            left = sorted({*left, *set(range(first, first + total)).difference(cut.places)})
+        return packed, verdicts, left
+
+    def _packed(
+        self, cut: Cut, times: "array[float]", pages: "array[int]", places: "array[int]", visitors: "array[int]",
+        codes: "array[int]", find: Find,
+    ) -> Packed | None:  # fmt: skip
+        """The requests of the lines at these places of the cut, by those visitors; `codes` tells of what cannot be."""
+        native = self._native
+        asked = gathered(native, pages, places)
+        urls, table, sites = self._begun(asked, places, codes, find)
+        if min(urls) < 0:
+            made = self._places_from(urls, 0)
+            if not made:
+                return None
+            places, visitors, asked, urls = (
+                gathered(native, column, made) for column in (places, visitors, asked, urls)
+            )  # fmt: skip
+            sites = array("I", [sites[number] for number in made])
+        count = len(places)
+        pieces = [gathered(native, numbers, places) if numbers else numbers for numbers in cut.pieces]
+        referrers = self._referrers.numbers(count, pieces)
+        measured = self._measures.numbers(count, pieces)
+        for visitor in self._of_visitors.lacking(visitors, len(self._visitors.values)):
+            self._complete(visitor)
+        when, minutes, seconds = self._split(times, places)
+        keys, agents, lanes = zeros("Q", count), zeros("I", count), zeros("H", count)
+        native.take_64(count, address(visitors), address(self._keys), address(keys))
+        native.take(count, address(visitors), address(self._agents), address(agents))
+        native.take_16(count, address(visitors), address(self._lanes), address(lanes))
+        for page in self._pages.values[len(self._files) :]:
+            self._files.append(page.file)
+            self._partial.append(page.partial)
+            self._has_title.append(page.titled)
+        titles = self._titles_of(asked, referrers, sites)
+        downloads, partial = zeros("Q", count), zeros("B", count)
+        native.key_downloads(count, address(asked), address(self._files), address(keys), address(downloads))
+        native.take_8(count, address(asked), address(self._partial), address(partial))
+        blob, lengths = assembled(native, [
+            (table, urls), (self._titles, titles),
+            (self._of_visitors.table, gathered(native, self._of_visitors.map, visitors)),
+            (self._when, minutes), (self._seconds, seconds),
+            self._text(self._of_referrers, referrers, self._referrers, lambda told: told[0]),
+            self._text(self._of_measures, measured, self._measures, str),
+        ])  # fmt: skip
+        lines = gathered(native, cut.places, places)
+        return Packed(lines, blob, lengths, when, keys, agents, lanes, sites, downloads, partial)
+
+    def _begun(
+        self, asked: "array[int]", places: "array[int]", codes: "array[int]", find: Find
+    ) -> "tuple[array[int], Table, array[int]]":  # fmt: skip
+        """How the requests for these pages begin, the texts of that, and their sites.
+
+        Where a request cannot be made, its number is below 0 and its code says why.
+        """
+        values, known = self._pages.values, len(self._pages.values)
+        texts = self._of_pages
+        if (one := self._facts.means.site) is not None:
+            for page in texts.lacking(asked, known):
+                texts.put(page, self._facts.url(values[page], one))
+            urls = gathered(self._native, texts.map, asked)
+            sites = array("I", [one.idsite]) * len(asked)
+            self._sites[one.idsite] = one
+        else:
+            urls, sites = zeros("i", len(asked)), zeros("I", len(asked))
+            for number, page in enumerate(asked):
+                site = find(values[page].host)
+                if site is None:
+                    urls[number] = _NO_SITE
+                    continue
+                sites[number] = site.idsite
+                self._sites[site.idsite] = site
+                key = page, site.idsite
+                if key not in self._urls:
+                    url = self._facts.url(values[page], site)
+                    self._urls[key] = _NO_URL if url is None else texts.table.add(url)
+                urls[number] = self._urls[key]
+        for number, began in enumerate(urls) if min(urls) < 0 else ():
+            if began < 0:
+                codes[places[number]] = self._facts.codes.without_site if began == _NO_SITE else ALONE
+        return urls, texts.table, sites
+
+    def _complete(self, number: int) -> None:
+        """Makes what only the visitors of hits that are tracked need."""
+        visitor = self._visitors.values[number]
+        self._facts.complete(visitor)
+        self._of_visitors.put(number, visitor.parameters)
+        for column, value in ((self._keys, visitor.key), (self._agents, visitor.agent), (self._lanes, visitor.lane)):
+            if len(column) <= number:
+                column.frombytes(bytes(column.itemsize * (len(self._visitors.values) - len(column))))
+            column[number] = value
+        visitor.hit, visitor.parameters = NONE, ""  # they are in the arrays now
+
+    def _text(
+        self, texts: Texts, numbers: "array[int]", group: Group[Value], text: Callable[[Value], str]
+    ) -> "tuple[Table, array[int]]":  # fmt: skip
+        """The texts of a group's values, and the number of each row's."""
+        for number in texts.lacking(numbers, len(group.values)):
+            texts.put(number, text(group.values[number]))
+        return texts.table, gathered(self._native, texts.map, numbers)
+
+    def _titles_of(self, asked: "array[int]", referrers: "array[int]", sites: "array[int]") -> "array[int]":
+        """The number of each row's title, which is empty for most pages."""
+        found = zeros("i", len(asked))
+        titled = zeros("B", len(asked))
+        self._native.take_8(len(asked), address(asked), address(self._has_title), address(titled))
+        for row in [row for row, one in enumerate(titled) if one] if any(titled) else ():
+            key = asked[row], referrers[row], sites[row]
+            title = self._titled.get(key)
+            if title is None:
+                page, (_, referrer) = self._pages.values[key[0]], self._referrers.values[key[1]]
+                title = self._titles.add(self._facts.title(page, self._sites[key[2]], referrer))
+                self._titled[key] = title
+            found[row] = title
+        return found
+
+    def _split(
+        self, times: "array[float]", places: "array[int]"
+    ) -> "tuple[array[float], array[int], array[int]]":  # fmt: skip
+        """The times of the lines at these places, and the numbers of the minute and the second of each."""
+        count = len(places)
+        when, minutes, seconds = array("d", bytes(8 * count)), zeros("i", count), zeros("i", count)
+        if self._native.split_times(
+            count, address(places), address(times), self._whole_minutes.at, address(when), address(minutes),
+            address(seconds),
+        ):  # fmt: skip
+            raise MemoryError
+        for minute in self._whole_minutes.integers(len(self._when)):
+            self._when.add(minute_of(minute))
+        return when, minutes, seconds
+
+    def _times(self, cut: Cut, codes: "array[int]") -> "tuple[array[float], array[float]]":
+        """When each line of the cut was logged, and the earliest and latest; those that do not say get a code."""
+        count = len(cut.places)
+        numbers = self._clocks.numbers(count, cut.pieces)
+        for time in self._clocks.values[len(self._minutes) :]:
+            self._minutes.append(math.nan if time is None else time)
+        self._lower(codes, None, self._clocks, numbers)
+        times, ends = array("d", bytes(8 * count)), array("d", (math.inf, -math.inf))
+        seconds = address(cut.seconds) if cut.seconds is not None else None
+        self._native.tell_times(
+            count, address(numbers), address(self._minutes), seconds, address(times), address(ends)
+        )  # fmt: skip
+        return times, ends
+
+    def _lower(
+        self, codes: "array[int]", places: "array[int] | None", group: Group[Value], numbers: "array[int]"
+    ) -> None:  # fmt: skip
+        """Lets codes at these places, or all, be no larger than those of the group's values."""
+        where = address(places) if places is not None else None
+        self._native.lower(len(numbers), where, address(numbers), address(group.codes), address(codes))
+
+    def _places_from(self, codes: "array[int]", least: int) -> "array[int]":
+        """The places of codes from `least` on."""
+        found = zeros("i", len(codes))
+        count = self._native.from_(len(codes), address(codes), least, address(found))
+        del found[count:]
+        return found
+
+    def _forget(self) -> None:
+        """Begins anew with what has become much, so that clients who invent values cannot fill the memory."""
+        if full := [piece for piece in self._cutter.pieces if piece.full]:
+            for piece in full:
+                piece.forget()
+            for group in self._groups:
+                group.forget_pieces(full)
+        if len(self._titled) > MOST or self._pages.full or self._referrers.full:
+            self._titled.clear()
+            self._titles.clear()
+            self._titles.add("")
+        if len(self._urls) > MOST or self._pages.full:
+            self._urls.clear()
+            self._of_pages.forget()
+            del self._files[:], self._partial[:], self._has_title[:]
+        if self._visitors.full:
+            self._of_visitors.forget()
+            del self._keys[:], self._agents[:], self._lanes[:]
+        if self._referrers.full:
+            self._of_referrers.forget()
+        if self._measures.full:
+            self._of_measures.forget()
+        if self._clocks.full:
+            del self._minutes[:]
+        if len(self._when) > MOST:
+            self._whole_minutes.clear()
+            self._when.clear()
+        for group in self._groups:
+            if group.full:
+                group.forget()
+
+
+def _code_of_time(time: float | None) -> int:
+    return ALONE if time is None else NO_CODE
+
+
+_NO_SITE, _NO_URL = -4, -3

@@ -1,0 +1,49 @@
+"""Pieces of requests, numbered, and put together by a compiled loop."""
+
+import ctypes
+from array import array
+from collections.abc import Sequence
+
+from log_importer.native import Native, Table, address, addresses, zeros
+
+
+def assembled(native: Native, parts: "Sequence[tuple[Table, array[int]]]") -> "tuple[bytearray, array[int]]":
+    """What is one text after the other, of these tables, by their numbers in each row; and the length of each row."""
+    count = len(parts[0][1])
+    tables = addresses([table.at for table, _ in parts])
+    numbers = addresses([address(column) for _, column in parts])
+    lengths = zeros("I", count)
+    size = native.measure(count, len(parts), address(tables), address(numbers), address(lengths))
+    blob = bytearray(size)
+    if size:
+        into = ctypes.addressof(ctypes.c_char.from_buffer(blob))
+        native.assemble(count, len(parts), address(tables), address(numbers), into)
+    return blob, lengths
+
+
+class Texts:
+    """The text of each number of something, made when it is first asked for."""
+
+    def __init__(self, native: Native) -> None:
+        self._native = native
+        self.table = Table(native)
+        self.map = array("i")
+        """Number of the thing -> number of its text, below 0 for none."""
+
+    def lacking(self, numbers: "array[int]", known: int) -> "array[int]":
+        """Those of `numbers`, all below `known`, that have no text yet, each once; each is to be `put`."""
+        if len(self.map) < known:
+            self.map.extend([-1] * (known - len(self.map)))
+        found = zeros("i", len(numbers))
+        count = self._native.lacking(len(numbers), address(numbers), address(self.map), address(found))
+        del found[count:]
+        return found
+
+    def put(self, number: int, text: str | None) -> None:
+        """The text of a number; `None`: it has none."""
+        self.map[number] = -3 if text is None else self.table.add(text)
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self.table.clear()
+        del self.map[:]

@@ -1,0 +1,143 @@
+"""The compiled loops of columns.c, where they could be compiled: without them all is done in Python, some times slower.
+
+Arrays are handed over by their addresses, so whoever calls keeps them alive and of the length that is said. ctypes and
+plain C, over Cython and an extension module: one library serves all versions of Python, and needs no headers of it.
+"""
+
+import ctypes
+import secrets
+import weakref
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+
+LIBRARY = "columns.so"
+"""Its name, beside this file."""
+
+_I32, _U32, _I64, _U64, _P = ctypes.c_int32, ctypes.c_uint32, ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
+_FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
+    "table_new": (_P, [_U64]),
+    "table_free": (None, [_P]),
+    "table_clear": (None, [_P]),
+    "table_count": (_U32, [_P]),
+    "table_bytes": (_U64, [_P, _U32]),
+    "table_texts": (None, [_P, _U32, _P]),
+    "table_add": (_I32, [_P, ctypes.c_char_p, _U32]),
+    "find_lines": (_I64, [ctypes.c_char_p, _I64, _P, _I64]),
+    "cut_at_quotes": (_I64, [_P, _P, _I32, _I32]),
+    "cut_at_delimiters": (_I64, [_P, _P, _I32, _I32]),
+    "cut_at_keys": (_I64, [_P, _P, _I32, _P, _P, _P]),
+    "take": (None, [_I64, _P, _P, _P]),
+    "take_8": (None, [_I64, _P, _P, _P]),
+    "take_16": (None, [_I64, _P, _P, _P]),
+    "take_64": (None, [_I64, _P, _P, _P]),
+    "pair_up": (_I32, [_I64, _P, _P, _P, _P]),
+    "pairs_from": (None, [_P, _U32, _P]),
+    "lacking": (_I64, [_I64, _P, _P, _P]),
+    "lower": (None, [_I64, _P, _P, _P, _P]),
+    "from": (_I64, [_I64, _P, _I32, _P]),
+    "tell_times": (None, [_I64, _P, _P, _P, _P, _P]),
+    "split_times": (_I32, [_I64, _P, _P, _P, _P, _P, _P]),
+    "numbers_from": (None, [_P, _U32, _P]),
+    "measure": (_I64, [_I64, _I32, _P, _P, _P]),
+    "assemble": (None, [_I64, _I32, _P, _P, _P]),
+    "key_downloads": (None, [_I64, _P, _P, _P, _P]),
+    "place_lines": (None, [_I64, _P, _P, _U64, _U64, _P, _P]),
+}
+
+
+class Native:
+    """The library; its functions are attributes by the names that they have in columns.c."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        for name, (result, arguments) in _FUNCTIONS.items():
+            function = library[name]
+            function.restype, function.argtypes = result, arguments
+            setattr(self, f"{name}_" if name == "from" else name, function)
+
+    def __getattr__(self, name: str) -> "ctypes._NamedFuncPointer":
+        raise AttributeError(name)  # all there are were set
+
+    def find_starts(self, data: bytes) -> "array[int]":
+        """Where each line of `data` begins, and behind the last where one more would."""
+        room = data.count(b"\n") + 1
+        starts = array("I", bytes(4 * (room + 1)))
+        count = self.find_lines(data, len(data), address(starts), room)
+        del starts[count + 1 :]
+        return starts
+
+
+def load() -> Native | None:
+    """The library; `None` where it was not compiled, or not for this machine."""
+    try:
+        return Native(ctypes.CDLL(str(Path(__file__).with_name(LIBRARY))))
+    except (OSError, AttributeError):
+        return None
+
+
+def address(values: "array[int] | array[float]") -> int:
+    """Where an array lies."""
+    return values.buffer_info()[0]
+
+
+def zeros(kind: str, count: int) -> "array[int]":
+    """An array of that type code."""
+    one = array(kind)
+    return array(kind, bytes(one.itemsize * count))
+
+
+def addresses(arrays: Sequence[int]) -> "array[int]":
+    """An array of addresses."""
+    return array("Q", arrays)
+
+
+class Table:
+    """Texts, or pairs of numbers, numbered from 0 in the order they came."""
+
+    def __init__(self, native: Native) -> None:
+        self._native = native
+        self.at: int = native.table_new(secrets.randbits(64))
+        if not self.at:
+            raise MemoryError
+        weakref.finalize(self, native.table_free, self.at)
+
+    def __len__(self) -> int:
+        return int(self._native.table_count(self.at))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all texts."""
+        return int(self._native.table_bytes(self.at, 0))
+
+    def add(self, text: str) -> int:
+        """The number of a text."""
+        data = text.encode("utf-8", "surrogatepass")
+        number = int(self._native.table_add(self.at, data, len(data)))
+        if number < 0:
+            raise MemoryError
+        return number
+
+    def texts(self, first: int) -> list[str]:
+        """The texts from number `first` on."""
+        size = self._native.table_bytes(self.at, first)
+        if not size:
+            return []
+        data = bytearray(size)
+        self._native.table_texts(self.at, first, ctypes.addressof(ctypes.c_char.from_buffer(data)))
+        return data.decode("utf-8", "surrogateescape").split("\n")[:-1]
+
+    def pairs(self, first: int) -> "array[int]":
+        """The numbers of the pairs from number `first` on, left and right in turn."""
+        found = zeros("i", 2 * (len(self) - first))
+        self._native.pairs_from(self.at, first, address(found))
+        return found
+
+    def integers(self, first: int) -> "array[int]":
+        """The 64-bit numbers from number `first` on."""
+        found = zeros("q", len(self) - first)
+        self._native.numbers_from(self.at, first, address(found))
+        return found
+
+    def clear(self) -> None:
+        """Begins anew."""
+        self._native.table_clear(self.at)
