@@ -20,7 +20,7 @@ from log_importer.names import Names, Seen
 from log_importer.probe import Probe
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Wait, check_patterns
-from log_importer.recognise import Recognised, finished, identify, keep_copy, keep_end, keep_head, skip_to_end, take
+from log_importer.recognise import Recognised, identify, keep_copy, keep_end, keep_head, skip_to_end, take
 from log_importer.settings import Settings
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
@@ -223,20 +223,14 @@ class Follower:
 
     def _add(self, found: Seen) -> None:
         """Opens a file and sees what it is; it is read where it brings anything."""
-        known = finished(found.source, self._ledger)
-        if known is not None and self._open.owner(known) is None:
-            self._read[found.source.place] = known, _signature(found.source)
-            if self._first:
-                index = self._tally.add_source(found.source.name, known.format)
-                self._tally.sources[index].known_lines = known.end.line - 1
-            self._seen[found.source.place] = _signature(found.source)
-            if self._spool is not None and found.source.path is not None:
-                self._spool.remove(found.source.path)
-            return
         try:
             stream = Stream(found.source)
             try:
-                if not self._begin(found, stream):
+                disk = stream.disk
+                if disk is None or disk[:2] != found.source.place:  # it was renamed since, and is seen at the next look
+                    self._seen.pop(found.source.place, None)
+                    stream.close()
+                elif self._is_finished(found, stream) or not self._begin(found, stream):
                     stream.close()
             except BaseException:
                 stream.close()
@@ -244,6 +238,20 @@ class Follower:
         except SourceError as error:
             self._seen[found.source.place] = _signature(found.source)
             self._note(error)
+
+    def _is_finished(self, found: Seen, stream: Stream) -> bool:
+        """Whether a file lies there as it did when all of it was done."""
+        known = self._ledger.finished(stream.disk) if stream.disk is not None else None
+        if known is None or self._open.owner(known) is not None:
+            return False
+        self._read[found.source.place] = known, _signature(found.source)
+        if self._first:
+            index = self._tally.add_source(found.source.name, known.format)
+            self._tally.sources[index].known_lines = known.end.line - 1
+        self._seen[found.source.place] = _signature(found.source)
+        if self._spool is not None and found.source.path is not None:
+            self._spool.remove(found.source.path)
+        return True
 
     def _begin(self, found: Seen, stream: Stream) -> bool:
         """Begins to read a file; whether there is anything to read."""

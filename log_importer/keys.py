@@ -1,6 +1,7 @@
 """Keys of visitors, user agents, lanes and downloads: numbers that are the same in every process and run."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from zlib import crc32
 
@@ -16,21 +17,35 @@ def visitor_keys(address: str, agent: str, identity: str = "") -> tuple[int, int
     is that of the user agent without its digits and two bits of the address: few distinct user agents meet in a batch,
     and one busy browser does not fill a lane. Who has an identity may come from anywhere.
     """
-    agent_key, likeness = _agent_keys(agent)
+    agent_key, lanes = agent_keys(agent)
     if identity:
-        known = identity.encode("utf-8", "surrogatepass")
-        return crc32(known) << 32 | crc32(known[::-1]), agent_key, crc32(known) & 0xFFFF
-    place = crc32(address.encode("utf-8", "surrogatepass"))
-    return place << 32 | agent_key, agent_key, crc32(_BYTES[place & 3], likeness) & 0xFFFF
+        key, lane = identity_keys(identity)
+        return key, agent_key, lane
+    place = address_key(address)
+    return place << 32 | agent_key, agent_key, lanes[place % LIKE]
 
 
-_BYTES = [bytes([number]) for number in range(4)]
+LIKE = 4
+"""So many addresses with the same user agent are in different lanes."""
+
+
+def identity_keys(identity: str) -> tuple[int, int]:
+    """The key and the lane of a visitor who is known by more than address and browser."""
+    known = identity.encode("utf-8", "surrogatepass")
+    return crc32(known) << 32 | crc32(known[::-1]), crc32(known) & 0xFFFF
+
+
+def address_key(address: str) -> int:
+    """The key of an address (32 bit)."""
+    return crc32(address.encode("utf-8", "surrogatepass"))
 
 
 @lru_cache(maxsize=8192)
-def _agent_keys(agent: str) -> tuple[int, int]:
+def agent_keys(agent: str) -> tuple[int, Sequence[int]]:
+    """The key of a user agent, and its lanes, by the remainder of the address's key."""
     raw = agent.encode("utf-8", "surrogatepass")
-    return crc32(raw), crc32(_DIGITS.sub(b"", raw))
+    likeness = crc32(_DIGITS.sub(b"", raw))
+    return crc32(raw), [crc32(bytes([number]), likeness) & 0xFFFF for number in range(LIKE)]
 
 
 def file_key(hit: Hit) -> int:

@@ -180,7 +180,7 @@ class Model:
     def pause(self, _seconds: float) -> bool:
         return self.stopping
 
-    def read(self, rounds: int = 1) -> None:
+    def read(self, rounds: int = 1, meanwhile: Callable[[], None] | None = None) -> None:
         """So many rounds of the reader."""
         if self.reader is None:
             return
@@ -188,12 +188,20 @@ class Model:
             if isinstance(item, Chunk):
                 self.take(item)
                 continue
+            if item is Wait.PARSED and meanwhile is not None:
+                meanwhile()
             rounds -= item is Wait.QUIET
             if not rounds:
                 return
 
     def read_a_little(self) -> None:
         self.read(self.chance.randrange(1, 3))
+
+    def meanwhile(self) -> None:
+        """What happens between the reader's look at the files and its opening of them."""
+        if self.chance.random() < 0.2:
+            self.log.rotate()
+            self.log.write(self.chance.randrange(3))
 
     def take(self, chunk: Chunk) -> None:
         """What a run does with a chunk: its requests are written down, and wait."""
@@ -262,7 +270,7 @@ class Model:
             "compress": (2, log.compress),
             "delete the oldest": (1, self.delete),
             "replace by a copy": (1, self.restore),
-            "read": (5, self.read_a_little),
+            "read": (5, lambda: self.read(chance.randrange(1, 3), self.meanwhile)),
             "settle": (3, lambda: self.settle(chance.random())),
             "no room": (1, self.change_room),
             "stop": (1, lambda: self.stop(killed=False)),

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from log_importer.by_column.codes import ALONE, Codes
 from log_importer.by_column.memory import MOST
-from log_importer.keys import file_key, visitor_keys
+from log_importer.keys import address_key, agent_keys, file_key, identity_keys, visitor_keys
 from log_importer.model import Hit, Site
 from log_importer.rules.bots import Bot
 from log_importer.rules.hosts import host_name
@@ -18,6 +19,8 @@ from log_importer.tracking.visitors import visitor_id
 
 PAGE = frozenset({"method", "scheme", "host", "path", "query", "status"})
 VISITOR = frozenset({"client_ip", "user_agent", "accept_language", "user_id", "visitor_cookie"})
+AGENT = frozenset({"user_agent"})
+PERSON = VISITOR - AGENT
 REFERRER = frozenset({"referrer"})
 MEASURES = frozenset({"duration", "bytes_sent", "event_category", "event_action", "event_name"})
 TIME = frozenset({"time"})
@@ -114,6 +117,20 @@ class Visitor:
         self.key = self.agent = self.lane = 0
 
 
+class Agent(NamedTuple):
+    """What a user agent says."""
+
+    code: int
+    hit: Hit = NONE
+
+
+class Person(NamedTuple):
+    """What all but the user agent says of a visitor."""
+
+    code: int
+    hit: Hit = NONE
+
+
 class Facts:
     """Works them out, for all lines of a run."""
 
@@ -126,6 +143,11 @@ class Facts:
         )
         self.of_visitors = min((self.codes.first(number) for number, _ in self._visitor_rules), default=0)
         """The smallest code of a rule that looks at visitors."""
+        apart = all(rule.fields <= AGENT or rule.fields <= PERSON for _, rule in self._visitor_rules)
+        self.apart = apart and means.of_visitors is None and not means.visitor_ids
+        """Whether each rule and each parameter of visitors is of the user agent, or of all the rest."""
+        self._agent_rules = [(number, rule) for number, rule in self._visitor_rules if rule.fields <= AGENT]
+        self._person_rules = [(number, rule) for number, rule in self._visitor_rules if rule.fields <= PERSON]
 
     def page(self, hit: Hit) -> Page:
         """What a hit's page is and whether its hits are skipped."""
@@ -140,10 +162,38 @@ class Facts:
 
     def visitor(self, hit: Hit) -> Visitor:
         """Who a hit's visitor is and whether their hits are skipped."""
-        bot = self.means.is_bot(hit.user_agent) if hit.user_agent else None
-        code = self._verdict(self._visitor_rules, hit, bot.name if bot is not None and bot.ai else "")
+        code = self._verdict(self._visitor_rules, hit, self._ai(hit))
         added = self.means.of_visitors(hit) if self.means.of_visitors is not None else ""
         return Visitor(ALONE) if added is None else Visitor(code, hit, added)
+
+    def agent(self, hit: Hit) -> Agent:
+        """What a hit's user agent is and whether its hits are skipped."""
+        return Agent(self._verdict(self._agent_rules, hit, self._ai(hit)), hit)
+
+    def person(self, hit: Hit) -> Person:
+        """Who a hit's visitor is by all but the user agent, and whether their hits are skipped."""
+        return Person(self._verdict(self._person_rules, hit), hit)
+
+    def of_agent(self, agent: Agent) -> str:
+        """The parameter that tells a user agent."""
+        return self.means.encoder.agent(agent.hit)
+
+    def of_person(self, person: Person) -> tuple[str, int, tuple[int, int] | None]:
+        """The parameters of a person, the key of the address, and the keys of who is known by more than that."""
+        hit = person.hit
+        known = visitor_id(hit, "")
+        identity = hit.user_id or known
+        keys = identity_keys(identity) if identity else None
+        return self.means.encoder.person(hit, known), address_key(hit.client_ip), keys
+
+    def keys_of_agent(self, agent: Agent) -> tuple[int, Sequence[int]]:
+        """The key of a user agent, and its lanes."""
+        return agent_keys(agent.hit.user_agent or "")
+
+    def _ai(self, hit: Hit) -> str:
+        """The name of the AI that asks, "" for none."""
+        bot = self.means.is_bot(hit.user_agent) if hit.user_agent else None
+        return bot.name if bot is not None and bot.ai else ""
 
     def complete(self, visitor: Visitor) -> None:
         """Makes what only the visitors of hits that are tracked need."""

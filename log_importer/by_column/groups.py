@@ -4,8 +4,10 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from log_importer.model import Hit
 from log_importer.native import Native, Table, address, zeros
 from log_importer.parsing.cuts import Cells, PieceOf
+from log_importer.parsing.parser import Part
 
 MOST = 16_384
 """Values of a kind that are remembered."""
@@ -119,6 +121,32 @@ class Group(Generic[Value]):
         for part in self._parts:
             if part.piece in forgotten:
                 del part.map[:]
+
+
+class Groups:
+    """Makes the groups of lines that are cut in one way."""
+
+    def __init__(self, native: Native, pieces: Sequence[Piece]) -> None:
+        self._native = native
+        self._pieces = pieces
+
+    def of_cells(
+        self, places: Sequence[int], work_out: Callable[[Cells], Value], code: Callable[[Value], int] | None = None
+    ) -> Group[Value]:  # fmt: skip
+        """Of what is said in columns, worked out from their cells."""
+        return Group(self._native, self._pieces, places, work_out, code)
+
+    def of_part(
+        self, part: Part, work_out: Callable[[Hit], Value], otherwise: Value,
+        code: Callable[[Value], int] | None = None,
+    ) -> Group[Value]:  # fmt: skip
+        """Of what a part of a hit says; `otherwise` is the value where it reads nothing."""
+
+        def of_cells(cells: Cells) -> Value:
+            hit = part.read(cells)
+            return otherwise if hit is None else work_out(hit)
+
+        return self.of_cells(part.places, of_cells, code)
 
 
 class _Part:

@@ -4,7 +4,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from log_importer.by_column import client_part
 from log_importer.by_column.codes import ALONE
@@ -12,7 +12,6 @@ from log_importer.by_column.cutter import Cut, Cutter
 from log_importer.by_column.facts import (
     MEASURES,
     NO_CODE,
-    NONE,
     PAGE,
     REFERRER,
     VISITOR,
@@ -20,15 +19,15 @@ from log_importer.by_column.facts import (
     Find,
     Page,
     Referrer,
-    Visitor,
 )
-from log_importer.by_column.groups import MOST, Group, gathered
+from log_importer.by_column.groups import MOST, Group, Groups, gathered
 from log_importer.by_column.packed import Packed
-from log_importer.by_column.texts import Texts, assembled
-from log_importer.model import Hit, Site
+from log_importer.by_column.texts import Text, Texts, assembled
+from log_importer.by_column.visitors import Numbers, gathered_all, visitors_of
+from log_importer.model import Site
 from log_importer.native import Native, Table, address, zeros
 from log_importer.parsing.cuts import Cuts
-from log_importer.parsing.parser import Parser, Part
+from log_importer.parsing.parser import Parser
 from log_importer.tracking.requests import SECONDS, measures, minute_of
 
 _LEAST = 0.75
@@ -48,20 +47,22 @@ class Natively:
         parts = (page, visitor, client, referrer, measured)
         wanted = {place for part in parts for place in part.places} | set(clock.places)
         self._cutter = Cutter(native, cuts, clock, frozenset(wanted), longest)
-        self._clocks = Group(native, self._cutter.pieces, clock.places, clock.tell, _code_of_time)
+        groups = Groups(native, self._cutter.pieces)
+        self._clocks = groups.of_cells(clock.places, clock.tell, _code_of_time)
         self._minutes = array("d")  # of the clock's values
         nowhere: Referrer = "", None
-        self._pages = self._group(page, facts.page, Page(ALONE), lambda page: page.code)
-        self._clients = self._group(client, lambda _: NO_CODE, ALONE, lambda code: code)
-        self._visitors = self._group(visitor, facts.visitor, Visitor(ALONE), lambda visitor: visitor.code)
-        self._referrers = self._group(referrer, facts.referrer, nowhere)
-        self._measures = self._group(measured, measures, "")
-        self._groups = (self._clocks, self._pages, self._clients, self._visitors, self._referrers, self._measures)
+        self._pages = groups.of_part(page, facts.page, Page(ALONE), lambda page: page.code)
+        self._clients = groups.of_part(client, lambda _: NO_CODE, ALONE, lambda code: code)
+        self._visitors = visitors_of(native, parser, facts, groups)
+        self._referrers = groups.of_part(referrer, facts.referrer, nowhere)
+        self._measures = groups.of_part(measured, measures, "")
+        self._groups: Sequence[Group[Any]] = (
+            self._clocks, self._pages, self._clients, *self._visitors.groups, self._referrers, self._measures,
+        )  # fmt: skip
         self._of_pages = Texts(native)  # of the one site
         self._urls: dict[tuple[int, int], int] = {}  # else of page and site
-        self._of_visitors, self._of_referrers, self._of_measures = Texts(native), Texts(native), Texts(native)
+        self._of_referrers, self._of_measures = Texts(native), Texts(native)
         self._files, self._partial, self._has_title = array("Q"), array("B"), array("B")  # of pages
-        self._keys, self._agents, self._lanes = array("Q"), array("I"), array("H")  # of visitors
         self._titles, self._titled = Table(native), dict[tuple[int, int, int], int]()
         self._titles.add("")
         self._sites: dict[int, Site] = {}
@@ -69,16 +70,6 @@ class Natively:
         self._seconds = Table(native)
         for second in SECONDS:
             self._seconds.add(second)
-
-    def _group(
-        self, part: Part, work_out: Callable[[Hit], Value], otherwise: Value,
-        code: Callable[[Value], int] | None = None,
-    ) -> Group[Value]:  # fmt: skip
-        def of_cells(cells: Sequence[str | None]) -> Value:
-            hit = part.read(cells)
-            return otherwise if hit is None else work_out(hit)
-
-        return Group(self._native, self._cutter.pieces, part.places, of_cells, code)
 
     def translate(
         self, data: bytes, starts: "array[int]", first: int, now: float, find: Find
@@ -103,7 +94,8 @@ class Natively:
         undecided = self._places_from(codes, facts.of_visitors)
         of_them = [gathered(native, numbers, undecided) if numbers else numbers for numbers in cut.pieces]
         visitors = self._visitors.numbers(len(undecided), of_them)
-        self._lower(codes, undecided, self._visitors, visitors)
+        for group, numbers in zip(self._visitors.groups, visitors, strict=True):
+            self._lower(codes, undecided, group, numbers)
         times, ends = self._times(cut, codes)
         if ends[0] <= ends[1] and not facts.all_in_time(ends[0], ends[1], now):
             known = [None if math.isnan(time) else time for time in times]
@@ -112,8 +104,8 @@ class Natively:
         packed = None
         if among:
             packed = self._packed(
-                cut, times, pages, gathered(native, undecided, among), gathered(native, visitors, among), codes,
-                find,
+                cut, times, pages, gathered(native, undecided, among), gathered_all(native, visitors, among),
+                codes, find,
             )  # fmt: skip
         verdicts = Counter(codes)
         left: list[int] = []
@@ -124,7 +116,7 @@ class Natively:
         return packed, verdicts, left
 
     def _packed(
-        self, cut: Cut, times: "array[float]", pages: "array[int]", places: "array[int]", visitors: "array[int]",
+        self, cut: Cut, times: "array[float]", pages: "array[int]", places: "array[int]", visitors: Numbers,
         codes: "array[int]", find: Find,
     ) -> Packed | None:  # fmt: skip
         """The requests of the lines at these places of the cut, by those visitors; `codes` tells of what cannot be."""
@@ -135,21 +127,16 @@ class Natively:
             made = self._places_from(urls, 0)
             if not made:
                 return None
-            places, visitors, asked, urls = (
-                gathered(native, column, made) for column in (places, visitors, asked, urls)
-            )  # fmt: skip
+            places, asked, urls = (gathered(native, column, made) for column in (places, asked, urls))
+            visitors = gathered_all(native, visitors, made)
             sites = array("I", [sites[number] for number in made])
         count = len(places)
         pieces = [gathered(native, numbers, places) if numbers else numbers for numbers in cut.pieces]
         referrers = self._referrers.numbers(count, pieces)
         measured = self._measures.numbers(count, pieces)
-        for visitor in self._of_visitors.lacking(visitors, len(self._visitors.values)):
-            self._complete(visitor)
         when, minutes, seconds = self._split(times, places)
-        keys, agents, lanes = zeros("Q", count), zeros("I", count), zeros("H", count)
-        native.take_64(count, address(visitors), address(self._keys), address(keys))
-        native.take(count, address(visitors), address(self._agents), address(agents))
-        native.take_16(count, address(visitors), address(self._lanes), address(lanes))
+        who = self._visitors.texts(visitors)
+        keys, agents, lanes = self._visitors.keys(visitors)
         for page in self._pages.values[len(self._files) :]:
             self._files.append(page.file)
             self._partial.append(page.partial)
@@ -160,7 +147,7 @@ class Natively:
         native.take_8(count, address(asked), address(self._partial), address(partial))
         blob, lengths = assembled(native, [
             (table, urls), (self._titles, titles),
-            (self._of_visitors.table, gathered(native, self._of_visitors.map, visitors)),
+            *who,
             (self._when, minutes), (self._seconds, seconds),
             self._text(self._of_referrers, referrers, self._referrers, lambda told: told[0]),
             self._text(self._of_measures, measured, self._measures, str),
@@ -202,24 +189,13 @@ class Natively:
                 codes[places[number]] = self._facts.codes.without_site if began == _NO_SITE else ALONE
         return urls, texts.table, sites
 
-    def _complete(self, number: int) -> None:
-        """Makes what only the visitors of hits that are tracked need."""
-        visitor = self._visitors.values[number]
-        self._facts.complete(visitor)
-        self._of_visitors.put(number, visitor.parameters)
-        for column, value in ((self._keys, visitor.key), (self._agents, visitor.agent), (self._lanes, visitor.lane)):
-            if len(column) <= number:
-                column.frombytes(bytes(column.itemsize * (len(self._visitors.values) - len(column))))
-            column[number] = value
-        visitor.hit, visitor.parameters = NONE, ""  # they are in the arrays now
-
     def _text(
         self, texts: Texts, numbers: "array[int]", group: Group[Value], text: Callable[[Value], str]
-    ) -> "tuple[Table, array[int]]":  # fmt: skip
+    ) -> Text:  # fmt: skip
         """The texts of a group's values, and the number of each row's."""
         for number in texts.lacking(numbers, len(group.values)):
             texts.put(number, text(group.values[number]))
-        return texts.table, gathered(self._native, texts.map, numbers)
+        return texts.of(numbers)
 
     def _titles_of(self, asked: "array[int]", referrers: "array[int]", sites: "array[int]") -> "array[int]":
         """The number of each row's title, which is empty for most pages."""
@@ -294,9 +270,7 @@ class Natively:
             self._urls.clear()
             self._of_pages.forget()
             del self._files[:], self._partial[:], self._has_title[:]
-        if self._visitors.full:
-            self._of_visitors.forget()
-            del self._keys[:], self._agents[:], self._lanes[:]
+        self._visitors.forget()
         if self._referrers.full:
             self._of_referrers.forget()
         if self._measures.full:

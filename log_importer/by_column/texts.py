@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from log_importer.native import Native, Table, address, addresses, zeros
 
+Text = tuple[Table, "array[int]"]
+"""A table, and the number there of each row."""
 
-def assembled(native: Native, parts: "Sequence[tuple[Table, array[int]]]") -> "tuple[bytearray, array[int]]":
+
+def assembled(native: Native, parts: Sequence[Text]) -> "tuple[bytearray, array[int]]":
     """What is one text after the other, of these tables, by their numbers in each row; and the length of each row."""
     count = len(parts[0][1])
     tables = addresses([table.at for table, _ in parts])
@@ -42,6 +45,12 @@ class Texts:
     def put(self, number: int, text: str | None) -> None:
         """The text of a number; `None`: it has none."""
         self.map[number] = -3 if text is None else self.table.add(text)
+
+    def of(self, numbers: "array[int]") -> "Text":
+        """The text of each of these."""
+        found = zeros("i", len(numbers))
+        self._native.take(len(numbers), address(numbers), address(self.map), address(found))
+        return self.table, found
 
     def forget(self) -> None:
         """Begins anew."""

@@ -41,6 +41,7 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "numbers_from": (None, [_P, _U32, _P]),
     "measure": (_I64, [_I64, _I32, _P, _P, _P]),
     "assemble": (None, [_I64, _I32, _P, _P, _P]),
+    "key_visitors": (None, [_I64, *[_P] * 11]),
     "key_downloads": (None, [_I64, _P, _P, _P, _P]),
     "place_lines": (None, [_I64, _P, _P, _U64, _U64, _P, _P]),
 }

@@ -565,3 +565,17 @@ API void key_downloads(int64_t count, const int32_t *pages, const uint64_t *file
         out[n] = file ? (key ? key : 1) : 0;
     }
 }
+
+/* The keys of visitors, user agents and lanes: of a person who is known by more than an address, those of the person;
+   else address and user agent together, of which each has a lane for each of four addresses. */
+API void key_visitors(int64_t count, const int32_t *people, const int32_t *agents, const uint32_t *addresses,
+                      const uint64_t *known_keys, const uint16_t *known_lanes, const uint8_t *known,
+                      const uint32_t *agent_keys, const uint16_t *agent_lanes, uint64_t *keys, uint32_t *of_agents,
+                      uint16_t *lanes) {
+    for (int64_t n = 0; n < count; n++) {
+        int32_t person = people[n], agent = agents[n];
+        of_agents[n] = agent_keys[agent];
+        keys[n] = known[person] ? known_keys[person] : (uint64_t)addresses[person] << 32 | agent_keys[agent];
+        lanes[n] = known[person] ? known_lanes[person] : agent_lanes[4 * (int64_t)agent + (addresses[person] & 3)];
+    }
+}

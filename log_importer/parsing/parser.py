@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from log_importer.errors import FormatError
 from log_importer.model import Hit, Rejected
-from log_importer.parsing.addresses import client_address, compile_client
+from log_importer.parsing.addresses import client_address, compile_client, is_ipv4
 from log_importer.parsing.columns import Columns
 from log_importer.parsing.cuts import Cells, Clock, Cuts
 from log_importer.parsing.extract import Extracting
@@ -160,7 +160,13 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
                 _settle_path(values)
             return Hit._make(values)
 
-        return Part(wanted, read_part)
+        def read_client(cells: Sequence[str | None]) -> Hit | None:
+            cell = cells[0]
+            return Hit(0.0, cell, "") if cell is not None and is_ipv4(cell) else read_part(cells)
+
+        plain = fields == {"client_ip"} and not reading.client_from and not spec.fields["client_ip"].decode
+        first = [places.get(column) for column in spec.fields["client_ip"].columns[:1]] if plain else []
+        return Part(wanted, read_client if wanted and first == wanted else read_part)
 
     times, clock = _compile_times(spec, places, reading, part(frozenset({"time"})))
     return Parser(

@@ -7,6 +7,7 @@ the `regex` package, which can stop after a time limit.
 import contextlib
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import regex
@@ -60,15 +61,21 @@ def compile_pattern(source: str, where: str, *, verbose: bool = True) -> "re.Pat
 
     Raises `FormatError`.
     """
+    flags = re.VERBOSE | re.ASCII if verbose else re.ASCII
     try:
-        if ambiguity(source, re.VERBOSE | re.ASCII if verbose else re.ASCII) is None:
-            return re.compile(source, re.VERBOSE | re.ASCII if verbose else re.ASCII)
+        if _is_linear(source, flags):
+            return re.compile(source, flags)
     except (re.error, OverflowError):
         pass  # it may still be one that only the regex package knows
     try:
         return LimitedPattern(source, regex.VERBOSE | regex.ASCII if verbose else regex.ASCII)
     except regex.error as error:
         raise FormatError(f"{where} is not a pattern: {error}.") from None
+
+
+@lru_cache(maxsize=256)
+def _is_linear(source: str, flags: int) -> bool:
+    return ambiguity(source, flags) is None
 
 
 class RegexDriver:

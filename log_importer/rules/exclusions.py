@@ -23,7 +23,7 @@ def compile_exclusions(
     if not selection.replay:
         rules += _of_pages(selection)
     if not selection.bots:
-        rules.append(_bot(is_bot, search_engine))
+        rules += _bots(is_bot, search_engine)
     return [*rules, *chosen_after(selection)]
 
 
@@ -42,7 +42,7 @@ def servers_own(
     selection: Selection, is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
 ) -> list[Rule]:
     """Those of the rules that a server applies too, unasked: for hits of which time, address or browser was changed."""
-    return [_time] if selection.bots else [_time, _bot(is_bot, search_engine)]
+    return [_time] if selection.bots else [_time, *_bots(is_bot, search_engine)]
 
 
 @looking_at("time")
@@ -88,11 +88,14 @@ def _download(wanted: frozenset[str]) -> Rule:
     return download
 
 
-def _bot(is_bot: Callable[[str], object], search_engine: Callable[[str], bool]) -> Rule:
-    @looking_at("user_agent", "client_ip")
-    def bot(hit: Hit, _now: float) -> str | None:
-        if hit.user_agent is not None and is_bot(hit.user_agent):
-            return "bot"
+def _bots(is_bot: Callable[[str], object], search_engine: Callable[[str], bool]) -> Iterator[Rule]:
+    @looking_at("user_agent")
+    def by_name(hit: Hit, _now: float) -> str | None:
+        return "bot" if hit.user_agent is not None and is_bot(hit.user_agent) else None
+
+    @looking_at("client_ip")
+    def by_address(hit: Hit, _now: float) -> str | None:
         return "bot" if search_engine(hit.client_ip) else None
 
-    return bot
+    yield by_name
+    yield by_address

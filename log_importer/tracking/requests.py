@@ -86,9 +86,15 @@ class Encoder:
 
     def visitor(self, hit: Hit, visitor: str) -> str:
         """The parameters that tell the visitor, by address, user agent, language, user and visitor id."""
+        return self.person(hit, visitor) + self.agent(hit)
+
+    def agent(self, hit: Hit) -> str:
+        """The parameter that tells the user agent."""
+        return f"&ua={self._agent(hit.user_agent)}" if hit.user_agent else ""
+
+    def person(self, hit: Hit, visitor: str) -> str:
+        """The parameters that tell the visitor by all but the user agent."""
         parts = [f"&cip={percent(hit.client_ip)}"]
-        if hit.user_agent:
-            parts.append(f"&ua={self._agent(hit.user_agent)}")
         if hit.accept_language:
             parts.append(f"&lang={percent(hit.accept_language)}")
         if hit.user_id:

@@ -1,0 +1,143 @@
+"""The visitors of lines: addresses and user agents apart, where that can be, or each pair of them together."""
+
+from array import array
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from log_importer.by_column.codes import ALONE
+from log_importer.by_column.facts import AGENT, PERSON, VISITOR, Agent, Facts, Person, Visitor
+from log_importer.by_column.groups import Group, Groups, gathered
+from log_importer.by_column.texts import Text, Texts
+from log_importer.native import Native, address, zeros
+from log_importer.parsing.parser import Parser
+
+Numbers = Sequence["array[int]"]
+"""Of lines, by what they are of."""
+Keys = tuple["array[int]", "array[int]", "array[int]"]
+"""Of visitors, user agents and lanes."""
+
+
+class Visitors(Protocol):
+    """Numbers for the visitors of lines, and what there is by these."""
+
+    @property
+    def groups(self) -> "Sequence[Group[Any]]":
+        """What can be forgotten."""
+
+    def numbers(self, count: int, pieces: Numbers) -> Numbers:
+        """Those of so many lines, whose pieces have those numbers."""
+
+    def texts(self, numbers: Numbers) -> Sequence[Text]:
+        """The parameters of each line, part by part."""
+
+    def keys(self, numbers: Numbers) -> Keys:
+        """Those of each line; asked for behind the texts."""
+
+    def forget(self) -> None:
+        """Lets go of what belongs to groups that are full."""
+
+
+def visitors_of(native: Native, parser: Parser, facts: Facts, groups: Groups) -> Visitors:
+    """Apart where what is said of a visitor is said of either, as it mostly is."""
+    return Apart(native, parser, facts, groups) if facts.apart else Together(native, parser, facts, groups)
+
+
+class Together:
+    """Each pair of all that a visitor is known by is one value."""
+
+    def __init__(self, native: Native, parser: Parser, facts: Facts, groups: Groups) -> None:
+        self._native = native
+        self._facts = facts
+        self._visitors = groups.of_part(
+            parser.part(VISITOR), facts.visitor, Visitor(ALONE), lambda visitor: visitor.code
+        )  # fmt: skip
+        self.groups = (self._visitors,)
+        self._texts = Texts(native)
+        self._keys, self._agents, self._lanes = array("Q"), array("I"), array("H")
+
+    def numbers(self, count: int, pieces: Numbers) -> Numbers:
+        return [self._visitors.numbers(count, pieces)]
+
+    def texts(self, numbers: Numbers) -> Sequence[Text]:
+        values = self._visitors.values
+        for column in (self._keys, self._agents, self._lanes):
+            column.frombytes(bytes(column.itemsize * (len(values) - len(column))))
+        for number in self._texts.lacking(numbers[0], len(values)):
+            visitor = values[number]
+            self._facts.complete(visitor)
+            self._texts.put(number, visitor.parameters)
+            self._keys[number], self._agents[number], self._lanes[number] = visitor.key, visitor.agent, visitor.lane
+        return [self._texts.of(numbers[0])]
+
+    def keys(self, numbers: Numbers) -> Keys:
+        count = len(numbers[0])
+        keys, agents, lanes = zeros("Q", count), zeros("I", count), zeros("H", count)
+        self._native.take_64(count, address(numbers[0]), address(self._keys), address(keys))
+        self._native.take(count, address(numbers[0]), address(self._agents), address(agents))
+        self._native.take_16(count, address(numbers[0]), address(self._lanes), address(lanes))
+        return keys, agents, lanes
+
+    def forget(self) -> None:
+        if self._visitors.full:
+            self._texts.forget()
+            del self._keys[:], self._agents[:], self._lanes[:]
+
+
+class Apart:
+    """People and user agents have values of their own."""
+
+    def __init__(self, native: Native, parser: Parser, facts: Facts, groups: Groups) -> None:
+        self._native = native
+        self._facts = facts
+        self._people = groups.of_part(parser.part(PERSON), facts.person, Person(ALONE), lambda person: person.code)
+        self._agents = groups.of_part(parser.part(AGENT), facts.agent, Agent(ALONE), lambda agent: agent.code)
+        self.groups = (self._people, self._agents)
+        self._of_people, self._of_agents = Texts(native), Texts(native)
+        self._addresses, self._keys, self._lanes = array("I"), array("Q"), array("H")  # of people
+        self._known = array("B")  # whether they are known by more than an address
+        self._agent_keys, self._agent_lanes = array("I"), array("H")  # of user agents, of which each has several lanes
+
+    def numbers(self, count: int, pieces: Numbers) -> Numbers:
+        return [self._people.numbers(count, pieces), self._agents.numbers(count, pieces)]
+
+    def texts(self, numbers: Numbers) -> Sequence[Text]:
+        people, agents = self._people.values, self._agents.values
+        for column in (self._addresses, self._keys, self._lanes, self._known):
+            column.frombytes(bytes(column.itemsize * (len(people) - len(column))))
+        for number in self._of_people.lacking(numbers[0], len(people)):
+            person = people[number]
+            text, self._addresses[number], identity = self._facts.of_person(person)
+            self._of_people.put(number, text)
+            if identity is not None:
+                self._keys[number], self._lanes[number] = identity
+                self._known[number] = 1
+        for agent in agents[len(self._agent_keys) :]:
+            key, lanes = self._facts.keys_of_agent(agent)
+            self._agent_keys.append(key)
+            self._agent_lanes.extend(lanes)
+        for number in self._of_agents.lacking(numbers[1], len(agents)):
+            self._of_agents.put(number, self._facts.of_agent(agents[number]))
+        return [self._of_people.of(numbers[0]), self._of_agents.of(numbers[1])]
+
+    def keys(self, numbers: Numbers) -> Keys:
+        count = len(numbers[0])
+        keys, agents, lanes = zeros("Q", count), zeros("I", count), zeros("H", count)
+        self._native.key_visitors(
+            count, address(numbers[0]), address(numbers[1]), address(self._addresses), address(self._keys),
+            address(self._lanes), address(self._known), address(self._agent_keys), address(self._agent_lanes),
+            address(keys), address(agents), address(lanes),
+        )  # fmt: skip
+        return keys, agents, lanes
+
+    def forget(self) -> None:
+        if self._people.full:
+            self._of_people.forget()
+            del self._addresses[:], self._keys[:], self._lanes[:], self._known[:]
+        if self._agents.full:
+            self._of_agents.forget()
+            del self._agent_keys[:], self._agent_lanes[:]
+
+
+def gathered_all(native: Native, numbers: Numbers, places: "array[int]") -> Numbers:
+    """What stands at these places of each."""
+    return [gathered(native, column, places) for column in numbers]
