@@ -316,12 +316,14 @@ class Follower:
         record = known.record
         if known.until != record.end:
             return known  # all that they share is how they begin
+        if stream.go_to(known.until.offset + 1) is None:
+            # It has no more than what was read, and its writer may still write to the other, also where that was
+            # deleted. It is looked at again when it grows, or when the other is let go of.
+            return None
         if owner.at_end and owner.deleted:
             self._let_go(owner)  # it was replaced by this one
             self._seen[found.source.place] = _signature(found.source)
             return known
-        if stream.go_to(known.until.offset + 1) is None:
-            return None  # it has no more than what was read; looked at again when the other is let go of
         if owner.emptied or not owner.stream.plain:
             self._seen.pop(found.source.place, None)  # that is let go of next
             return None

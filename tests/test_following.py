@@ -102,6 +102,26 @@ def test_files_that_begin_to_match_are_picked_up(source: str, follow: Follow) ->
     follow.stop()
 
 
+def test_what_is_written_to_a_log_that_was_compressed_and_deleted_is_read(follow: Follow) -> None:
+    """A web server finishes its slow requests in the log that they began in, also when that is a rotated one's past."""
+    follow.append(lines(range(50)))
+    follow.start()
+    follow.wait(50)
+    with follow.log.open("ab") as old:
+        rotated = follow.log.rename(follow.folder / "access.log.1")
+        follow.append(lines(range(50, 60)))
+        follow.wait(60)
+        (follow.folder / "access.log.1.gz").write_bytes(gzip.compress(rotated.read_bytes()))
+        rotated.unlink()
+        follow.append(lines(range(60, 70)))
+        follow.wait(70)
+        time.sleep(1)
+        old.write(line(70))
+        old.flush()
+        follow.wait(71)
+    follow.stop()
+
+
 def test_from_now_leaves_out_what_lies_there_when_the_job_begins_and_no_more(follow: Follow) -> None:
     follow.append(lines(range(50)) + line(50)[:-30])
     follow.start(more=("--from-now",))
