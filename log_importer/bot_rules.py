@@ -1,6 +1,5 @@
 """Reads Matomo's bot rules from the package that ships them, and has them judge."""
 
-import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +15,7 @@ from log_importer.rules.search_engines import search_engine
 @cache
 def judges() -> Judges:
     """The verdicts on user agents and addresses, compiled once a process, and the compiled loops."""
-    return Judges(compile_bots(read_rules()), search_engine, None if os.environ.get("LOG_IMPORTER_PURE") else load())
+    return Judges(compile_bots(read_rules()), search_engine, load())
 
 
 def read_rules() -> list[dict[str, Any]]:

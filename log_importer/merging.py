@@ -5,8 +5,8 @@ A hit waits until no source can bring an older one; what comes later than that i
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 
+from log_importer.batching import NONE, Requests
 from log_importer.model import Request
 
 MOST = 100_000
@@ -25,50 +25,48 @@ class Merger:
         self._late = late
         self._most = most
         self._most_bytes = most_bytes
-        self._waiting: list[Request] = []  # in the order of their times
+        self._waiting = NONE  # in the order of their times
         self._bytes = 0
         self._newest = float("-inf")  # time of the newest hit let go
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, requests: list[Request], floor: float | None) -> list[Request]:
+    def add(self, some: Sequence[Request], floor: float | None) -> Requests:
         """The hits that may go now: those up to `floor`, in time order, and the oldest where too many wait.
 
-        `floor` is the time, in seconds since 1970 UTC, before which none is to come; `None`: `requests` wait for no
+        `floor` is the time, in seconds since 1970 UTC, before which none is to come; `None`: `some` wait for no
         others, and nobody waits for them.
         """
+        requests = Requests.of(some)
         if floor is None:
-            return self.rest() + requests
+            rest = self.rest()
+            return Requests.joined([rest, requests]) if rest else requests
         if requests:
-            first = bisect_right(self._waiting, min(map(_time, requests)), key=_time)
-            self._waiting[first:] = sorted(self._waiting[first:] + requests, key=_time)
+            together = Requests.joined([self._waiting, requests]) if self._waiting else requests
+            self._waiting = together.in_time_order()
             self._bytes += _size(requests)
-        end = max(bisect_right(self._waiting, floor, key=_time), len(self._waiting) - self._most)
+        end = max(bisect_right(self._waiting.times, floor), len(self._waiting) - self._most)
         if self._bytes > self._most_bytes:
             left = _size(self._waiting[end:])
             while left > self._most_bytes:
-                left -= len(self._waiting[end].query)
+                left -= len(self._waiting.queries[end])
                 end += 1
         return self._let_go(end)
 
-    def rest(self) -> list[Request]:
+    def rest(self) -> Requests:
         """All that wait, in time order: nothing older is to come."""
         return self._let_go(len(self._waiting))
 
-    def _let_go(self, end: int) -> list[Request]:
-        going = self._waiting[:end]
-        del self._waiting[:end]
+    def _let_go(self, end: int) -> Requests:
+        going, self._waiting = self._waiting[:end], self._waiting[end:]
         if going:
             self._bytes -= _size(going)
-            if late := going[: bisect_left(going, self._newest, key=_time)]:
+            if late := going[: bisect_left(going.times, self._newest)]:
                 self._late(late)
-            self._newest = max(self._newest, _time(going[-1]))
+            self._newest = max(self._newest, going.times[-1])
         return going
 
 
-_time, _query = attrgetter("time"), attrgetter("query")
-
-
-def _size(requests: Sequence[Request]) -> int:
-    return sum(map(len, map(_query, requests)))
+def _size(requests: Requests) -> int:
+    return sum(map(len, requests.queries))

@@ -8,7 +8,6 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import accumulate, pairwise, repeat
 from typing import NamedTuple
 
 
@@ -134,16 +133,6 @@ class ChunkResult:
     ais: Mapping[str, int]  # name of an AI -> lines, among those that would be tracked were they a person's
     without_site: Mapping[str, int]  # host -> lines that are skipped as `no-site`
     unknown_hosts: Sequence[str]  # whose sites have to be found, and then the chunk is to be translated again
-
-    def requests(self, source: int, doubts: Mapping[int, int]) -> "list[Request]":
-        """All of them; `doubts`: offset of a line -> how often it was posted without a receipt."""
-        queries = [self.blob[begin:end] for begin, end in pairwise(accumulate(self.lengths, initial=0))]
-        doubted = [doubts.get(offset, 0) for offset in self.offsets] if doubts else repeat(0)
-        columns = zip(
-            repeat(source), self.numbers, self.offsets, self.times, self.visitors, self.agents, self.sites, queries,
-            doubted, self.lanes,
-        )  # fmt: skip # two of them have no end
-        return list(map(Request._make, columns))
 
 
 class Request(NamedTuple):

@@ -5,9 +5,9 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import compress
 
 from log_importer.account import Account
+from log_importer.batching import Requests
 from log_importer.elsewhere import say_elsewhere
 from log_importer.errors import LogImporterError, worst
 from log_importer.following import Follower, follow
@@ -16,7 +16,7 @@ from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
 from log_importer.looking import check_hosts, look, reading_of
 from log_importer.merging import Merger
-from log_importer.model import Chunk, ChunkResult, Outcome, Request, Site
+from log_importer.model import Chunk, ChunkResult, Outcome, Site
 from log_importer.overlap import check_overlap
 from log_importer.plan import Plan
 from log_importer.posting import end_sender, server_of, start_sender
@@ -260,32 +260,31 @@ class _Run:
             for number, reason in sorted([*result.skipped_lines, *rejected]):
                 self._progress.say(f"{visible(name)}:{number}: {reason}")
         doubts = self._ledger.doubts(chunk.source)
-        requests = result.requests(chunk.source, doubts)
+        requests = Requests.of_chunk(result, chunk.source, doubts)
         partial = set(self._ranges.repeats(result.downloads, result.times, result.ranges))
         skipped = dict(result.skipped)
         if partial:
-            whole = [place not in partial for place in range(len(requests))]
-            requests = list(compress(requests, whole))
+            requests = requests.without(partial)
             skipped["partial"] = len(partial)
             self._tally.skip(chunk.source, "partial", len(partial))
-        self._ledger.parsed(chunk, [request.offset for request in requests], skipped, result.rejected)
+        self._ledger.parsed(chunk, requests.offsets, skipped, result.rejected)
         if doubts:
             requests = self._settle_doubts(requests)
         self._send(self._merger.add(requests, chunk.floor))
         self._progress.update(self._tally, self._sender.in_flight)
 
-    def _send(self, requests: list[Request]) -> None:
+    def _send(self, requests: Requests) -> None:
         if self._left is not None:
             requests = requests[: self._left]
             self._left -= len(requests)
         for first in range(0, len(requests), _HANDED_OVER):
             self._sender.put(requests[first : first + _HANDED_OVER], wait=self._waits)
 
-    def _settle_doubts(self, requests: list[Request]) -> list[Request]:
+    def _settle_doubts(self, requests: Requests) -> Requests:
         """Requests that were in flight when an earlier run died: held, or sent again and in doubt until they are."""
         doubted = [request for request in requests if request.doubts]
         self._tally.doubt(doubted)
         if not self._hold:
             return requests
         self._account.settle([Outcome(doubted, "in_doubt", "interrupted", posted=False)])
-        return [request for request in requests if not request.doubts]
+        return requests.without(place for place, doubts in enumerate(requests.doubts) if doubts)

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import attrgetter
 
+from log_importer.batching import Requests, pairs
 from log_importer.model import ChunkResult, Outcome, RejectedLine, Request
 
 BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
@@ -129,15 +129,16 @@ class Tally:
         """What became of requests; those with doubts were counted as in doubt before, and leave that bucket."""
         bucket = outcome.bucket
         with self._lock:
-            if bucket == "tracked" and not any(map(_DOUBTS, outcome.requests)):
-                self._track(outcome.requests)
+            requests = Requests.of(outcome.requests)
+            if bucket == "tracked" and not any(requests.doubts):
+                self._track(requests)
                 return
-            for request in outcome.requests:
+            for request in requests:
                 counts = self.sources[request.source]
                 counts.in_doubt -= request.doubts > 0
                 counts.maybe_twice += outcome.maybe_twice(request)
                 if bucket == "tracked":
-                    self._track([request])
+                    self._track(Requests.of([request]))
                     continue
                 if bucket == "in_doubt":
                     counts.in_doubt += 1
@@ -148,11 +149,11 @@ class Tally:
                 if examples is not None and len(examples) < _KEPT:
                     examples.append(request.number)
 
-    def _track(self, requests: Sequence[Request]) -> None:
-        for source, tracked in Counter(map(_SOURCE, requests)).items():
+    def _track(self, requests: Requests) -> None:
+        for source, tracked in Counter(requests.sources).items():
             self.sources[source].tracked += tracked
-        self.newest = max(self.newest, *map(_TIME, requests)) if requests else self.newest
-        days = Counter((request.site, request.time // _DAY) for request in requests)
+        self.newest = max(self.newest, *requests.times) if requests else self.newest
+        days = Counter(pairs(requests.sites, [time // _DAY for time in requests.times]))
         for (site, day), tracked in days.items():
             self.days[site, _date(day * _DAY)] += tracked
 
@@ -191,7 +192,6 @@ class Tally:
 
 
 _DAY = 86400
-_SOURCE, _TIME, _DOUBTS = map(attrgetter, ("source", "time", "doubts"))
 
 
 def _date(time: float) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from log_importer.batching import Requests, pairs
 from log_importer.model import Request
 from log_importer.tracking.bulk import ping
 
@@ -32,11 +33,12 @@ class Dates:
 
     def begin(self, requests: Iterable[Request], post: Callable[[list[bytes]], bool]) -> None:
         """Pings the dates of `requests` that were not begun yet; `post` says whether the server took the pings."""
-        quarters = {(request.site, int(request.time // _QUARTER)) for request in requests}
+        rows = Requests.of(requests)
+        quarters = set(pairs(rows.sites, [time // _QUARTER for time in rows.times]))
         with self._lock:
             new: dict[Day, float] = {}
             for site, quarter in sorted(quarters):
-                moment = quarter * _QUARTER
+                moment = int(quarter) * _QUARTER
                 zone = zone_of(self._zones.get(site, "UTC"))
                 new.setdefault((site, f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d}"), moment)
             for day in self._begun:

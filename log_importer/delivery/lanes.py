@@ -5,10 +5,10 @@ is near: the longer a lane, the fewer times the server meets a user agent anew, 
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
-from operator import attrgetter
 
+from log_importer.batching import NONE, Requests
 from log_importer.model import Batch, Request
 
 LANES = 16
@@ -19,15 +19,21 @@ _LAG = 8
 
 
 class Lane:
-    """One queue: `waiting` are hits in arrival order, `ready` are earlier ones, sorted to be cut from the end."""
+    """One queue: `waiting` are hits in arrival order, `ready` are earlier ones, sorted, of which some were taken."""
 
-    __slots__ = ("busy", "oldest", "ready", "waiting")
+    __slots__ = ("busy", "oldest", "ready", "taken", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: list[Request] = []
-        self.ready: list[Request] = []
+        self.waiting: list[Requests] = []
+        self.ready = NONE
+        self.taken = 0  # of `ready`
         self.oldest = 0  # the arrival of the first hit that waits
         self.busy = False
+
+    @property
+    def count(self) -> int:
+        """How many hits wait in arrival order."""
+        return sum(map(len, self.waiting))
 
 
 class Lanes:
@@ -58,12 +64,12 @@ class Lanes:
 
     def put(self, requests: Sequence[Request]) -> None:
         """Adds requests, each to its lane."""
-        lanes, count = self._lanes, len(self._lanes)
-        for arrived, request in enumerate(requests, self._arrived):
-            lane = lanes[request.lane % count]
+        rows = Requests.of(requests)
+        for number, places in rows.by_lane(len(self._lanes)):
+            lane = self._lanes[number]
             if not lane.waiting:
-                lane.oldest = arrived
-            lane.waiting.append(request)
+                lane.oldest = self._arrived + places[0]
+            lane.waiting.append(rows.pick(places))
         self._arrived += len(requests)
         self.held += len(requests)
 
@@ -85,15 +91,17 @@ class Lanes:
                 return None
             number, lane = min(waiting, key=lambda entry: entry[1].oldest)
             if self._arrived - lane.oldest < _LAG * self._window:
-                number, lane = max(waiting, key=lambda entry: len(entry[1].waiting))
+                number, lane = max(waiting, key=lambda entry: entry[1].count)
             flushing = flushing or self._ripe(lane)
-            lane.ready = in_batch_order(lane.waiting)[::-1]
+            lane.ready, lane.taken = Requests.joined(lane.waiting).in_batch_order(), 0
             lane.waiting = []
-        requests = self._cut(lane.ready)
+        requests = self._cut(lane)
         lane.busy = True
         taken = [number]
         if flushing and not lane.ready:
-            taken += self._fill(requests)
+            more, others = self._fill(requests)
+            taken += more
+            requests = Requests.joined([requests, *others])
         self.held -= len(requests)
         return Batch(taken, requests)
 
@@ -109,42 +117,38 @@ class Lanes:
     def _ripe(self, lane: Lane) -> bool:
         return lane.oldest < self._due
 
-    def _fill(self, requests: list[Request]) -> list[int]:
-        """Adds to a small batch all of other lanes that wait for nothing else; which."""
-        taken = []
-        room = self._batch_bytes - sum(map(_length, requests))
+    def _fill(self, requests: Requests) -> tuple[list[int], list[Requests]]:
+        """What goes with a small batch: all of other lanes that wait for nothing else; which, and their requests."""
+        taken, found = [], []
+        count, room = len(requests), self._batch_bytes - _size(requests)
         for number, lane in enumerate(self._lanes):
-            needed = sum(map(_length, lane.waiting))
-            few = len(requests) + len(lane.waiting) <= self._batch_size() and needed <= room
-            if lane.waiting and few and not lane.busy and not lane.ready:
-                requests += in_batch_order(lane.waiting)
+            if not lane.waiting or lane.busy or lane.ready:
+                continue
+            waiting = Requests.joined(lane.waiting)
+            needed = _size(waiting)
+            if count + len(waiting) <= self._batch_size() and needed <= room:
+                found.append(waiting.in_batch_order())
+                count += len(waiting)
                 room -= needed
                 lane.waiting, lane.busy = [], True
                 taken.append(number)
-        return taken
+        return taken, found
 
-    def _cut(self, ready: list[Request]) -> list[Request]:
-        """Takes a batch off the end of `ready`: at most so many requests, and about so many bytes."""
-        batch = ready[: -self._batch_size() - 1 : -1]
-        sizes = list(accumulate(map(_length, batch)))
+    def _cut(self, lane: Lane) -> Requests:
+        """Takes a batch off what is ready: at most so many requests, and about so many bytes."""
+        batch = lane.ready[lane.taken : lane.taken + self._batch_size()]
+        sizes = list(accumulate(map(_length, batch.queries)))
         if sizes[-1] > self._batch_bytes:
-            del batch[max(1, bisect_right(sizes, self._batch_bytes)) :]
-        del ready[-len(batch) :]
+            batch = batch[: max(1, bisect_right(sizes, self._batch_bytes))]
+        lane.taken += len(batch)
+        if lane.taken == len(lane.ready):
+            lane.ready, lane.taken = NONE, 0
         return batch
 
 
-def _length(request: Request) -> int:
-    return len(request.query) + 3  # two quotes and a comma
+def _length(query: bytes) -> int:
+    return len(query) + 3  # two quotes and a comma
 
 
-def in_batch_order(requests: Iterable[Request]) -> list[Request]:
-    """Each visitor's hits together and in time order; visitors with the same user agent one after another."""
-    requests = list(requests)
-    visitors = {request.visitor: request.agent for request in reversed(requests)}
-    if len(set(map(_WHO, requests))) == len(visitors):
-        return sorted(requests, key=_ORDER)
-    # A visitor known by an id may come with several user agents; the first stands for all, so that order is kept.
-    return sorted(requests, key=lambda request: (visitors[request.visitor], request.visitor, request.time))
-
-
-_WHO, _ORDER = attrgetter("visitor", "agent"), attrgetter("agent", "visitor", "time")
+def _size(requests: Requests) -> int:
+    return sum(map(_length, requests.queries))

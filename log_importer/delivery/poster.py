@@ -3,11 +3,12 @@
 import random
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import NamedTuple, Protocol
 
+from log_importer.batching import NONE, Requests
 from log_importer.delivery.dates import Dates
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.rate import Rate
@@ -76,7 +77,7 @@ class Delivery:
 class Posted(NamedTuple):
     """A post and what came of it."""
 
-    requests: Sequence[Request]
+    requests: Requests
     batch: int
     answer: Answer
     receipt: Receipt
@@ -145,7 +146,8 @@ class Poster:
             attempt = 0 if self._delivery.pace.stored_at > failed else attempt + 1
             posted = None
 
-    def _attempt(self, requests: Sequence[Request]) -> Posted:
+    def _attempt(self, some: Sequence[Request]) -> Posted:
+        requests = Requests.of(some)
         self._wait_for_the_present(requests)
         self._delivery.dates.begin(requests, self._counts)
         pause = self._delivery.rate.pause(len(requests))
@@ -153,15 +155,16 @@ class Poster:
             raise Aborted
         batch = self._journal.intend(requests)
         with self._wire_lock:
-            self._on_the_wire = [request for request in requests if not request.doubts]
-        answer = self._post([request.query for request in requests])
+            fresh = not any(requests.doubts)
+            self._on_the_wire = requests if fresh else [request for request in requests if not request.doubts]
+        answer = self._post(requests.queries)
         with self._wire_lock:
             if self._abandoned:
                 raise Aborted
             self._on_the_wire = ()
         if self._delivery.told is not None:
             self._delivery.told(len(requests), answer)
-        before = set(map(_SITE, requests)) <= self._delivery.tracked_sites
+        before = set(requests.sites) <= self._delivery.tracked_sites
         receipt = judge(
             answer, len(requests), tracked_before=before, transactions=self._delivery.transactions
         )  # fmt: skip
@@ -184,16 +187,16 @@ class Poster:
         indices = set(receipt.invalid_indices or ())
         exact = len(indices) == receipt.invalid
         if not receipt.invalid:
-            rest, invalid = list(requests), []
+            rest, invalid = requests, NONE
         elif exact:
-            invalid = [request for index, request in enumerate(requests) if index in indices]
-            rest = [request for index, request in enumerate(requests) if index not in indices]
+            invalid = requests.pick(array("i", sorted(indices)))
+            rest = requests.without(indices)
         else:
             # Only a superuser's token is told which: the count is right, and the last ones stand for it.
             kept = len(requests) - receipt.invalid
-            rest, invalid = list(requests[:kept]), list(requests[kept:])
+            rest, invalid = requests[:kept], requests[kept:]
         if receipt.tracked:
-            self._delivery.tracked_sites.update(map(_SITE, rest))
+            self._delivery.tracked_sites.update(rest.sites)
             self._aside_in_a_row = 0
         self._journal.settle(
             [
@@ -269,8 +272,8 @@ class Poster:
         reply = None if answer.cut or answer.status != 200 else parse_reply(answer.body)
         return reply is not None and reply.tracked + reply.invalid > 0
 
-    def _wait_for_the_present(self, requests: Sequence[Request]) -> None:
-        ahead = max(map(_TIME, requests)) - time.time()
+    def _wait_for_the_present(self, requests: Requests) -> None:
+        ahead = max(requests.times) - time.time()
         if ahead > 0 and self._delivery.abort.wait(min(ahead, 61)):
             raise Aborted
 
@@ -283,9 +286,6 @@ class Poster:
             raise ServerUnreachable(receipt.reason, "What was tracked stays tracked; the next run goes on from there.")
         if self._delivery.abort.wait(pause):
             raise Aborted
-
-
-_SITE, _TIME = map(attrgetter, ("site", "time"))
 
 
 def _halves(requests: Sequence[Request]) -> list[Sequence[Request]]:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from log_importer.delivery.lanes import LANES, Lanes
 from log_importer.delivery.pace import Pace
@@ -57,7 +57,7 @@ class Sender:
         """Whether as many requests wait as memory is meant for."""
         return self._lanes.full
 
-    def put(self, requests: list[Request], *, wait: bool = True) -> None:
+    def put(self, requests: Sequence[Request], *, wait: bool = True) -> None:
         """Adds requests; waits while the window is full. Raises what ended the threads.
 
         Without `wait` the caller looks at `full` before there are more.

@@ -7,11 +7,12 @@ done. Safe for the posting threads.
 import sqlite3
 import threading
 import time
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
 from pathlib import Path
 
+from log_importer.batching import Requests, same
 from log_importer.ledger.database import POSTED, SETTLED, into_meta, open_database, proof, unwritable
 from log_importer.ledger.load import HELD, Held, load, load_about, load_held
 from log_importer.ledger.offsets import pack, unpack
@@ -21,7 +22,6 @@ from log_importer.model import BEGINNING, Boundary, Chunk, Disk, Outcome, Reques
 
 _GONE = b"deleted"
 """The hash of no beginning."""
-_SOURCE, _OFFSET, _NUMBER = map(attrgetter, ("source", "offset", "number"))
 
 
 class Ledger:
@@ -335,16 +335,19 @@ class Ledger:
         rows = []
         for record, mine in self._by_record(requests):
             # In a source the lines' numbers rise with their offsets, so that each may be sorted alone.
-            offsets, numbers = sorted(map(_OFFSET, mine)), sorted(map(_NUMBER, mine))
+            offsets, numbers = sorted(mine.offsets), sorted(mine.numbers)
             rows.append(_batch_row(batch, record.id, state, offsets, numbers))
         return rows
 
-    def _by_record(self, requests: Sequence[Request]) -> Iterable[tuple[Record, Sequence[Request]]]:
+    def _by_record(self, some: Sequence[Request]) -> Iterable[tuple[Record, Requests]]:
         """The requests of each source; several files of a run may have been the same, one after the other."""
-        found: dict[int, list[Request]] = defaultdict(list)
-        for index in set(map(_SOURCE, requests)):
-            found[self._open[index].id] += [one for one in requests if one.source == index]
-        return [(self._records[number], mine) for number, mine in found.items()]
+        requests = Requests.of(some)
+        if requests and same(requests.sources):
+            return [(self._records[self._open[requests.sources[0]].id], requests)]
+        found: dict[int, list[int]] = defaultdict(list)
+        for place, index in enumerate(requests.sources):
+            found[self._open[index].id].append(place)
+        return [(self._records[number], requests.pick(array("i", mine))) for number, mine in found.items()]
 
     def _settling(self, outcome: Outcome, *, posted: bool) -> list[Job]:
         jobs: list[Job] = []
@@ -354,7 +357,8 @@ class Ledger:
             rows = self._rows(batch, outcome.requests, SETTLED)
             jobs.append(lambda database: database.executemany(_INTO_BATCH, rows))
         for record, requests in self._by_record(outcome.requests):
-            twice = sum(outcome.maybe_twice(request) for request in requests if request.doubts)
+            doubted = any(requests.doubts)
+            twice = sum(outcome.maybe_twice(request) for request in requests if request.doubts) if doubted else 0
             counts = [("maybe_twice", "", twice)]
             if outcome.bucket in HELD:
                 held = [_held(record.id, request, outcome) for request in requests]
@@ -363,7 +367,7 @@ class Ledger:
                 counts.append((outcome.bucket, outcome.reason, len(requests)))
             jobs.append(_counting(record.id, counts))
             if not record.stream:
-                moved = record.settle(map(_OFFSET, requests))
+                moved = record.settle(requests.offsets)
                 jobs += self._moving(record, moved)
             else:
                 jobs.append(_dropping_done(record.id))

@@ -41,6 +41,8 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "numbers_from": (None, [_P, _U32, _P]),
     "measure": (_I64, [_I64, _I32, _P, _P, _P]),
     "assemble": (None, [_I64, _I32, _P, _P, _P]),
+    "by_lane": (None, [_I64, _P, _I32, _P, _P]),
+    "batch_order": (_I32, [_I64, *[_P] * 4]),
     "key_visitors": (None, [_I64, *[_P] * 11]),
     "key_downloads": (None, [_I64, _P, _P, _P, _P]),
     "place_lines": (None, [_I64, _P, _P, _U64, _U64, _P, _P]),

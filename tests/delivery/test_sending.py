@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from log_importer.batching import Requests
 from log_importer.delivery.dates import Dates
-from log_importer.delivery.lanes import LANES, Lanes, in_batch_order
+from log_importer.delivery.lanes import LANES, Lanes
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.poster import Delivery, Post
 from log_importer.delivery.sender import Sender
@@ -354,7 +355,7 @@ def test_batches_hold_every_request_once_grouped_by_visitor_in_time_order(hits, 
     requests = [request(n, visitor * 10 + agent, agent, float(time)) for n, (visitor, agent, time) in enumerate(hits)]
     batches = batches_of(requests, size, 10**9)
     flat = [one for batch in batches for one in batch]
-    assert flat == in_batch_order(requests)
+    assert flat == Requests.of(requests).in_batch_order()
     assert sorted(one.number for one in flat) == list(range(len(requests)))
     assert all(0 < len(batch) <= size for batch in batches)
     visitors = [visitor for visitor, _ in groupby(one.visitor for one in flat)]
