@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 from log_importer.model import Hit
@@ -56,17 +57,18 @@ class Group(Generic[Value]):
     """What lines say in some of their columns: a number for all cells that are alike, and a value for each number."""
 
     def __init__(
-        self, native: Native, pieces: Sequence[Piece], places: Sequence[int], work_out: Callable[[Cells], Value],
-        code: Callable[[Value], int] | None = None,
+        self, native: Native, pieces: Sequence[Piece], places: Sequence[int],
+        work_out: Callable[[Sequence[Cells]], list[Value]], code: Callable[[Value], int] | None = None,
     ) -> None:  # fmt: skip
-        """`places` are those of the columns; `work_out` is given their cells; `code` is that of a value."""
+        """`places` are those of the columns; `work_out` is given the cells of several; `code` is that of a value."""
         self._native = native
         self._work_out = work_out
         self._code = code
         self._parts = [_Part(number, piece, places) for number, piece in enumerate(pieces)]
         self._parts = [part for part in self._parts if part.within]
         given = [place for part in self._parts for place in part.given]
-        self._order = [given.index(place) if place in given else -1 for place in places]
+        order = [given.index(place) if place in given else -1 for place in places]
+        self._order = None if order == list(range(len(given))) else order  # `None`: as they come
         self._pairs = [Table(native) for _ in self._parts[1:]]
         self._paired: list[list[tuple[str | None, ...]]] = [[] for _ in self._pairs]
         self.values: list[Value] = []
@@ -95,11 +97,12 @@ class Group(Generic[Value]):
         return found
 
     def _add(self, new: Sequence[tuple[str | None, ...]]) -> None:
-        for cells in new:
-            value = self._work_out([cells[place] if place >= 0 else None for place in self._order])
-            self.values.append(value)
-            if self._code is not None:
-                self.codes.append(self._code(value))
+        if self._order is not None:
+            new = [tuple([cells[place] if place >= 0 else None for place in self._order]) for cells in new]
+        values = self._work_out(new)
+        self.values += values
+        if self._code is not None:
+            self.codes.extend(map(self._code, values))
 
     @property
     def full(self) -> bool:
@@ -134,7 +137,7 @@ class Groups:
         self, places: Sequence[int], work_out: Callable[[Cells], Value], code: Callable[[Value], int] | None = None
     ) -> Group[Value]:  # fmt: skip
         """Of what is said in columns, worked out from their cells."""
-        return Group(self._native, self._pieces, places, work_out, code)
+        return Group(self._native, self._pieces, places, lambda new: list(map(work_out, new)), code)
 
     def of_part(
         self, part: Part, work_out: Callable[[Hit], Value], otherwise: Value,
@@ -148,6 +151,16 @@ class Groups:
 
         return self.of_cells(part.places, of_cells, code)
 
+    def of_clients(self, part: Part, client: Value, otherwise: Value, code: Callable[[Value], int]) -> Group[Value]:
+        """Whether what a part reads is a client, `client` or `otherwise`: that is asked of every address of a log."""
+
+        def of_all(new: Sequence[Cells]) -> list[Value]:
+            if part.certain is not None and part.certain([cells[0] for cells in new]):
+                return [client] * len(new)
+            return [otherwise if part.read(cells) is None else client for cells in new]
+
+        return Group(self._native, self._pieces, part.places, of_all, code)
+
 
 class _Part:
     """What a piece has of the columns of a group."""
@@ -159,6 +172,7 @@ class _Part:
         self.given = [piece.places[within] for within in self.within]
         self.known: list[tuple[str | None, ...]] = []  # the cells that were there, by the numbers that they have here
         self.map = array("i")  # from the piece's numbers
+        self._chosen = _choice(self.within, len(piece.places))
         self._numbers: dict[tuple[str | None, ...], int] = {}
 
     def subs(self, native: Native, count: int, pieces: Sequence["array[int]"]) -> "array[int]":
@@ -169,9 +183,9 @@ class _Part:
             self.map.extend([-1] * (len(cells) - len(self.map)))
         found = zeros("i", count)
         new = native.lacking(count, numbers, address(self.map), address(found))
+        chosen = self._chosen
         for number in found[:new]:
-            row = cells[number]
-            mine = tuple([row[within] for within in self.within])
+            mine = chosen(cells[number])
             known = self._numbers.get(mine)
             if known is None:
                 known = self._numbers[mine] = len(self.known)
@@ -184,6 +198,16 @@ class _Part:
         self.known.clear()
         self._numbers.clear()
         del self.map[:]
+
+
+def _choice(within: Sequence[int], count: int) -> Callable[[Cells], tuple[str | None, ...]]:
+    """What takes these of so many cells."""
+    if list(within) == list(range(count)):
+        return tuple
+    if len(within) == 1:
+        (only,) = within
+        return lambda cells: (cells[only],)
+    return itemgetter(*within) if within else lambda _: ()
 
 
 def gathered(native: Native, values: "array[int]", places: "array[int]") -> "array[int]":

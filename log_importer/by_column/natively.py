@@ -52,7 +52,7 @@ class Natively:
         self._minutes = array("d")  # of the clock's values
         nowhere: Referrer = "", None
         self._pages = groups.of_part(page, facts.page, Page(ALONE), lambda page: page.code)
-        self._clients = groups.of_part(client, lambda _: NO_CODE, ALONE, lambda code: code)
+        self._clients = groups.of_clients(client, NO_CODE, ALONE, lambda code: code)
         self._visitors = visitors_of(native, parser, facts, groups)
         self._referrers = groups.of_part(referrer, facts.referrer, nowhere)
         self._measures = groups.of_part(measured, measures, "")
@@ -193,8 +193,8 @@ class Natively:
         self, texts: Texts, numbers: "array[int]", group: Group[Value], text: Callable[[Value], str]
     ) -> Text:  # fmt: skip
         """The texts of a group's values, and the number of each row's."""
-        for number in texts.lacking(numbers, len(group.values)):
-            texts.put(number, text(group.values[number]))
+        lacking = texts.lacking(numbers, len(group.values))
+        texts.put_all(lacking, [text(group.values[number]) for number in lacking])
         return texts.of(numbers)
 
     def _titles_of(self, asked: "array[int]", referrers: "array[int]", sites: "array[int]") -> "array[int]":

@@ -46,6 +46,11 @@ class Texts:
         """The text of a number; `None`: it has none."""
         self.map[number] = -3 if text is None else self.table.add(text)
 
+    def put_all(self, numbers: "array[int]", texts: Sequence[str]) -> None:
+        """The texts of these numbers, none of which has a line end."""
+        for number, text in zip(numbers, self.table.add_all(texts), strict=True):
+            self.map[number] = text
+
     def of(self, numbers: "array[int]") -> "Text":
         """The text of each of these."""
         found = zeros("i", len(numbers))

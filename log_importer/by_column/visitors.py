@@ -104,13 +104,15 @@ class Apart:
         people, agents = self._people.values, self._agents.values
         for column in (self._addresses, self._keys, self._lanes, self._known):
             column.frombytes(bytes(column.itemsize * (len(people) - len(column))))
-        for number in self._of_people.lacking(numbers[0], len(people)):
-            person = people[number]
-            text, self._addresses[number], identity = self._facts.of_person(person)
-            self._of_people.put(number, text)
+        texts = []
+        lacking = self._of_people.lacking(numbers[0], len(people))
+        for number in lacking:
+            text, self._addresses[number], identity = self._facts.of_person(people[number])
+            texts.append(text)
             if identity is not None:
                 self._keys[number], self._lanes[number] = identity
                 self._known[number] = 1
+        self._of_people.put_all(lacking, texts)
         for agent in agents[len(self._agent_keys) :]:
             key, lanes = self._facts.keys_of_agent(agent)
             self._agent_keys.append(key)

@@ -23,6 +23,7 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "table_bytes": (_U64, [_P, _U32]),
     "table_texts": (None, [_P, _U32, _P]),
     "table_add": (_I32, [_P, ctypes.c_char_p, _U32]),
+    "table_add_all": (_I32, [_P, ctypes.c_char_p, _U64, _P]),
     "find_lines": (_I64, [ctypes.c_char_p, _I64, _P, _I64]),
     "cut_at_quotes": (_I64, [_P, _P, _I32, _I32]),
     "cut_at_delimiters": (_I64, [_P, _P, _I32, _I32]),
@@ -119,6 +120,14 @@ class Table:
         if number < 0:
             raise MemoryError
         return number
+
+    def add_all(self, texts: Sequence[str]) -> "array[int]":
+        """The numbers of texts, none of which has a line end."""
+        found = zeros("i", len(texts))
+        data = "\n".join(texts).encode("utf-8", "surrogatepass")
+        if texts and self._native.table_add_all(self.at, data, len(data), address(found)):
+            raise MemoryError
+        return found
 
     def texts(self, first: int) -> list[str]:
         """The texts from number `first` on."""

@@ -165,6 +165,20 @@ API int32_t table_add(table *t, const uint8_t *text, uint32_t length) {
     return number_of(t, text, length);
 }
 
+/* The numbers of the texts between line ends. Other than 0 where there is no memory. */
+API int32_t table_add_all(table *t, const uint8_t *texts, uint64_t size, int32_t *out) {
+    const uint8_t *end = texts + size;
+    for (;; texts++) {
+        const uint8_t *next = memchr(texts, '\n', (size_t)(end - texts));
+        next = next ? next : end;
+        if ((*out++ = number_of(t, texts, (size_t)(next - texts))) < 0)
+            return -1;
+        texts = next;
+        if (texts == end)
+            return 0;
+    }
+}
+
 /* ---- Lines ---- */
 
 /* Where each line begins, and behind the last where one more would; how many there are, of `room` at most. */

@@ -28,6 +28,14 @@ _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 is_ipv4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}").fullmatch
 """Whether a text is an IPv4 address, and nothing else."""
 
+_ALL_IPV4 = re.compile(rf"(?:{_OCTET}(?:\.{_OCTET}){{3}}\n)*+").fullmatch
+
+
+def are_ipv4(texts: Sequence[str | None]) -> bool:
+    """Whether all are IPv4 addresses, and nothing else."""
+    present = [text for text in texts if text is not None]
+    return len(present) == len(texts) and _ALL_IPV4("\n".join([*present, ""])) is not None
+
 
 def is_address(text: str) -> bool:
     """Whether `text` is an IP address, and nothing else."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from log_importer.errors import FormatError
 from log_importer.model import Hit, Rejected
-from log_importer.parsing.addresses import client_address, compile_client, is_ipv4
+from log_importer.parsing.addresses import are_ipv4, client_address, compile_client, is_ipv4
 from log_importer.parsing.columns import Columns
 from log_importer.parsing.cuts import Cells, Clock, Cuts
 from log_importer.parsing.extract import Extracting
@@ -67,6 +67,8 @@ class Part(NamedTuple):
     places: Sequence[int]  # of the columns that it needs
     read: Callable[[Sequence[str | None]], Hit | None]
     """The values of these columns -> a hit with these fields, others empty; `None` where only `parse` can say."""
+    certain: Callable[[Sequence[str | None]], bool] | None = None
+    """Whether all of several values of its only column surely give one."""
 
 
 def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None = None) -> Parser:
@@ -166,7 +168,7 @@ def compile_parser(spec: FormatSpec, header: str = "", reading: Reading | None =
 
         plain = fields == {"client_ip"} and not reading.client_from and not spec.fields["client_ip"].decode
         first = [places.get(column) for column in spec.fields["client_ip"].columns[:1]] if plain else []
-        return Part(wanted, read_client if wanted and first == wanted else read_part)
+        return Part(wanted, read_client, are_ipv4) if wanted and first == wanted else Part(wanted, read_part)
 
     times, clock = _compile_times(spec, places, reading, part(frozenset({"time"})))
     return Parser(

@@ -6,7 +6,6 @@ exception, for a proxy of Google's that names itself in `Via`, looks at the head
 """
 
 from bisect import bisect_right
-from functools import lru_cache
 from ipaddress import IPv4Network
 
 from log_importer.parsing.addresses import is_ipv4
@@ -23,16 +22,17 @@ _NETWORKS = """
 _RANGES = sorted(
     {(int(net[0]), int(net[-1])) for net in (IPv4Network(text, strict=False) for text in _NETWORKS.split())}
 )
+_OCTETS = {str(octet) for first, last in _RANGES for octet in range(first >> 24, (last >> 24) + 1)}
+"""With which addresses in any of them begin, as a text."""
 _FIRSTS = [first for first, _ in _RANGES]
 
 
-@lru_cache(maxsize=8192)
 def search_engine(address: str) -> bool:
     """Whether `address` lies in a search engine's range; `False` for anything that is no IPv4 address.
 
     An IPv4 address mapped into IPv6 is none: Matomo keeps it so, and compares only addresses of the same length.
     """
-    if not is_ipv4(address):
+    if address.partition(".")[0] not in _OCTETS or not is_ipv4(address):
         return False
     first, second, third, last = map(int, address.split("."))
     number = ((first << 8 | second) << 8 | third) << 8 | last
