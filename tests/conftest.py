@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
+from log_importer.native import Native, load
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
 
@@ -18,11 +19,17 @@ ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_logs"
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Ends a test whose needs are not there: skipped, or failed where REQUIRE_ALL is set."""
     if os.environ.get("REQUIRE_ALL"):
         pytest.fail(f"REQUIRE_ALL is set, and there is no {what}")
     pytest.skip(f"there is no {what}")
+
+
+def compiled() -> Native:
+    """The compiled loops, which need a C compiler when the package is installed."""
+    native = load()
+    return missing("C compiler that was there at the installation") if native is None else native
 
 
 @pytest.fixture

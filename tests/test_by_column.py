@@ -23,7 +23,7 @@ from log_importer.rules.selection import Selection
 from log_importer.tracking.requests import Tracking
 from log_importer.translate import compile_translation
 from log_importer.translator import Translator
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, compiled
 from tests.parsing.test_mutations import lines_of, mutated
 
 FORMATS = load_formats()
@@ -66,14 +66,13 @@ def check(plan: Plan, name: str, header: str, lines: Sequence[bytes]) -> ChunkRe
 
     One by one is what who asks for the skipped lines gets. Parameters are compared in a certain order.
     """
-    assert judges().native is not None
     context = Context(name, header, 7, 1000, NOW, sites=SITES if plan.site is None else None)
     data = b"".join(line + b"\n" for line in lines)
     natively, together, one_by_one = (
         sorted_out(
             compile_translation(replace(plan, keep_skipped=kept), replace(judges(), native=native))(data, context)
         )
-        for kept, native in ((False, judges().native), (False, None), (True, None))
+        for kept, native in ((False, compiled()), (False, None), (True, None))
     )  # fmt: skip
     assert together == one_by_one
     assert natively == one_by_one
@@ -128,6 +127,21 @@ def test_hardly_a_line_of_a_log_is_left_to_be_looked_at_alone(name: str, log: st
     alone = by_column.translate(lines, NOW, lambda _: None, verdicts, rows)
     assert len(alone) <= 0.1 * len(lines)
     assert len(rows) > 20
+
+
+def test_what_was_forgotten_is_worked_out_anew() -> None:
+    """More addresses, paths, user agents and referrers than are remembered, some of them again and again."""
+    ways = [compile_translation(PLANS["everything"], replace(judges(), native=native)) for native in (compiled(), None)]
+    numbers = [n for first in range(0, 35_000, 5000) for n in (*range(first, first + 5000), *range(0, first, 25))]
+    for first in range(0, len(numbers), 5000):
+        lines = [
+            f'10.{n >> 16}.{n >> 8 & 255}.{n & 255} - - [17/May/2024:{n % 24:02}:{n % 60:02}:00 +0000] "GET /{n}?{n} '
+            f'HTTP/1.1" {200 + n % 300} {n} "https://{n}.example.com/" "Mozilla/5.0 ({n}) Firefox/{n}"\n'
+            for n in numbers[first : first + 5000]
+        ]
+        data, context = "".join(lines).encode(), Context("combined", "", 1, 0, NOW)
+        natively, together = (way(data, context) for way in ways)
+        assert natively == together
 
 
 def test_a_header_in_the_middle_says_what_the_lines_behind_it_are() -> None:
