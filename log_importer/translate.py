@@ -68,6 +68,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
     skipped_lines: list[tuple[int, str]] = []
     left_out: Counter[str] = Counter()
     ais: Counter[str] = Counter()
+    details: Counter[tuple[str, str]] = Counter()
     cut_urls = 0
     hosts.without.clear()
     lines = data.split(b"\n")
@@ -80,7 +81,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
         for place in places:
             raw = lines[place]
             number = context.first_line + place
-            hit, query, reason, bad, download, cut, identity, unset, idsite, ai = one(raw, now, number)
+            hit, query, reason, bad, download, cut, identity, unset, idsite, ai, detail = one(raw, now, number)
             if ai:
                 ais[ai] += 1
             if query is not None:
@@ -97,13 +98,15 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
                     rejected_lines.append(RejectedLine(number, before[place] + place, reason, translator.shown(raw)))
             else:
                 skipped[reason] += 1
+                if detail:
+                    details[reason, detail] += 1
                 if plan.keep_skipped:
                     skipped_lines.append((number, reason))
 
     if context.wanted is None:
         begin = translator.behind_headers(lines)
         alone(range(begin))
-        alone(_together(data, lines, begin, now, translator, hosts, rows, skipped, ais))
+        alone(_together(data, lines, begin, now, translator, hosts, rows, skipped, ais, details))
         rows.sort()
     else:
         wanted = set(context.wanted)
@@ -117,13 +120,13 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
         sites=array("I", rows.idsites), downloads=array("Q", rows.downloads), ranges=array("B", rows.partial),
         skipped=skipped, rejected=rejected, rejected_lines=rejected_lines,
         cut_urls=cut_urls, left_out=left_out, without_site=dict(hosts.without), unknown_hosts=tuple(hosts.unknown),
-        ais=ais, skipped_lines=skipped_lines,
+        ais=ais, details=details, skipped_lines=skipped_lines,
     )  # fmt: skip
 
 
 def _together(
     data: bytes, lines: Sequence[bytes], begin: int, now: float, translator: Translator, hosts: _Hosts, rows: Rows,
-    skipped: Counter[str], ais: Counter[str],
+    skipped: Counter[str], ais: Counter[str], details: Counter[tuple[str, str]],
 ) -> Sequence[int]:  # fmt: skip
     """Translates those lines from place `begin` on that can be together; the places of the others."""
     alone: list[int] = []
@@ -135,5 +138,5 @@ def _together(
         verdicts: Counter[int] = Counter()
         end = min(first + BLOCK, len(lines))
         alone += by_column.translate(texts[first:end], now, hosts.find, verdicts, rows, first)
-        by_column.codes.count(verdicts, skipped, ais)
+        by_column.codes.count(verdicts, skipped, ais, details)
     return alone

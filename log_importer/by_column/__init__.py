@@ -17,6 +17,7 @@ from log_importer.model import Hit, Site
 from log_importer.parsing.columns import Columns
 from log_importer.parsing.parser import Parser
 from log_importer.rules.bots import Bot
+from log_importer.rules.details import detail_of
 from log_importer.rules.hosts import host_name
 from log_importer.rules.mapping import MappingRule, compile_rules, looks_at, only_adds, rule_references
 from log_importer.rules.selection import Rule
@@ -263,7 +264,7 @@ class ByColumn:
 
     def _visitor(self, hit: Hit) -> "_Visitor":
         bot = self._means.is_bot(hit.user_agent) if hit.user_agent else None
-        code = self._verdict(self._visitor_rules, hit, bot.name if bot is not None and bot.ai else "")
+        code = self._verdict(self._visitor_rules, hit, bot)
         added = self._means.of_visitors(hit) if self._means.of_visitors is not None else ""
         return _Visitor(ALONE) if added is None else _Visitor(code, hit, added)
 
@@ -276,12 +277,13 @@ class ByColumn:
         )  # fmt: skip
         visitor.parameters = self._means.encoder.visitor(hit, known) + visitor.added
 
-    def _verdict(self, rules: Iterable[tuple[int, Rule]], hit: Hit, ai: str = "") -> int:
+    def _verdict(self, rules: Iterable[tuple[int, Rule]], hit: Hit, bot: Bot | None = None) -> int:
         """The code of the first rule that skips a hit. Whose rules look at no time, so there is none."""
+        ai = bot.name if bot is not None and bot.ai else ""
         for number, rule in rules:
             reason = rule.reason(hit, 0.0)
             if reason is not None:
-                return self.codes.of(number, reason, ai if reason == "bot" else "")
+                return self.codes.of(number, reason, ai if reason == "bot" else "", detail_of(reason, hit, bot))
         return self.codes.of_tracked(ai if self._means.bots else "")
 
     def _urls_of(self, site: Site) -> Memory["_Page", str | None]:
