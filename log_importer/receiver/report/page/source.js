@@ -1,0 +1,31 @@
+// Where the figures come from: the receiver that served this page, or the file itself.
+
+import { byId } from "./dom.js";
+
+const embedded = byId("report-data");
+
+/** Whether the figures lie in this file and never change. */
+export const isFile = embedded !== null;
+
+const query = (filter) =>
+  new URLSearchParams(Object.entries(filter).filter(([, value]) => value)).toString();
+
+/** The report of what the filter leaves; `null` where `known` is still its version. */
+export async function load(filter, known, signal) {
+  if (isFile) return known ? null : JSON.parse(embedded.textContent);
+  const answer = await fetch(`report/data?${query({ ...filter, known })}`, { signal });
+  if (answer.status === 204) return null;
+  return body(answer);
+}
+
+/** All rows of a table, as far as they are given at once. */
+export async function whole(name, filter, shown) {
+  if (isFile) return shown.rows;
+  return (await body(await fetch(`report/table/${name}?${query(filter)}`))).rows;
+}
+
+async function body(answer) {
+  const found = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(found.error ?? `The receiver answered with status ${answer.status}.`);
+  return found;
+}
