@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from log_importer.errors import LogImporterError
@@ -47,7 +47,6 @@ class ReportPage:
     def routes(self) -> list[Route]:
         """Its paths."""
         return [
-            Route("/", self._answering(lambda _: RedirectResponse(PATH.removeprefix("/"))), methods=["GET"]),
             Route(PATH, self._answering(lambda _: _file("report.html")), methods=["GET"]),
             Route(PATH + "/page/{name}", self._answering(lambda request: _file(request.path_params["name"]))),
             Route(PATH + "/data", self._answering(self._data)),

@@ -7,7 +7,7 @@ import { count } from "./words.js";
 const HEIGHT = 220;
 const BARS = 62; // days that still have room for a bar each
 
-const DAYS = [1, 2, 7, 14, 28, 61, 91, 182, 365];
+const DAYS = [1, 2, 7, 14, 28, 61, 91, 182, 365, 731, 1826];
 const LONG = 300; // days from which on the year matters more than the day
 
 function dated(splits) {
