@@ -34,7 +34,7 @@ class Samples:
         self._scrub = scrubber(plan.changes)
         self._wait_until = 0.0
         self.found: dict[str, list[dict[str, Any]]] = {}
-        """Reason -> lines with source, number and text; a rejected line in two parts, where reading stopped."""
+        """Reason -> lines: `source`, `line`, `text`; `unread` is the rest, where reading stopped before it."""
 
     def look(self, source: str, chunk: Chunk, result: ChunkResult) -> None:
         """Takes lines from `chunk` if there are any to be had; `result` is what became of it."""
@@ -51,7 +51,7 @@ class Samples:
             if len(kept) >= KEPT:
                 continue
             text = self._text(lines[number - context.first_line])
-            parts = self._parts(text, context.columns, reader) if reason == "unreadable" else (self._shown(text), "")
+            parts = self._parts(text, context.columns, reader) if reason == "unreadable" else (self._shown(text), None)
             kept.append({"source": visible(source), "line": number, "text": parts[0], "unread": parts[1]})
         self._wait_until = time.monotonic() + _PAUSE
 
@@ -70,11 +70,11 @@ class Samples:
     def _shown(self, text: str) -> str:
         return visible(self._scrub(text) if self._scrub else text, _LONGEST)
 
-    def _parts(self, text: str, columns: str, reader: LineReader | None) -> tuple[str, str]:
+    def _parts(self, text: str, columns: str, reader: LineReader | None) -> tuple[str, str | None]:
         """A line as far as its format reads it, and the rest; all in one where something in it has to be hidden."""
         hidden = self._scrub is not None and self._scrub(text) != text
         if reader is None or hidden:
-            return self._shown(text), ""
+            return self._shown(text), None
         reader.use(columns)
         at = reader.parser.stopped_at(text)
         return visible(text[max(0, at - _LONGEST) : at], _LONGEST), visible(text[at:], _LONGEST)

@@ -14,7 +14,7 @@ from log_importer.receiver.report.counting_sql import FOLD, FRESH_ACTIONS, FRESH
 
 _VERSION = 1
 ACTIONS_AT_ONCE = 20_000
-"""Actions that are counted in one transaction."""
+"""So many take half a second, for which nobody else can count."""
 _PATIENCE = 30.0
 """Seconds to wait for another process that counts."""
 
@@ -66,12 +66,15 @@ def _fits(database: sqlite3.Connection) -> bool:
     return database.execute(sql, (_VERSION,)).fetchone() is not None
 
 
-def count_on(database: sqlite3.Connection, seconds: float) -> int:
-    """Counts what came since, for so many seconds at most; how many actions are still to be counted."""
+def count_on(database: sqlite3.Connection, seconds: float, at_once: int = ACTIONS_AT_ONCE) -> int:
+    """Counts what came since, for so many seconds at most; how many actions are still to be counted.
+
+    `at_once` actions are counted in one transaction.
+    """
     until = time.monotonic() + seconds
-    while (behind := _step(database)) and time.monotonic() < until:
+    while (left := _step(database, at_once)) and time.monotonic() < until:
         pass
-    return behind
+    return left
 
 
 def count_all(store: Path) -> None:
@@ -81,12 +84,14 @@ def count_all(store: Path) -> None:
 
 
 def behind(database: sqlite3.Connection) -> int:
-    """How many actions are still to be counted."""
-    sql = "SELECT (SELECT max(idaction) FROM store.action) - action FROM known"
-    return int(database.execute(sql).fetchone()[0] or 0)
+    """How many actions are still to be counted; 1 where there is but a visit without any."""
+    sql = """SELECT (SELECT coalesce(max(idaction), 0) FROM store.action) - action,
+        (SELECT coalesce(max(idvisit), 0) FROM store.visit) > visit FROM known"""
+    actions, visits = database.execute(sql).fetchone()
+    return int(actions or visits)
 
 
-def _step(database: sqlite3.Connection) -> int:
+def _step(database: sqlite3.Connection, at_once: int) -> int:
     """Counts some thousand actions and the visits that they are of; how many actions are left."""
     if not behind(database):
         return 0
@@ -95,11 +100,9 @@ def _step(database: sqlite3.Connection) -> int:
         first, visits = database.execute("SELECT action, visit FROM known").fetchone()
         last = database.execute(
             "SELECT max(idaction) FROM (SELECT idaction FROM store.action WHERE idaction > ? ORDER BY 1 LIMIT ?)",
-            (first, ACTIONS_AT_ONCE),
+            (first, at_once),
         ).fetchone()[0]
-        if last is None:
-            return 0
-        bounds = {"first": first, "last": last, "visits": visits}
+        bounds = {"first": first, "last": first if last is None else last, "visits": visits}
         for statement in (*FRESH_ACTIONS, *FRESH_VISITS, *VISITORS, *FOLD):
             database.execute(statement, bounds)
         return behind(database)

@@ -85,7 +85,10 @@ FRESH_VISITS = (
     # A visit may be there without an action: its first request brought an order that another had brought.
     """CREATE TEMP TABLE touched AS SELECT DISTINCT idvisit FROM temp.fresh
         UNION SELECT idvisit FROM store.visit
-        WHERE idvisit > :visits AND idvisit <= (SELECT max(idvisit) FROM temp.fresh)""",
+        WHERE idvisit > :visits AND idvisit <= (
+            SELECT CASE WHEN coalesce(max(idaction), 0) <= :last
+                THEN (SELECT max(idvisit) FROM store.visit) ELSE (SELECT max(idvisit) FROM temp.fresh) END
+            FROM store.action)""",
     "CREATE UNIQUE INDEX temp.touched_by_id ON touched (idvisit)",
     *(_LABELS.format(text, _ENTERED) for text in ("''", *_TEXTS.values())),
     f"""CREATE TEMP TABLE new_visit AS

@@ -37,7 +37,7 @@ export function showAccount(place, run) {
 function reasons(run, open) {
   const rows = ["skipped", "rejected", "refused", "set_aside"].flatMap((bucket) =>
     Object.entries(run.reasons[bucket]).map(([reason, lines]) => el("tr", {},
-      el("td", {}, why(bucket, reason, run.samples[reason] ?? [], open)),
+      el("td", {}, why(bucket, reason, Object.hasOwn(run.samples, reason) ? run.samples[reason] : [], open)),
       el("td", { className: "count" }, count(lines)))));
   return el("article", { className: "panel" }, el("header", {}, el("h3", {}, "Why lines were not tracked")),
     rows.length ? el("table", { className: "why" },
@@ -46,7 +46,7 @@ function reasons(run, open) {
 }
 
 function why(bucket, reason, samples, open) {
-  const text = [el("strong", {}, reason), " ", el("span", { className: "meaning" }, `${named(bucket)}: ${MEANINGS[reason] ?? "by a rule of the settings"}`)];
+  const text = [el("strong", {}, reason), " ", el("span", { className: "meaning" }, `${named(bucket)}: ${Object.hasOwn(MEANINGS, reason) ? MEANINGS[reason] : "by a rule of the settings"}`)];
   if (!samples.length) return el("div", {}, text);
   const details = el("details", { open: open.has(reason) }, el("summary", {}, text), el("ul", { className: "samples" }, samples.map(sample)));
   details.dataset.reason = reason;
@@ -55,7 +55,7 @@ function why(bucket, reason, samples, open) {
 
 const sample = ({ source, line, text, unread }) => el("li", {}, el("b", {}, `${source}, line ${count(line)}`),
   el("code", {}, text, unread ? el("mark", { title: "Here its format stopped." }, unread) : null),
-  unread ? el("b", {}, `Reading stopped before: ${unread.slice(0, 40)}`) : null);
+  typeof unread === "string" ? el("b", {}, unread ? "Reading stopped where the line is marked." : "The line ends too soon.") : null);
 
 function sources(run) {
   const rows = run.sources.map((one) => el("tr", {},

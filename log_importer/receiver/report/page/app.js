@@ -83,7 +83,7 @@ async function refresh() {
     } else tell();
   } catch (error) {
     if (error.name === "AbortError") return;
-    const away = error instanceof TypeError ? "The receiver does not answer: it was stopped." : error.message;
+    const away = error.message.includes("fetch") ? "The receiver does not answer: it was stopped." : error.message;
     byId("status").className = "status wrong";
     byId("status").textContent = away;
   }

@@ -25,7 +25,7 @@ export async function whole(name, filter, shown) {
 }
 
 async function body(answer) {
-  const found = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(found.error ?? `The receiver answered with status ${answer.status}.`);
-  return found;
+  if (answer.ok) return answer.json();
+  const { error } = await answer.json().catch(() => ({}));
+  throw new Error(error ?? `The receiver answered with status ${answer.status}.`);
 }

@@ -30,6 +30,6 @@ export function language(code) {
 
 const KINDS = { direct: "direct entry", search: "search engines", social: "social networks", website: "websites", campaign: "campaigns" };
 
-export const referrerType = (kind) => KINDS[kind] ?? kind;
+export const referrerType = (kind) => (Object.hasOwn(KINDS, kind) ? KINDS[kind] : kind);
 
 export const device = (kind) => kind || "unknown";

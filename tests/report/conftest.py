@@ -1,0 +1,77 @@
+"""A browser, a store that a real log was imported into, and what went wrong in the browser meanwhile."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from log_importer.receive import open_receiver
+from log_importer.receiver import Receiver
+from tests.conftest import ROOT, command, environment, missing
+
+WAIT = 20_000
+"""Milliseconds for the page to show something, on a machine that is busy."""
+_AXE = ROOT / ".axe" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; Playwright's own is not to be had everywhere."""
+    path = shutil.which("chromium")
+    if path is None:
+        missing("chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@contextmanager
+def looked_at(browser: Browser, address: str, *, width: int = 1400, theme: str = "light") -> Iterator[Page]:
+    """The page once it shows its figures; its console must stay empty, and nothing may leave this machine."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if theme == "dark" else "light"
+    )
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(f"{error} {error.stack}"))
+    page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
+    own = address.split("/report")[0]
+    page.on("request", lambda asked: asked.url.startswith((own, "blob:", "data:")) or said.append(f"asked {asked.url}"))
+    try:
+        page.goto(address)
+        page.wait_for_selector("html[data-shown]", timeout=WAIT)
+        yield page
+        assert said == []
+    finally:
+        context.close()
+
+
+def imported(folder: Path, *arguments: object) -> Path:
+    """The state folder that an import with these arguments leaves."""
+    state = folder / "state"
+    subprocess.run(
+        command("import", "--local", "--state-dir", state, *arguments), cwd=folder, env=environment(folder),
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    return state
+
+
+@contextmanager
+def served(state: Path) -> Iterator[Receiver]:
+    """The receiver on what was imported."""
+    with open_receiver(state) as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core, which looks for what keeps people from using a page."""
+    if not _AXE.exists():
+        missing("axe-core: npm install --prefix .axe axe-core")
+    return _AXE.read_text()
