@@ -42,7 +42,7 @@ def looked_at(browser: Browser, address: str, *, width: int = 1400, theme: str =
     page.on("pageerror", lambda error: said.append(f"{error} {error.stack}"))
     page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
     own = address.split("/report")[0]
-    page.on("request", lambda asked: asked.url.startswith((own, "blob:", "data:")) or said.append(f"asked {asked.url}"))
+    page.on("request", lambda asked: said.extend(elsewhere(asked.url, own)))
     try:
         page.goto(address)
         page.wait_for_selector("html[data-shown]", timeout=WAIT)
@@ -50,6 +50,11 @@ def looked_at(browser: Browser, address: str, *, width: int = 1400, theme: str =
         assert said == []
     finally:
         context.close()
+
+
+def elsewhere(address: str, own: str) -> list[str]:
+    """The address, where it is none of the page itself."""
+    return [] if address.startswith((own, "blob:")) else [f"asked {address}"]
 
 
 def imported(folder: Path, *arguments: object) -> Path:

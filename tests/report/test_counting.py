@@ -3,6 +3,7 @@
 import random
 import sqlite3
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import requests
 
 from log_importer.errors import StateError
 from log_importer.receiver import Receiver
-from log_importer.receiver.report.counting import behind, count_on, counts_database, open_counts
+from log_importer.receiver.report.counting import behind, count_all, count_on, counts_database, open_counts
 from log_importer.receiver.report.figures import AGENTS, REFERRERS, TABLES, Figures, Filter
 from log_importer.receiver.report.spans import day_of, number, spans_of
 from log_importer.receiver.settings import SiteSetup
@@ -163,6 +164,16 @@ def test_counts_of_another_store_are_thrown_away(tmp_path: Path) -> None:
             check(store, Filter())
         for end in ("", "-wal", "-shm"):
             store.with_name(store.name + end).unlink(missing_ok=True)
+
+
+def test_many_may_begin_to_count_at_once(receiver: Receiver, tmp_path: Path) -> None:
+    chance = random.Random(6)
+    post(receiver, [hit(chance) for _ in range(200)])
+    store = tmp_path / "db.sqlite3"
+    with ThreadPoolExecutor(8) as threads:
+        for _ in threads.map(lambda _: count_all(store), range(16)):
+            pass
+    check(store, Filter())
 
 
 def test_counts_that_are_no_database_are_told(tmp_path: Path) -> None:

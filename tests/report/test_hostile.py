@@ -34,9 +34,9 @@ def log(folder: Path) -> Path:
                 lines.append(f'192.0.2.{number} - - {WHEN} "GET {path} HTTP/1.1" 200 5 "{referrer}" "{agent}"')
         lines.append(f"no line of this format {text}")
         lines.append(f'192.0.2.9 - - {WHEN} "GET /{raw} HTTP/1.1" 404 5 "-" "{AGENT}"')
-    path = folder / "<img src=x onerror=document.title='ran'>.log"
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    file = folder / "<img src=x onerror=document.title='ran'>.log"
+    file.write_text("\n".join(lines) + "\n")
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,8 @@ def test_the_page_may_do_nothing_but_show_itself(state: Path) -> None:
     ("host", "status"),
     [
         ("localhost:{}", 200), ("127.0.0.1:{}", 200), ("[::1]:{}", 200),
-        ("evil.example", 421), ("evil.example:{}", 421), ("127.0.0.1.evil.example", 421), ("localhost.evil.example:{}", 421), ("", 421),
+        ("evil.example", 421), ("evil.example:{}", 421), ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example:{}", 421), ("", 421),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/report", "/report/data", "/report/table/pages", "/report/page/app.js"])

@@ -32,21 +32,27 @@ def open_counts(store: Path) -> sqlite3.Connection:
     path = counts_database(store)
     try:
         database = _open(path, store)
-        if _fits(database):
-            return database
-        database.close()
-        for end in ("", "-wal", "-shm"):
-            path.with_name(path.name + end).unlink(missing_ok=True)
-        database = _open(path, store)
-        database.executescript(SCHEMA)
-        database.execute(
-            "INSERT INTO known SELECT value, 0, 0, ? FROM store.meta WHERE key = 'id'", (_VERSION,)
-        )  # fmt: skip
-        database.commit()
-        path.chmod(0o600)
+        if not _fits(database):
+            _begin(database)
+            path.chmod(0o600)
     except (sqlite3.Error, OSError) as error:
         raise StateError(f"{path}: the report's counts cannot be used: {error}.", "Delete the file.") from None
     return database
+
+
+def _begin(database: sqlite3.Connection) -> None:
+    """Counts nothing as yet. Others may open the same file at the same time, and one of them comes first."""
+    database.execute("BEGIN EXCLUSIVE")
+    with database:
+        if _fits(database):
+            return
+        tables = database.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
+        for (name,) in tables:
+            database.execute(f'DROP TABLE main."{name}"')
+        for statement in SCHEMA.split(";\n"):
+            database.execute(statement)
+        sql = "INSERT INTO known SELECT value, 0, 0, ? FROM store.meta WHERE key = 'id'"
+        database.execute(sql, (_VERSION,))
 
 
 def _open(path: Path, store: Path) -> sqlite3.Connection:
