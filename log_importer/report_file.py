@@ -21,6 +21,9 @@ _ROWS = 500
 
 def write_report(given: Mapping[str, Any]) -> int:
     """Writes the file that the options `given` name. Raises `UsageError` and `StateError`."""
+    file: Path | None = given["report_file"]
+    if file is None:
+        raise UsageError("No file to write is named.", "Name one: -o report.html.")
     state = open_state(Path(given["state_dir"] or default_state_dir()))
     database = receiver_database(state)
     if not database.exists():
@@ -31,7 +34,6 @@ def write_report(given: Mapping[str, Any]) -> int:
     wanted = Filter(given["idsite"], _day(given["first_day"]), _day(given["last_day"]))
     with closing(open_counts(database)) as counts:
         page = report_file(contents(counts, database, wanted, _ROWS))
-    file: Path = given["report_file"]
     draft = file.with_name(f".{file.name}.new")
     try:
         draft.write_bytes(page)

@@ -12,7 +12,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @click.command("report")
 @option(
-    "--report-file", "-o", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--report-file", "-o", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="The file to write.",
 )  # fmt: skip
 @option("--idsite", type=click.IntRange(1), metavar="ID", help="Only this site.")

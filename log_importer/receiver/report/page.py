@@ -19,7 +19,7 @@ from starlette.routing import Route
 from log_importer.errors import LogImporterError
 from log_importer.receiver.report.contents import contents, shown, version_of
 from log_importer.receiver.report.counter import Counter
-from log_importer.receiver.report.counting import open_counts
+from log_importer.receiver.report.counting import behind, open_counts
 from log_importer.receiver.report.figures import MOST_ROWS, NAMES, Figures, Filter
 from log_importer.receiver.report.guard import HEADERS, is_own
 
@@ -73,7 +73,9 @@ class ReportPage:
 
     def _data(self, request: Request) -> Response:
         wanted = _filter(request.query_params)
-        self.counter.catch_up(_PATIENCE)
+        with closing(open_counts(self._store)) as database:
+            if behind(database):
+                self.counter.catch_up(_PATIENCE)
         with self._lock, closing(open_counts(self._store)) as database, _one_moment(database):
             if request.query_params.get("known") == version_of(database, self._store):
                 return Response(status_code=204)
