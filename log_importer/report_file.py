@@ -1,5 +1,6 @@
 """`report`: what the embedded receiver holds, as one HTML file."""
 
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from log_importer.receiver.report.figures import Filter
 from log_importer.receiver.report.file import report_file
 from log_importer.receiver.store import Store
 from log_importer.state import default_state_dir, open_state
+from log_importer.visible import visible
 
 _ROWS = 500
 """Rows of each table."""
@@ -40,6 +42,7 @@ def write_report(given: Mapping[str, Any]) -> int:
         draft.replace(file)
     except OSError as error:
         raise LogImporterError(f"{file}: the report cannot be written: {(error.strerror or '').lower()}.") from None
+    sys.stdout.write(f"{visible(str(file))} is the report of {state}.\n")
     return 0
 
 
