@@ -85,7 +85,7 @@ class Receiver:
 
     def close(self) -> None:
         """Closes address and database."""
-        self._page.counter.stop()
+        self._page.close()
         self._socket.close()
         self.store.close()
 

@@ -194,15 +194,17 @@ def test_spans_hold_each_day_once() -> None:
         counted: Counter[date] = Counter()
         for sign, some in ((1, spans.plus), (-1, spans.minus)):
             for span in some:
-                for day in [day_of(span)] if span > 999_999 else month(span):
+                for day in [day_of(span)] if span > 9_999_999 else part(span):
                     counted[day] += sign
         wanted = {first + timedelta(days=more) for more in range((last - first).days + 1)}
         assert {day: n for day, n in counted.items() if n} == dict.fromkeys(wanted, 1)
         assert day_of(number(first)) == first
 
 
-def month(span: int) -> list[date]:
-    """The days of a month."""
-    first = date(span // 100, span % 100, 1)
+def part(span: int) -> list[date]:
+    """The days of a month, or of a third of it."""
+    whole, third = (span, 0) if span < 1_000_000 else divmod(span, 10)
+    first = date(whole // 100, whole % 100, 1)
     days = [first + timedelta(days=more) for more in range(31)]
-    return [day for day in days if day.month == first.month]
+    days = [day for day in days if day.month == first.month]
+    return days if not third else (days[:10], days[10:20], days[20:])[third - 1]

@@ -12,7 +12,7 @@ from pathlib import Path
 from log_importer.errors import StateError
 from log_importer.receiver.report.counting_sql import FOLD, FRESH_ACTIONS, FRESH_VISITS, SCHEMA, VISITORS
 
-_VERSION = 1
+_VERSION = 2
 ACTIONS_AT_ONCE = 20_000
 """So many take half a second, for which nobody else can count."""
 _PATIENCE = 30.0

@@ -1,10 +1,12 @@
 """The SQL that carries the counts on: fresh actions, the visits that they changed, and the days of visitors.
 
-A span is a day (20260318), a month (202603) or all time (0). A visit changes as it goes on, so what was counted of it
+A fact is of a span of days (spans.py). A visit changes as it goes on, so what was counted of it
 is remembered (`visit`), taken away and counted anew.
 """
 
 from enum import IntEnum
+
+from log_importer.receiver.report.spans import DAY, EVER, MONTH, THIRD
 
 
 class By(IntEnum):
@@ -128,7 +130,7 @@ FOLD = (
     *(
         f"""INSERT INTO fact SELECT kind, site, {span}, label, sum(n) FROM temp.change WHERE true
             GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0 ON CONFLICT DO UPDATE SET n = n + excluded.n"""  # noqa: S608
-        for span in ("day", "day / 100", "0")
+        for span in (DAY, THIRD, MONTH, EVER)
     ),
     "UPDATE known SET action = :last, visit = max(visit, (SELECT coalesce(max(idvisit), 0) FROM temp.touched))",
 )

@@ -53,9 +53,8 @@ class Figures:
         self._database = database
         everything = [row[0] for row in database.execute("SELECT idsite FROM store.site")]
         self._sites = everything if wanted.idsite is None else [wanted.idsite]
-        days = (
-            "SELECT min(span), max(span) FROM fact WHERE kind = :kind AND site IN ({sites}) AND span > 999999 AND n > 0"
-        )
+        days = """SELECT min(span), max(span) FROM fact
+            WHERE kind = :kind AND site IN ({sites}) AND span > 9999999 AND n > 0"""
         ends = self._rows(days, kind=By.TYPE)[0]
         self.days = None if ends[0] is None else (day_of(ends[0]), day_of(ends[1]))
         """The first and the last day of which anything is known."""

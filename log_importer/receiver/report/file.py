@@ -12,7 +12,7 @@ from log_importer.receiver.report.page import page_files
 
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z-]+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async function|function|const) ([A-Za-z]+))", re.MULTILINE)
-_LINK = re.compile(r'<link rel="(?:icon|stylesheet)"[^>]*>\n')
+_LINK = re.compile(r"<link rel=[^>]*>\n")
 _SCRIPT = re.compile(r'<script src="[^"]*"[^>]*></script>\n')
 
 

@@ -4,7 +4,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -42,7 +42,8 @@ class ReportPage:
         self._store = store
         self._host = host
         self.counter = Counter(store)
-        self._lock = threading.Lock()  # one report at a time is enough, and its figures are of one moment
+        self._lock = threading.Lock()
+        self._database: sqlite3.Connection | None = None
 
     def routes(self) -> list[Route]:
         """Its paths."""
@@ -67,16 +68,19 @@ class ReportPage:
         async def endpoint(request: Request) -> Response:
             response = await run_in_threadpool(answer, request)
             response.headers.update(HEADERS)
+            if request.url.path.endswith(".svg"):  # asked for anew with each filter, which is part of the address
+                response.headers["Cache-Control"] = "max-age=86400"
             return response
 
         return endpoint
 
     def _data(self, request: Request) -> Response:
         wanted = _filter(request.query_params)
-        with closing(open_counts(self._store)) as database:
-            if behind(database):
-                self.counter.catch_up(_PATIENCE)
-        with self._lock, closing(open_counts(self._store)) as database, _one_moment(database):
+        with self._one_moment() as database:
+            late = behind(database)
+        if late:
+            self.counter.catch_up(_PATIENCE)
+        with self._one_moment() as database:
             if request.query_params.get("known") == version_of(database, self._store):
                 return Response(status_code=204)
             return _json(contents(database, self._store, wanted, ROWS))
@@ -86,18 +90,27 @@ class ReportPage:
         if name not in NAMES:
             raise _Asked(f"There is no such table; there are {', '.join(NAMES)}.")
         wanted = _filter(request.query_params)
-        with self._lock, closing(open_counts(self._store)) as database, _one_moment(database):
+        with self._one_moment() as database:
             return _json(shown(Figures(database, wanted).table(name, MOST_ROWS)))
 
+    @contextmanager
+    def _one_moment(self) -> Iterator[sqlite3.Connection]:
+        """The counts, for one question at a time; all that is read inside is of one moment."""
+        with self._lock:
+            if self._database is None:
+                self._database = open_counts(self._store)
+            self._database.execute("BEGIN")
+            try:
+                yield self._database
+            finally:
+                self._database.rollback()
 
-@contextmanager
-def _one_moment(database: sqlite3.Connection) -> Iterator[None]:
-    """All that is read inside is of one moment."""
-    database.execute("BEGIN")
-    try:
-        yield
-    finally:
-        database.rollback()
+    def close(self) -> None:
+        """Ends what goes on."""
+        self.counter.stop()
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
 
 
 def _filter(query: Mapping[str, str]) -> Filter:

@@ -10,10 +10,12 @@ const BARS = 62; // days that still have room for a bar each
 const DAYS = [1, 2, 7, 14, 28, 61, 91, 182, 365, 731, 1826];
 const LONG = 300; // days from which on the year matters more than the day
 
+const months = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
+const monthDays = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", timeZone: "UTC" });
+
 function dated(splits) {
   const long = splits.at(-1) - splits[0] > LONG * 86_400;
-  const parts = long ? { month: "short", year: "numeric" } : { day: "numeric", month: "short" };
-  return splits.map((seconds) => new Date(seconds * 1000).toLocaleDateString("en", { ...parts, timeZone: "UTC" }));
+  return splits.map((seconds) => (long ? months : monthDays).format(new Date(seconds * 1000)));
 }
 
 /** A colour of the style sheet as the theme in force has it: a canvas knows nothing of light-dark(). */
