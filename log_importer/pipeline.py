@@ -181,7 +181,7 @@ def run_import(
             report.errors.append(error)
         except KeyboardInterrupt:
             pass  # the summary says what is pending
-        report.interrupted = interrupt.exit_code
+    report.interrupted = interrupt.exit_code  # also of a signal that came while the worker processes ended
     report.seconds = time.monotonic() - began
     return report
 

@@ -15,7 +15,7 @@ _QUIET = 1.0
 
 
 class Counter:
-    """Counts from the first time that somebody looks; with `idle`, from the start, when there is nothing else to do."""
+    """Counts once it is started: what somebody asks for at once, else when there is nothing else to do."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -47,22 +47,29 @@ class Counter:
 
     def _run(self) -> None:
         # Who looks is told why by its own attempt to open the counts.
-        with suppress(StateError, sqlite3.Error), closing(open_counts(self._store)) as database:
+        with suppress(StateError), closing(open_counts(self._store)) as database:
             seen = -1
             while not self._over.is_set():
                 wanted = self._wanted.wait(_QUIET)
-                version = database.execute("PRAGMA store.data_version").fetchone()[0]  # changes with others' commits
+                version = _version(database)
                 if not wanted and version != seen:
                     seen = version
                     continue
                 self._wanted.clear()
-                while not self._over.is_set() and count_on(database, _SLICE):
-                    if not wanted and not self._left_alone(database, version):
-                        break
-                if not behind(database):
-                    with self._current:
-                        self._rounds += 1
-                        self._current.notify_all()
+                with suppress(sqlite3.OperationalError):  # such as a full disk; the next time it may do
+                    self._count(database, version, idle=not wanted)
 
-    def _left_alone(self, database: sqlite3.Connection, version: int) -> bool:
-        return self._wanted.is_set() or version == database.execute("PRAGMA store.data_version").fetchone()[0]
+    def _count(self, database: sqlite3.Connection, version: int, *, idle: bool) -> None:
+        """Counts all there is; an `idle` one gives way when the store is no more of that version."""
+        while not self._over.is_set() and count_on(database, _SLICE):
+            if idle and not self._wanted.is_set() and version != _version(database):
+                return
+        if not behind(database):
+            with self._current:
+                self._rounds += 1
+                self._current.notify_all()
+
+
+def _version(database: sqlite3.Connection) -> int:
+    """Changes with every commit of others to the store."""
+    return int(database.execute("PRAGMA store.data_version").fetchone()[0])
