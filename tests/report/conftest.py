@@ -31,10 +31,12 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def looked_at(browser: Browser, address: str, *, width: int = 1400, theme: str = "light") -> Iterator[Page]:
+def looked_at(
+    browser: Browser, address: str, *, width: int = 1400, height: int = 900, theme: str = "light"
+) -> Iterator[Page]:
     """The page once it shows its figures; its console must stay empty, and nothing may leave this machine."""
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme="dark" if theme == "dark" else "light"
+        viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light"
     )
     page = context.new_page()
     said: list[str] = []
@@ -46,10 +48,21 @@ def looked_at(browser: Browser, address: str, *, width: int = 1400, theme: str =
     try:
         page.goto(address)
         page.wait_for_selector("html[data-shown]", timeout=WAIT)
+        counted = "() => !document.getElementById('status').textContent.includes('still to be counted')"
+        page.wait_for_function(counted, timeout=WAIT)
         yield page
         assert said == []
     finally:
         context.close()
+
+
+def sticking_out(page: Page) -> list[str]:
+    """What is wider than the page: it would have to be scrolled, or be cut off."""
+    script = """() => [document.documentElement, ...document.querySelectorAll("body *")]
+        .filter(one => one.getBoundingClientRect().right > innerWidth + 1 || one.scrollWidth > innerWidth + 1)
+        .map(one => `${one.tagName} ${one.className} ${one.textContent.slice(0, 40)}`)"""
+    found: list[str] = page.evaluate(script)
+    return found
 
 
 def elsewhere(address: str, own: str) -> list[str]:

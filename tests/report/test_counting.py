@@ -45,11 +45,13 @@ def receiver(tmp_path: Path) -> Any:
 
 
 def hit(chance: random.Random, visitors: int = 40) -> str:
-    """A tracking request of one of a few visitors, at any time, in no order."""
-    moment = f"{FIRST + timedelta(days=chance.randrange(DAYS))} {chance.randrange(24):02}:{chance.randrange(60):02}:00"
+    """A tracking request of one of a few visitors, in no order of time."""
+    visitor = chance.randrange(visitors)
+    day = FIRST + timedelta(days=chance.randrange(0, DAYS, 5))
+    moment = f"{day} {visitor % 24:02}:{chance.randrange(0, 60, 20):02}:00"  # so that many visits go on
     asked: dict[str, object] = {
         "idsite": chance.choice((1, 1, 2)), "rec": 1, "cdt": moment, "cip": "192.0.2.7",
-        "cid": f"{chance.randrange(visitors):016x}", "url": f"http://one.example/{chance.randrange(12)}",
+        "cid": f"{visitor:016x}", "url": f"http://one.example/{chance.randrange(12)}",
         "ua": f"Browser {chance.randrange(3)}", "lang": chance.choice(("de-ch", "en", "")),
     }  # fmt: skip
     more: list[dict[str, object]] = [
@@ -144,6 +146,16 @@ def test_counts_are_those_of_sql_also_where_visits_go_on_and_days_come_in_no_ord
         totals = Figures(database, Filter()).totals()
     assert all(totals.values())
     assert totals["visits"] > 3 * totals["visitors"] > 100
+
+
+def test_a_visit_without_an_action_is_a_visit(receiver: Receiver, tmp_path: Path) -> None:
+    order = "?idsite=1&rec=1&cdt=2026-02-01+10:00:00&cip=192.0.2.7&cid={:016x}&idgoal=0&ec_id=7&revenue=1"
+    for visitor in (1, 2):
+        post(receiver, [order.format(visitor)])
+        check(tmp_path / "db.sqlite3", Filter())
+    with closing(open_counts(tmp_path / "db.sqlite3")) as database:
+        totals = Figures(database, Filter()).totals()
+    assert (totals["visits"], totals["conversions"]) == (2, 1)
 
 
 def test_what_is_still_to_be_counted_is_told(receiver: Receiver, tmp_path: Path) -> None:
