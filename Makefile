@@ -22,6 +22,7 @@ soak: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m bench.speed
 	$(BIN)/python -m bench.receiver
+	$(BIN)/python -m bench.report
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.server_cost
 	$(BIN)/python -m bench.memory

@@ -36,10 +36,13 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     """
     values = {name: value for name, value in given.items() if value not in (None, ())}
     file: SettingsFile | None = values.pop("config", None)
-    local = values.pop("local", False)
+    local = values.pop("local", False) or values.get("preview", False)
     named = [name for name in SERVER_OPTIONS if name in values]
     if "url" in values and local:
-        raise UsageError("Both --url and --local are given.", "Leave one of them out.")
+        other = "--preview" if values.get("preview") else "--local"
+        raise UsageError(f"Both --url and {other} are given.", "Leave one of them out.")
+    if values.get("preview") and values.get("dry_run"):
+        raise UsageError("--preview and --dry-run exclude each other.", "Leave one of them out.")
     if "url" not in values and not local:
         if named:
             option = "--" + named[0].replace("_", "-")

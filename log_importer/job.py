@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from log_importer.errors import StateError
 from log_importer.ledger.ledger import Ledger
@@ -12,6 +13,9 @@ from log_importer.receive import open_receiver
 from log_importer.settings import Settings
 from log_importer.sites import PATIENCE, make_token
 from log_importer.state import JobLock
+
+if TYPE_CHECKING:
+    from log_importer.receiver import Receiver
 
 
 class Job:
@@ -33,10 +37,15 @@ class Job:
 
 
 @contextlib.contextmanager
-def open_job(settings: Settings, path: Path, say: Callable[[str], None]) -> Iterator[Job]:
-    """The job whose ledger is at `path`. Raises `JobLocked` and `StateError`."""
-    with JobLock(path), _server(settings, path.parent.parent) as (url, token, receiver):
-        job = Job(url, token, _ledger(path, settings, receiver, say))
+def open_job(
+    settings: Settings, path: Path, say: Callable[[str], None], receiver: "Receiver | None" = None
+) -> Iterator[Job]:  # fmt: skip
+    """The job whose ledger is at `path`; `receiver` is the embedded one, where it runs already.
+
+    Raises `JobLocked` and `StateError`.
+    """
+    with JobLock(path), _server(settings, path.parent.parent, receiver) as (url, token, database):
+        job = Job(url, token, _ledger(path, settings, database, say))
         try:
             yield job
         finally:
@@ -44,12 +53,14 @@ def open_job(settings: Settings, path: Path, say: Callable[[str], None]) -> Iter
 
 
 @contextlib.contextmanager
-def _server(settings: Settings, state: Path) -> Iterator[tuple[str, str, str]]:
+def _server(
+    settings: Settings, state: Path, running: "Receiver | None"
+) -> Iterator[tuple[str, str, str]]:  # fmt: skip
     """URL and token of the server; where none is named, the embedded receiver's for the run, and its database's id."""
     if settings.url:
         yield settings.url, settings.token or _token(settings), ""
         return
-    with open_receiver(state) as receiver:
+    with open_receiver(state) if running is None else contextlib.nullcontext(running) as receiver:
         yield receiver.url, receiver.token, receiver.store.id
 
 

@@ -1,27 +1,35 @@
 """One `import` from settings to exit code: the job opened, the run, the summary."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from log_importer.arguments import make_settings
 from log_importer.dry_run import dry_run
 from log_importer.errors import LogImporterError
 from log_importer.job import open_job
 from log_importer.metrics import watch_of, write_metrics
-from log_importer.pipeline import run_import
+from log_importer.pipeline import Report, run_import
+from log_importer.preview import go_on, previewing
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
+from log_importer.run_account import RunAccount
+from log_importer.settings import Settings
 from log_importer.showing import show
 from log_importer.spooling import reading, spooling
 from log_importer.state import job_ledger, open_state
 from log_importer.summary import destination
+
+if TYPE_CHECKING:
+    from log_importer.receiver import Receiver
 
 
 def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bool) -> int:
     """Imports what the options `given` say and prints the summary; the exit code. Raises `LogImporterError`."""
     settings = make_settings(given, terminal=terminal)
     state = open_state(settings.state_dir)
+    database = receiver_database(state)
     progress = Progress(settings.progress, settings.show_progress_delay)
     say = speaker(progress)
     if token_in_arguments:
@@ -31,12 +39,31 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
     if settings.dry_run:
         report = dry_run(settings, say, progress)
         progress.close()
-        title = f"Dry run for {destination(settings.address, settings.site_title, str(receiver_database(state)))}"
+        title = f"Dry run for {destination(settings.address, settings.site_title, str(database))}"
         return show(report, f"{title}: nothing was sent", state, say, json=settings.json)
+    with previewing(state, say, wanted=settings.preview) as receiver:
+        report = _run(settings, state, say, progress, receiver)
+        progress.close()
+        title = f"Import into {destination(report.server, settings.site_title, str(database))}"
+        code = show(report, title, state, say, json=settings.json, look_at=database if settings.local else None)
+        if receiver is not None and report.tally.sources and not report.interrupted:
+            go_on(receiver, say)
+    return code
+
+
+def _run(
+    settings: Settings, state: Path, say: Callable[[str], None], progress: Progress, receiver: "Receiver | None"
+) -> Report:  # fmt: skip
+    """The run, between taking the job's lock and giving it back."""
+    database = receiver_database(state) if settings.local else None
     with spooling(settings, say) as spool:
-        with reading(spool, settings, say), open_job(settings, job_ledger(state, settings.job_key), say) as job:
+        with (
+            reading(spool, settings, say),
+            open_job(settings, job_ledger(state, settings.job_key), say, receiver) as job,
+            RunAccount(database, job.ledger.about.get("receiver", "")) as account,
+        ):
             report = job.report = run_import(
-                settings, job.url, job.token, job.ledger, say, progress, watch_of(settings, say), spool
+                settings, job.url, job.token, job.ledger, say, progress, watch_of(settings, say), spool, account.begin
             )
             if held := len(job.ledger.held()):
                 say(f"Lines of earlier runs that are held: {held:,}; log-importer status lists, retry sends them.")
@@ -47,7 +74,4 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
             write_metrics(settings.metrics_file, report, time.time())
         except LogImporterError as error:
             report.errors.append(error)
-    progress.close()
-    database = receiver_database(state)
-    title = f"Import into {destination(report.server, settings.site_title, str(database))}"
-    return show(report, title, state, say, json=settings.json, look_at=database if settings.local else None)
+    return report

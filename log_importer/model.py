@@ -131,6 +131,7 @@ class ChunkResult:
     cut_urls: int  # how many `url` were over 1,024 characters and cut
     left_out: Mapping[str, int]  # parameter -> how often a rule set it to what a server cannot take
     ais: Mapping[str, int]  # name of an AI -> lines, among those that would be tracked were they a person's
+    details: Mapping[tuple[str, str], int]  # reason and name of the bot, or status of the error -> lines skipped
     without_site: Mapping[str, int]  # host -> lines that are skipped as `no-site`
     unknown_hosts: Sequence[str]  # whose sites have to be found, and then the chunk is to be translated again
 

@@ -44,6 +44,10 @@ _UNNOTICED = 0.5
 """Seconds that a line may have waited before it was read and handed over."""
 
 
+See = Callable[[Chunk, ChunkResult], None]
+"""Is shown each chunk and what became of it."""
+
+
 @dataclass(slots=True)
 class Report:
     """What a run did, for the summary."""
@@ -113,10 +117,12 @@ def start_pool(settings: Settings, inputs: Inputs) -> Pool:
 def run_import(
     settings: Settings, url: str, token: str, ledger: Ledger, say: Callable[[str], None], progress: Progress,
     watch: Callable[[Report], None] = lambda _: None, spool: Spool | None = None,
+    witness: Callable[[Report, Plan], See] = lambda _report, _plan: lambda _chunk, _result: None,
 ) -> Report:  # fmt: skip
     """Imports all sources into the server at `url`. What went wrong is in the report; only usage errors are raised.
 
     `watch` is shown the report now and then while the run goes on; what `spool` writes is read, where there is one.
+    What `witness` gives, told by what plan lines are read, is shown each chunk and what became of it.
     """
     began = time.monotonic()
     gc.set_threshold(_COLLECT)
@@ -144,7 +150,9 @@ def run_import(
                 else:
                     hosts = Hosts(settings, server, time.time, say)
                     interrupt.wait_for(hosts.begin)
-                    pool.use(plan_of(settings, inputs, hosts.one, hosts.sites, ai_bots=hosts.ai_bots))
+                    plan = plan_of(settings, inputs, hosts.one, hosts.sites, ai_bots=hosts.ai_bots)
+                    pool.use(plan)
+                    see = witness(report, plan)
                     progress.start(None if settings.live else inputs.size)
                     interrupt.begin()
 
@@ -153,7 +161,18 @@ def run_import(
                         watch(report)
 
                     run = _Run(
-                        settings, server, token, hosts, ledger, report.tally, rejects, progress, interrupt, say, look_on
+                        settings,
+                        server,
+                        token,
+                        hosts,
+                        ledger,
+                        report.tally,
+                        rejects,
+                        progress,
+                        interrupt,
+                        say,
+                        look_on,
+                        see,
                     )
                     report.created = hosts.created
                     report.limited = settings.debug_request_limit > 0
@@ -162,7 +181,7 @@ def run_import(
             report.errors.append(error)
         except KeyboardInterrupt:
             pass  # the summary says what is pending
-        report.interrupted = interrupt.exit_code
+    report.interrupted = interrupt.exit_code  # also of a signal that came while the worker processes ended
     report.seconds = time.monotonic() - began
     return report
 
@@ -192,12 +211,13 @@ class _Run:
     def __init__(
         self, settings: Settings, server: Server, token: str, hosts: Hosts, ledger: Ledger, tally: Tally,
         rejects: Rejects, progress: Progress, interrupt: Interrupt, say: Callable[[str], None],
-        look_on: Callable[[], None],
+        look_on: Callable[[], None], see: See,
     ) -> None:  # fmt: skip
         self._live = settings.live
         self._waits = not settings.follows  # for the server, as long as more waits than memory is meant for
         self._flush_after = max(0.0, settings.flush_after - _UNNOTICED)
         self._look_on = look_on
+        self._see = see
         self._grace = settings.grace
         self._hold = settings.in_doubt == "hold"
         self._ledger = ledger
@@ -253,6 +273,7 @@ class _Run:
 
     def _hand_over(self, chunk: Chunk, result: ChunkResult) -> None:
         self._tally.read(chunk.source, result)
+        self._see(chunk, result)
         name = self._tally.sources[chunk.source].source
         self._rejects.write(name, result.rejected_lines)
         if self._tell_lines:

@@ -81,6 +81,7 @@ class Settings:
     retry_delay: float = 1.0  # seconds before a post is repeated for the first time
     grace: float = 30.0
     max_rate: float = 0.0  # hits a second; 0: as many as the server takes
+    preview: bool = False  # the embedded receiver shows its report, until a signal comes
     dry_run: bool = False
     debug: int = 0  # 1: every post is told; 2: every line too that is skipped or rejected
     debug_tracker: bool = False

@@ -27,7 +27,7 @@ def show(
     else:
         lines = list(as_text(report, title, str(state), look_at is None, painter(sys.stdout)))
         if look_at is not None:
-            lines.append(f"To look at it: sqlite3 {look_at}")
+            lines.append(f"To look at it: log-importer receive --open --state-dir {state}, or sqlite3 {look_at}")
         text = "\n".join(lines)
     try:
         sys.stdout.write(text + "\n")

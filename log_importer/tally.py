@@ -1,5 +1,6 @@
 """The counts of a run: every line that was newly read is in exactly one bucket, for the run and for each source."""
 
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,11 +82,17 @@ class Tally:
         """(idsite, UTC date) -> tracked."""
         self.ais: Counter[str] = Counter()
         """Name of an AI crawler or assistant -> lines."""
+        self.details: Counter[tuple[str, str]] = Counter()
+        """Reason, and the name of the bot or the status of the error -> lines that were skipped."""
         self.newest = 0.0
         """The time of the newest hit tracked, in seconds since 1970 UTC; 0 where there is none."""
         self.without_site: Counter[str] = Counter()
         """Host -> lines; of those beyond the first thousand, under ""."""
         self._lock = threading.Lock()
+
+    def steady(self) -> contextlib.AbstractContextManager[object]:
+        """While this is held, no count changes."""
+        return self._lock
 
     def add_source(self, name: str, format_name: str) -> int:
         """A further source; its index."""
@@ -102,6 +109,7 @@ class Tally:
             counts.cut_urls += result.cut_urls
             counts.left_out.update(result.left_out)
             self.ais.update(result.ais)
+            self.details.update(result.details)
             for host, lines in result.without_site.items():
                 known = host in self.without_site or len(self.without_site) < _KEPT_HOSTS
                 self.without_site[host if known else ""] += lines

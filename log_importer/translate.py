@@ -68,6 +68,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
     skipped_lines: list[tuple[int, str]] = []
     left_out: Counter[str] = Counter()
     ais: Counter[str] = Counter()
+    details: Counter[tuple[str, str]] = Counter()
     cut_urls = 0
     hosts.without.clear()
     starts = translator.starts(data)
@@ -78,7 +79,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
         for place in places:
             raw = data[starts[place] : starts[place + 1] - 1]
             number = context.first_line + place
-            hit, query, reason, bad, download, cut, identity, unset, idsite, ai = one(raw, now, number)
+            hit, query, reason, bad, download, cut, identity, unset, idsite, ai, detail = one(raw, now, number)
             if ai:
                 ais[ai] += 1
             if query is not None:
@@ -97,6 +98,8 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
                     )
             else:
                 skipped[reason] += 1
+                if detail:
+                    details[reason, detail] += 1
                 if plan.keep_skipped:
                     skipped_lines.append((number, reason))
 
@@ -104,7 +107,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
     if context.wanted is None:
         begin = translator.behind_headers(data, starts)
         alone(range(begin))
-        together, left = _together(data, starts, begin, now, translator, hosts, rows, skipped, ais)
+        together, left = _together(data, starts, begin, now, translator, hosts, rows, skipped, ais, details)
         alone(left)
     else:
         wanted = set(context.wanted)
@@ -120,13 +123,13 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
         ranges=made.partial,
         skipped=skipped, rejected=rejected, rejected_lines=rejected_lines,
         cut_urls=cut_urls, left_out=left_out, without_site=dict(hosts.without), unknown_hosts=tuple(hosts.unknown),
-        ais=ais, skipped_lines=skipped_lines,
+        ais=ais, details=details, skipped_lines=skipped_lines,
     )  # fmt: skip
 
 
 def _together(
     data: bytes, starts: "array[int]", begin: int, now: float, translator: Translator, hosts: _Hosts, rows: Rows,
-    skipped: Counter[str], ais: Counter[str],
+    skipped: Counter[str], ais: Counter[str], details: Counter[tuple[str, str]],
 ) -> tuple[Packed | None, Sequence[int]]:  # fmt: skip
     """Translates those lines from place `begin` on that can be together: requests beside `rows`; the others' places."""
     facts, end = translator.facts, len(starts) - 1
@@ -136,7 +139,7 @@ def _together(
     found = natively.translate(data, starts, begin, now, hosts.find) if natively is not None else None
     if found is not None:
         made, verdicts, left = found
-        facts.codes.count(verdicts, skipped, ais)
+        facts.codes.count(verdicts, skipped, ais, details)
         return made, left
     alone: list[int] = []
     texts = translator.texts(data) if translator.by_column() is not None else []
@@ -146,5 +149,5 @@ def _together(
             return None, [*alone, *range(first, end)]
         verdicts = Counter()
         alone += by_column.translate(texts[first : min(first + BLOCK, end)], now, hosts.find, verdicts, rows, first)
-        facts.codes.count(verdicts, skipped, ais)
+        facts.codes.count(verdicts, skipped, ais, details)
     return None, alone

@@ -17,6 +17,7 @@ from log_importer.parsing.w3c_driver import FIELDS
 from log_importer.plan import Judges, Plan
 from log_importer.rules.bots import is_assistant
 from log_importer.rules.changes import changes_before, private, scrubber, shape_of_url
+from log_importer.rules.details import detail_of
 from log_importer.rules.exclusions import compile_exclusions, servers_own
 from log_importer.rules.hosts import host_name
 from log_importer.rules.mapping import NOTHING, compile_rules, with_values
@@ -42,6 +43,7 @@ class Outcome(NamedTuple):
     left_out: Sequence[str] = ()  # parameters that rules set to what a server cannot take
     idsite: int = 0
     ai: str = ""  # the name of the AI that asked
+    detail: str = ""  # of the reason: the name of a bot, the status of an error
 
 
 _WHO = frozenset({"cip", "cdt", "ua"})
@@ -188,11 +190,12 @@ class Translator:
         for rule in self._rules:
             reason = rule(hit, now)
             if reason is not None and reason != "bot":
-                return Outcome(self._as_sent(hit), None, reason)
+                return Outcome(self._as_sent(hit), None, reason, detail=detail_of(reason, hit, None))
             if reason is not None:
                 bot = self._is_bot(hit.user_agent or "")
                 if bot is None or not self._ai_bots or not is_assistant(bot):
-                    return Outcome(self._as_sent(hit), None, reason, ai=bot.name if bot and bot.ai else "")
+                    ai = bot.name if bot and bot.ai else ""
+                    return Outcome(self._as_sent(hit), None, reason, ai=ai, detail=detail_of(reason, hit, bot))
         if self._mapping is not None or self._replay is not None or self._bots_in:
             return self._mapped(hit, now)
         site = self._site or self._find(host_name(hit.host or self._log_hostname))

@@ -164,3 +164,15 @@ def test_ai_bots_are_counted(plan: str) -> None:
     ]
     together = check(PLANS[plan], "combined", "", lines)
     assert together.ais == ({"GPTBot": 2})
+
+
+def test_bots_are_counted_by_name_and_errors_by_status() -> None:
+    agents = ["GPTBot/1.2", "Googlebot/2.1", "Mozilla/5.0 Firefox/140.0"]
+    lines = [
+        f'10.2.0.9 - - [17/May/2024:10:05:00 +0000] "GET / HTTP/1.1" {status} 1 "-" "{agent}"'.encode()
+        for status in (200, 404, 503) for agent in agents
+    ]  # fmt: skip
+    together = check(PLANS["default"], "combined", "", lines)
+    assert together.details == {
+        ("bot", "GPTBot"): 1, ("bot", "Googlebot"): 1, ("status-error", "404"): 3, ("status-error", "503"): 3,
+    }  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+import requests
 
 from log_importer import errors
 from log_importer.cli import COMMANDS, group
@@ -103,11 +104,32 @@ def test_a_command_line_of_the_readme_that_follows_goes_on_until_a_signal_comes(
             assert process.wait(40) == 143
 
 
-@pytest.mark.parametrize("line", [line for line in command_lines() if "--follow" not in line])
+@pytest.mark.parametrize("line", [line for line in command_lines() if "--preview" in line])
+def test_a_command_line_of_the_readme_that_previews_shows_a_page_until_a_signal_comes(
+    line: str, tmp_path: Path
+) -> None:
+    shutil.copytree(SAMPLES, tmp_path / "sample_logs")
+    arguments = shlex.split(line.partition("log-importer ")[2])
+    with subprocess.Popen(
+        command(*arguments), cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE, text=True
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        address = re.findall(r"http://\S+/report", process.stderr.readline())[0]
+        wait_for(lambda: requests.get(f"{address}/data", timeout=10).json()["totals"]["actions"] == 85, 40)
+        assert "until Ctrl-C" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(40) == 0
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in command_lines() if not {"--follow", "--preview"} & set(line.split())]
+)
 def test_a_command_line_of_the_readme_works_when_pasted(line: str, run: Run, tmp_path: Path) -> None:
     for folder in ("sample_logs", "formats"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     log = (SAMPLES / "nginx-combined.log").read_bytes()
+    if line.startswith("log-importer report"):
+        run("import", "--local", tmp_path / "sample_logs")
     (tmp_path / "access.log").write_bytes(log)
     arguments = shlex.split(line.partition("log-importer ")[2])
     with serve() as server:

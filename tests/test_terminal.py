@@ -48,7 +48,8 @@ def test_a_bar_shows_progress_and_is_taken_away(tmp_path: Path) -> None:
 def test_without_a_server_it_tracks_on_this_machine_and_says_so(tmp_path: Path) -> None:
     shown = on_a_terminal(tmp_path, "import", "--state-dir", "s", SAMPLES)
     assert "Import into site 1 of the embedded receiver, s/receiver.sqlite3" in shown
-    assert f"To look at it: sqlite3 {tmp_path}/s/receiver.sqlite3" in shown
+    look = f"log-importer receive --open --state-dir {tmp_path}/s, or sqlite3 {tmp_path}/s/receiver.sqlite3"
+    assert f"To look at it: {look}" in " ".join(shown.split())
 
 
 def test_no_bar_where_it_is_not_wanted(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 
 ALONE = -1
 """Of a line that is to be looked at alone."""
-_REASONS = 1024
+_REASONS = 4096
 """Codes of a rule."""
 
 
@@ -13,8 +13,8 @@ class Codes:
 
     def __init__(self, rules: int) -> None:
         self.tracked = rules * _REASONS
-        self._codes: dict[tuple[int, str, str], int] = {}
-        self._meaning: dict[int, tuple[str, str]] = {}
+        self._codes: dict[tuple[int, str, str, str], int] = {}
+        self._meaning: dict[int, tuple[str, str, str]] = {}
         self.without_site = self.of(rules + 2, "no-site")
 
     def of_tracked(self, ai: str) -> int:
@@ -25,21 +25,25 @@ class Codes:
         """The smallest code of the rule of that number."""
         return rule * _REASONS
 
-    def of(self, rule: int, reason: str, ai: str = "") -> int:
+    def of(self, rule: int, reason: str, ai: str = "", detail: str = "") -> int:
         """The code of a reason that the rule of that number gives."""
-        key = rule, reason, ai
+        key = rule, reason, ai, detail
         code = self._codes.get(key)
         if code is None:
             code = rule * _REASONS + sum(one[0] == rule for one in self._codes) % _REASONS
             self._codes[key] = code
-            self._meaning[code] = reason, ai
+            self._meaning[code] = reason, ai, detail
         return code
 
-    def count(self, verdicts: Counter[int], skipped: Counter[str], ais: Counter[str]) -> None:
-        """Adds what `verdicts` mean to the lines that were skipped, and to those that an AI asked for."""
+    def count(
+        self, verdicts: Counter[int], skipped: Counter[str], ais: Counter[str], details: Counter[tuple[str, str]]
+    ) -> None:  # fmt: skip
+        """Adds what `verdicts` mean to the lines that were skipped, with their details, and to those of an AI."""
         for code, lines in verdicts.items():
-            reason, ai = self._meaning.get(code, ("", ""))
+            reason, ai, detail = self._meaning.get(code, ("", "", ""))
             if reason:
                 skipped[reason] += lines
+            if detail:
+                details[reason, detail] += lines
             if ai:
                 ais[ai] += lines

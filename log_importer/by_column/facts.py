@@ -9,6 +9,7 @@ from log_importer.by_column.memory import MOST
 from log_importer.keys import address_key, agent_keys, file_key, identity_keys, visitor_keys
 from log_importer.model import Hit, Site
 from log_importer.rules.bots import Bot
+from log_importer.rules.details import detail_of
 from log_importer.rules.hosts import host_name
 from log_importer.rules.mapping import MappingRule, compile_rules, looks_at, only_adds, rule_references
 from log_importer.rules.selection import Rule
@@ -162,13 +163,13 @@ class Facts:
 
     def visitor(self, hit: Hit) -> Visitor:
         """Who a hit's visitor is and whether their hits are skipped."""
-        code = self._verdict(self._visitor_rules, hit, self._ai(hit))
+        code = self._verdict(self._visitor_rules, hit, self._bot(hit))
         added = self.means.of_visitors(hit) if self.means.of_visitors is not None else ""
         return Visitor(ALONE) if added is None else Visitor(code, hit, added)
 
     def agent(self, hit: Hit) -> Agent:
         """What a hit's user agent is and whether its hits are skipped."""
-        return Agent(self._verdict(self._agent_rules, hit, self._ai(hit)), hit)
+        return Agent(self._verdict(self._agent_rules, hit, self._bot(hit)), hit)
 
     def person(self, hit: Hit) -> Person:
         """Who a hit's visitor is by all but the user agent, and whether their hits are skipped."""
@@ -190,10 +191,8 @@ class Facts:
         """The key of a user agent, and its lanes."""
         return agent_keys(agent.hit.user_agent or "")
 
-    def _ai(self, hit: Hit) -> str:
-        """The name of the AI that asks, "" for none."""
-        bot = self.means.is_bot(hit.user_agent) if hit.user_agent else None
-        return bot.name if bot is not None and bot.ai else ""
+    def _bot(self, hit: Hit) -> Bot | None:
+        return self.means.is_bot(hit.user_agent) if hit.user_agent else None
 
     def complete(self, visitor: Visitor) -> None:
         """Makes what only the visitors of hits that are tracked need."""
@@ -204,12 +203,13 @@ class Facts:
         )  # fmt: skip
         visitor.parameters = self.means.encoder.visitor(hit, known) + visitor.added
 
-    def _verdict(self, rules: Iterable[tuple[int, Rule]], hit: Hit, ai: str = "") -> int:
+    def _verdict(self, rules: Iterable[tuple[int, Rule]], hit: Hit, bot: Bot | None = None) -> int:
         """The code of the first rule that skips a hit. Whose rules look at no time, so there is none."""
+        ai = bot.name if bot is not None and bot.ai else ""
         for number, rule in rules:
             reason = rule.reason(hit, 0.0)
             if reason is not None:
-                return self.codes.of(number, reason, ai if reason == "bot" else "")
+                return self.codes.of(number, reason, ai if reason == "bot" else "", detail_of(reason, hit, bot))
         return self.codes.of_tracked(ai if self.means.bots else "")
 
     def url(self, page: Page, site: Site) -> str | None:

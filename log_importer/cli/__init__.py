@@ -15,7 +15,8 @@ COMMANDS = {
     "status": "Say what has been imported, what is pending, in doubt, set aside, and where the state lies.",
     "retry": "Send again what was set aside or held in doubt.",
     "formats": "List, show, check and detect log formats.",
-    "receive": "Run the embedded receiver: the Tracking API on this machine.",
+    "receive": "Run the embedded receiver: the Tracking API and its report, on this machine.",
+    "report": "Write the report of the embedded receiver's data as one HTML file.",
     "completion": "Print what a shell needs to complete commands and options.",
 }
 """Command -> its line in --help. Their modules are imported when they run, so that --help is quick."""

@@ -77,6 +77,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         return print_patterns(given)
     _print_into(given.pop("output"))
     settle(ctx, given, "url", "local")
+    settle(ctx, given, "url", "preview")
     settle(ctx, given, "idsite", "site")
     in_arguments = ctx.get_parameter_source("token_auth") is click.core.ParameterSource.COMMANDLINE
     terminal = any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr) if stream is not None)

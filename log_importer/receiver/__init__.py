@@ -16,6 +16,7 @@ from log_importer.receiver.settings import Behaviour, SiteSetup
 from log_importer.receiver.store import Store
 
 if TYPE_CHECKING:
+    from log_importer.receiver.report.page import ReportPage
     from log_importer.receiver.tracker import Tracker
 
 MAIN_URL = "http://localhost"
@@ -56,7 +57,8 @@ class Receiver:
 
         behaviour = behaviour or Behaviour()
         tracker = Tracker(self.store, access, is_bot, search_engine, clock or _now, behaviour)
-        self._server = _make_server(tracker, self.store, access, behaviour)
+        self._page = _make_page(database, host)
+        self._server = _make_server(tracker, self.store, access, behaviour, self._page)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self.run, name="receiver", daemon=True)
@@ -64,15 +66,26 @@ class Receiver:
     def run(self) -> None:
         """Serves until it is stopped; in the main thread, a SIGINT or SIGTERM stops it too.
 
-        There it runs for long, so it also names the user agents in the database while no hit comes in.
+        There it runs for long, so while no hit comes in it also names the user agents in the database, and counts.
         """
         if threading.current_thread() is threading.main_thread():
-            # A daemon, never waited for: what it does is committed row by row and can be done later.
-            threading.Thread(target=name_when_idle, args=(self._database,), name="agents", daemon=True).start()
+            self.use_leisure()
         self._server.run(sockets=[self._socket])
+
+    def use_leisure(self) -> None:
+        """From now on, while no hit comes in, the user agents in the database are named and all of it counted."""
+        self._page.counter.start()
+        # A daemon, never waited for: what it does is committed row by row and can be done later.
+        threading.Thread(target=name_when_idle, args=(self._database,), name="agents", daemon=True).start()
+
+    @property
+    def report(self) -> str:
+        """Where the report is to be looked at."""
+        return f"{self.url}/report"
 
     def close(self) -> None:
         """Closes address and database."""
+        self._page.close()
         self._socket.close()
         self.store.close()
 
@@ -99,13 +112,21 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def _make_server(tracker: "Tracker", store: Store, access: Access, behaviour: Behaviour) -> Any:
+def _make_page(database: Path, host: str) -> "ReportPage":
+    from log_importer.receiver.report.page import ReportPage
+
+    return ReportPage(database, host)
+
+
+def _make_server(
+    tracker: "Tracker", store: Store, access: Access, behaviour: Behaviour, page: "ReportPage"
+) -> Any:  # fmt: skip
     import uvicorn  # only who receives pays for it
 
     from log_importer.receiver.api import Api
     from log_importer.receiver.app import make_app
 
-    app = make_app(tracker, Api(store, access), behaviour.body_time.total_seconds())
+    app = make_app(tracker, Api(store, access), behaviour.body_time.total_seconds(), page.routes())
     # Proxy headers would let a client choose its own address.
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", proxy_headers=False, server_header=False,

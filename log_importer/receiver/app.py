@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -39,8 +39,8 @@ class _Sent(NamedTuple):
     form: bool  # whether the body is one, by its media type
 
 
-def make_app(tracker: Tracker, api: Api, body_seconds: float) -> Starlette:
-    """The ASGI application. One request at a time reaches the store.
+def make_app(tracker: Tracker, api: Api, body_seconds: float, more: Sequence[Route] = ()) -> Starlette:
+    """The ASGI application, with `more` paths. One request at a time reaches the store, but for those.
 
     A body must arrive within `body_seconds`: who stops halfway would keep the receiver from ending.
     """
@@ -83,7 +83,7 @@ def make_app(tracker: Tracker, api: Api, body_seconds: float) -> Starlette:
         return await answer(request, report)
 
     tracks = [Route(path, tracker_endpoint, methods=["GET", "POST", "HEAD", "OPTIONS"]) for path in _TRACKER_PATHS]
-    return Starlette(routes=[*tracks, Route("/index.php", api_endpoint, methods=["GET", "POST"])])
+    return Starlette(routes=[*tracks, Route("/index.php", api_endpoint, methods=["GET", "POST"]), *more])
 
 
 def _merged(sent: _Sent) -> dict[str, str]:

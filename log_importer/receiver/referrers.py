@@ -1,11 +1,15 @@
 """Where a visit came from: a campaign, a search engine, a social network, another website, or nowhere.
 
-No maintained list of search engines and networks is to be had as a package; the largest are named here, and others
-count as websites.
+The largest are named here as a Matomo names them, with the parameter that holds what was searched for; others by a list
+of two thousand hosts that Ghost keeps for its own analytics (known_referrers/, with its licence).
 """
 
 import re
+from functools import cache, lru_cache
+from importlib.resources import files
 from typing import NamedTuple
+
+import orjson
 
 from log_importer.receiver.urls import CAMPAIGN_KEYWORDS, CAMPAIGN_NAMES, MAX_URL, Address, parse_address
 
@@ -32,6 +36,8 @@ _NETWORKS = (
     (r"news\.ycombinator\.com", "Hacker News"),
     (r"(?:[a-z]+\.)?github\.com", "GitHub"),
 )
+_KEYWORDS = ("q", "query", "p", "text", "search", "s", "wd", "keyword")
+"""Where search engines that are known by name alone may say what was searched for."""
 
 
 class Referrer(NamedTuple):
@@ -56,13 +62,32 @@ def classify(page: Address | None, referrer: str, own_hosts: frozenset[str]) -> 
         return Referrer("direct")
     if _own(came_from, page, own_hosts):
         return Referrer("direct", "", referrer)
+    kind, name, parameters = _known(came_from.host)
+    keyword = came_from.parameter(*parameters).lower() if parameters else ""
+    return Referrer(kind, name, referrer, keyword)
+
+
+@lru_cache(4096)
+def _known(host: str) -> tuple[str, str, tuple[str, ...]]:
+    """Type and name of the referrer at `host`, and the parameters that may hold a keyword."""
     for pattern, name, parameters in _ENGINES:
-        if re.fullmatch(pattern, came_from.host):
-            return Referrer("search", name, referrer, came_from.parameter(*parameters).lower())
+        if re.fullmatch(pattern, host):
+            return "search", name, parameters
     for pattern, name in _NETWORKS:
-        if re.fullmatch(pattern, came_from.host):
-            return Referrer("social", name, referrer)
-    return Referrer("website", came_from.host, referrer)
+        if re.fullmatch(pattern, host):
+            return "social", name, ()
+    entry = _listed().get(host) or _listed().get(host.removeprefix("www.")) or {}
+    if entry.get("medium") in ("search", "social"):
+        return entry["medium"], entry["source"], _KEYWORDS if entry["medium"] == "search" else ()
+    return "website", host, ()
+
+
+@cache
+def _listed() -> dict[str, dict[str, str]]:
+    """Host -> what it is: `medium` search, social, email, ..., and its name as `source`."""
+    text = (files("log_importer.receiver") / "known_referrers" / "referrers.json").read_bytes()
+    found: dict[str, dict[str, str]] = orjson.loads(text)
+    return found
 
 
 def _own(came_from: Address, page: Address | None, own_hosts: frozenset[str]) -> bool:
