@@ -81,7 +81,7 @@ def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
                 journal = _Retrial(job.ledger, report.tally)
                 sender = start_sender(settings, server, job.token, journal, job.ledger, zones, interrupt, say)
                 try:
-                    sender.put([request._replace(lane=request.visitor) for request in requests])
+                    sender.put([request._replace(lane=request.visitor & 0xFFFF) for request in requests])
                     sender.flush(settings.grace)
                 finally:
                     end_sender(sender, job.ledger, interrupt)

@@ -71,7 +71,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
     details: Counter[tuple[str, str]] = Counter()
     cut_urls = 0
     hosts.without.clear()
-    starts = translator.starts(data)
+    starts = translator.together.starts(data)
     lines = len(starts) - 1
 
     def alone(places: Iterable[int]) -> None:
@@ -115,10 +115,10 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
     made = packed(rows) if together is None else together
     if together is not None:
         made.insert(rows)
+    numbers, offsets = translator.together.placed(made.places, starts, context.first_line, context.offset)
     return ChunkResult(
         lines=lines if context.wanted is None else len(context.wanted), blob=bytes(made.blob), lengths=made.lengths,
-        numbers=array("Q", [context.first_line + place for place in made.places]),
-        offsets=array("Q", [context.offset + starts[place] for place in made.places]), times=made.times,
+        numbers=numbers, offsets=offsets, times=made.times,
         visitors=made.visitors, agents=made.agents, lanes=made.lanes, sites=made.idsites, downloads=made.downloads,
         ranges=made.partial,
         skipped=skipped, rejected=rejected, rejected_lines=rejected_lines,
@@ -132,19 +132,21 @@ def _together(
     skipped: Counter[str], ais: Counter[str], details: Counter[tuple[str, str]],
 ) -> tuple[Packed | None, Sequence[int]]:  # fmt: skip
     """Translates those lines from place `begin` on that can be together: requests beside `rows`; the others' places."""
-    facts, end = translator.facts, len(starts) - 1
-    if facts is None or begin == end:
+    together, end = translator.together, len(starts) - 1
+    facts, reader = together.facts, translator.reader_of_many()
+    if facts is None or reader is None or begin == end:
         return None, range(begin, end)
-    natively = translator.natively(data, starts, begin)
+    natively = together.natively(reader, data, starts, begin)
     found = natively.translate(data, starts, begin, now, hosts.find) if natively is not None else None
     if found is not None:
         made, verdicts, left = found
         facts.codes.count(verdicts, skipped, ais, details)
         return made, left
     alone: list[int] = []
-    texts = translator.texts(data) if translator.by_column() is not None else []
+    texts = translator.texts(data)
     for first in range(begin, end, BLOCK):
-        by_column = translator.by_column()
+        reader = translator.reader_of_many()
+        by_column = together.by_column(reader) if reader is not None else None
         if by_column is None:
             return None, [*alone, *range(first, end)]
         verdicts = Counter()

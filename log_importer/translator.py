@@ -3,16 +3,12 @@
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from log_importer.by_column import ByColumn
-from log_importer.by_column.facts import JUDGED, Facts, Means, compile_additions, grouped
-from log_importer.by_column.natively import Natively
+from log_importer.by_column.facts import JUDGED, Means, compile_additions, grouped
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
-from log_importer.parsing.split_pattern import SAMPLE
 from log_importer.parsing.w3c_driver import FIELDS
 from log_importer.plan import Judges, Plan
 from log_importer.rules.bots import is_assistant
@@ -22,6 +18,7 @@ from log_importer.rules.exclusions import compile_exclusions, servers_own
 from log_importer.rules.hosts import host_name
 from log_importer.rules.mapping import NOTHING, compile_rules, with_values
 from log_importer.rules.selection import Rule
+from log_importer.together import Together
 from log_importer.tracking.replay import Replayed, compile_replay, encode_replayed
 from log_importer.tracking.requests import NONE_SET, Encoder
 from log_importer.tracking.visitors import visitor_id
@@ -88,12 +85,7 @@ class Translator:
         self._max = plan.max_line_bytes
         self._leave_out = plan.selection.lines
         means = self._of_columns(plan, judges, rules, encoder)
-        self.facts = Facts(means) if means is not None else None
-        """What is worked out once for many lines; `None` where each is to be looked at alone."""
-        self._by_column: dict[str, ByColumn] = {}
-        # Pieces of lines are decoded one by one, which other encodings may not allow.
-        self._native = judges.native if plan.encoding in ("utf-8", "utf-8-sig") else None
-        self._natively: dict[tuple[str, int], Natively] = {}
+        self.together = Together(means, judges.native, plan.encoding, plan.max_line_bytes)
 
     def _of_columns(
         self, plan: Plan, judges: Judges, rules: Sequence[Rule], encoder: Encoder
@@ -109,41 +101,8 @@ class Translator:
             plan.selection.bots, of_pages, of_visitors,
         )  # fmt: skip
 
-    def by_column(self) -> ByColumn | None:
-        """What translates many lines in the format in force at once, where that can be done."""
-        reader = self._reader_of_many()
-        if reader is None or self.facts is None:
-            return None
-        known = self._by_column.get(reader.header)
-        if known is None:
-            known = self._by_column[reader.header] = ByColumn(reader.parser, self.facts)
-        return known
-
-    def natively(self, data: bytes, starts: "array[int]", begin: int) -> Natively | None:
-        """What does so with compiled loops, for lines such as the first of `data` from line `begin` on."""
-        reader = self._reader_of_many()
-        if self._native is None or reader is None or self.facts is None:
-            return None
-        cuts = reader.parser.cuts()
-        if not cuts:
-            return None
-        ends = starts[begin : begin + SAMPLE + 1]
-        counts = [data.count(b'"', start, end) for start, end in pairwise(ends)]
-        quotes = max(cuts, key=counts.count)
-        known = self._natively.get((reader.header, quotes))
-        if known is None:
-            known = Natively(self._native, reader.parser, cuts[quotes], self.facts, self._max)
-            self._natively[reader.header, quotes] = known
-        return known
-
-    def starts(self, data: bytes) -> "array[int]":
-        """Where each line of `data` begins, and behind the last where one more would."""
-        if self._native is not None:
-            return self._native.find_starts(data)
-        lengths = map(len, data.removesuffix(b"\n").split(b"\n"))
-        return array("I", accumulate((length + 1 for length in lengths), initial=0))
-
-    def _reader_of_many(self) -> LineReader | None:
+    def reader_of_many(self) -> LineReader | None:
+        """What reads lines in the format in force, where many of them can be read at once."""
         reader = self._reader
         if reader is None or self._second is not None or reader.prefixed or not reader.parser.required <= JUDGED:
             return None

@@ -121,7 +121,9 @@ def test_hardly_a_line_of_a_log_is_left_to_be_looked_at_alone(name: str, log: st
     lines = lines[: headers[1]] if headers else lines  # the columns change with the second
     translator = Translator(PLANS["default"], judges(), name)
     translator.use(next((line for line in lines if is_header(line)), ""))
-    by_column = translator.by_column()
+    reader = translator.reader_of_many()
+    assert reader is not None
+    by_column = translator.together.by_column(reader)
     assert by_column is not None
     verdicts, rows = Counter[int](), Rows()
     alone = by_column.translate(lines, NOW, lambda _: None, verdicts, rows)
