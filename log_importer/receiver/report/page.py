@@ -28,6 +28,8 @@ ROWS = 50
 """Rows of each table that the page is given at once."""
 _PATIENCE = 0.25
 """Seconds that a question waits for the counts to catch up; then it is answered from those that there are."""
+_REMEMBERED = 32
+"""Answers that are kept until something changes: people go back and forth between filters."""
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
 
 
@@ -44,6 +46,7 @@ class ReportPage:
         self.counter = Counter(store)
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        self._answered: tuple[str, dict[Filter, bytes]] = "", {}  # version, and what was answered as long as it stood
 
     def routes(self) -> list[Route]:
         """Its paths."""
@@ -81,9 +84,17 @@ class ReportPage:
         if late:
             self.counter.catch_up(_PATIENCE)
         with self._one_moment() as database:
-            if request.query_params.get("known") == version_of(database, self._store):
+            version = version_of(database, self._store)
+            if request.query_params.get("known") == version:
                 return Response(status_code=204)
-            return _json(contents(database, self._store, wanted, ROWS))
+            if self._answered[0] != version:
+                self._answered = version, {}
+            answers = self._answered[1]
+            if wanted not in answers:
+                answers[wanted] = orjson.dumps(contents(database, self._store, wanted, ROWS))
+            while len(answers) > _REMEMBERED:
+                del answers[next(iter(answers))]
+            return Response(answers[wanted], media_type="application/json")
 
     def _table(self, request: Request) -> Response:
         name = request.path_params["name"]
