@@ -43,7 +43,7 @@ class ReportPage:
     def __init__(self, store: Path, host: str) -> None:
         self._store = store
         self._host = host
-        self.counter = Counter(store)
+        self.counter = Counter(store, lambda: self._answer(Filter(), ""))
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self._answered: tuple[str, dict[Filter, bytes]] = "", {}  # version, and what was answered as long as it stood
@@ -83,10 +83,15 @@ class ReportPage:
             late = behind(database)
         if late:
             self.counter.catch_up(_PATIENCE)
+        answer = self._answer(wanted, request.query_params.get("known", ""))
+        return Response(answer, media_type="application/json") if answer else Response(status_code=204)
+
+    def _answer(self, wanted: Filter, known: str) -> bytes:
+        """The report as JSON; nothing where its version is `known`."""
         with self._one_moment() as database:
             version = version_of(database, self._store)
-            if request.query_params.get("known") == version:
-                return Response(status_code=204)
+            if known == version:
+                return b""
             if self._answered[0] != version:
                 self._answered = version, {}
             answers = self._answered[1]
@@ -94,7 +99,7 @@ class ReportPage:
                 answers[wanted] = orjson.dumps(contents(database, self._store, wanted, ROWS))
             while len(answers) > _REMEMBERED:
                 del answers[next(iter(answers))]
-            return Response(answers[wanted], media_type="application/json")
+            return answers[wanted]
 
     def _table(self, request: Request) -> Response:
         name = request.path_params["name"]
