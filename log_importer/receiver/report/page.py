@@ -6,8 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import orjson
@@ -17,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from log_importer.errors import LogImporterError
+from log_importer.receiver.report.bundle import page_files
 from log_importer.receiver.report.contents import contents, shown, version_of
 from log_importer.receiver.report.counter import Counter
 from log_importer.receiver.report.counting import behind, open_counts
@@ -153,10 +152,3 @@ def _file(name: str) -> Response:
     if content is None:
         return Response("There is no such file.\n", 404, media_type="text/plain")
     return Response(content, media_type=_KINDS.get(Path(name).suffix, "text/plain"))
-
-
-@cache
-def page_files() -> dict[str, bytes]:
-    """All that the page is made of, by name."""
-    folder = files("log_importer.receiver.report") / "page"
-    return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
