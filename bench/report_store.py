@@ -37,6 +37,7 @@ def fill(path: Path, actions: int, *, days: int = 120, pages: int = 20_000, agen
             "INSERT INTO action (idvisit, idsite, time, type, url, search_keyword) VALUES (?, ?, ?, ?, ?, ?)",
             _actions(random.Random(7), chance, visits, days, pages, agents, sites),  # noqa: S311
         )
+        database.execute("UPDATE agent SET browser = 'FF', os = 'LIN', device_type = 'desktop'")  # as if named by now
     database.close()
     return visits
 

@@ -1,5 +1,6 @@
 """Some lines for each reason why lines were not sent, so that people see what a count is made of."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +21,7 @@ _LONGEST = 300
 """Characters of a line that are shown; of a rejected one, on either side of where reading stopped."""
 _PAUSE = 0.5
 """Seconds between two looks for more than a first line, so that looking takes a small share of the time."""
+_TOKEN = re.compile(r"(token_auth(?:=|%3D))[^&\s\"]+", re.IGNORECASE)
 
 
 class Samples:
@@ -31,7 +33,7 @@ class Samples:
     def __init__(self, plan: Plan) -> None:
         self._plan = replace(plan, keep_skipped=True, keep_rejected=True)
         self._translate = compile_translation(self._plan, judges())
-        self._scrub = scrubber(plan.changes)
+        self._scrub = scrubber(plan.changes) or str
         self._wait_until = 0.0
         self.found: dict[str, list[dict[str, Any]]] = {}
         """Reason -> lines: `source`, `line`, `text`; `unread` is the rest, where reading stopped before it."""
@@ -67,13 +69,16 @@ class Samples:
     def _text(self, raw: bytes) -> str:
         return raw.decode(self._plan.encoding, "surrogateescape").removesuffix("\r").lstrip("\0").removeprefix(BOM)
 
+    def _hide(self, text: str) -> str:
+        """What a user wants hidden, and the tokens that a tracker's own log holds."""
+        return _TOKEN.sub(r"\1(hidden)", self._scrub(text))
+
     def _shown(self, text: str) -> str:
-        return visible(self._scrub(text) if self._scrub else text, _LONGEST)
+        return visible(self._hide(text), _LONGEST)
 
     def _parts(self, text: str, columns: str, reader: LineReader | None) -> tuple[str, str | None]:
         """A line as far as its format reads it, and the rest; all in one where something in it has to be hidden."""
-        hidden = self._scrub is not None and self._scrub(text) != text
-        if reader is None or hidden:
+        if reader is None or self._hide(text) != text:
             return self._shown(text), None
         reader.use(columns)
         at = reader.parser.stopped_at(text)

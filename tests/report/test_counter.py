@@ -34,10 +34,12 @@ def test_what_nobody_asks_for_is_counted_when_the_store_is_left_alone(tmp_path: 
     with Receiver(store, is_bot=nobody, search_engine=nobody, grants=GRANTS) as receiver:
         post(receiver, [hit(chance).replace("idsite=2", "idsite=1") for _ in range(50)])
         assert left(store) > 0
-        counter = Counter(store)
+        ready: list[int] = []
+        counter = Counter(store, lambda: ready.append(left(store)))
         counter.start()
-        wait_for(lambda: left(store) == 0, 20)
+        wait_for(lambda: bool(ready), 20)
         counter.stop()
+        assert ready[0] == 0, "and whatever is asked for first can be made ready"
 
 
 def test_it_ends_while_there_is_more_to_be_counted(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_nothing_runs_and_nothing_sticks_out(
 
 def test_the_page_may_do_nothing_but_show_itself(state: Path) -> None:
     with served(state) as receiver:
-        for path in ("/report", "/report/page/app.js", "/report/data", "/report/table/pages", "/report/page/none"):
+        for path in ("/report", "/report/page/all.js", "/report/data", "/report/table/pages", "/report/page/none"):
             answer = requests.get(receiver.url + path, timeout=10)
             assert answer.headers["Content-Security-Policy"] == (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -103,7 +103,7 @@ def test_the_page_may_do_nothing_but_show_itself(state: Path) -> None:
         ("localhost.evil.example:{}", 421), ("", 421),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("path", ["/report", "/report/data", "/report/table/pages", "/report/page/app.js"])
+@pytest.mark.parametrize("path", ["/report", "/report/data", "/report/table/pages", "/report/page/all.js"])
 def test_a_name_that_leads_here_by_a_trick_is_told_nothing(path: str, host: str, status: int, state: Path) -> None:
     with served(state) as receiver:
         header = host.format(receiver.url.rpartition(":")[2])

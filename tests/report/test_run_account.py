@@ -85,6 +85,17 @@ def test_what_is_hidden_from_the_server_is_hidden_in_it_too(run: Run, tmp_path: 
         assert hidden not in text
 
 
+def test_a_token_in_a_trackers_own_log_is_hidden(run: Run, tmp_path: Path) -> None:
+    asked = "GET /matomo.php?rec=1&token_auth=abc123{} HTTP/1.1"
+    line = f'203.0.113.7 - - [01/Mar/2026:10:00:00 +0000] "{asked}" {{}} 5 "-" "{{}}"'
+    lines = [line.format("&a=1", 404, "Firefox/140"), line.format("", 200, "Googlebot/2.1"), line.format("", "x", "y")]
+    (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
+    run("import", "--local", "--state-dir", "s", "--log-format-name", "combined", "a.log")
+    text = (next((tmp_path / "s" / "receiver-runs").glob("*.json"))).read_text()
+    assert text.count("token_auth=(hidden)") == 3
+    assert "abc123" not in text
+
+
 def test_control_characters_are_shown_as_what_they_are(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(LOG.read_bytes() + b"\x1b[2Jno line\xff \xe2\x80\xae\n")
     run("import", "--local", "--state-dir", "s", "a.log")

@@ -51,6 +51,6 @@ def shown(table: Table) -> dict[str, Any]:
     """A table with labels that can be shown."""
     return {
         "rows": [[visible(label, _LONGEST), n] for label, n in table.rows],
-        "length": table.length,
+        "more": table.more,
         "total": table.total,
     }

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -17,8 +18,10 @@ _QUIET = 1.0
 class Counter:
     """Counts once it is started: what somebody asks for at once, else when there is nothing else to do."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, ready: Callable[[], object] = lambda: None) -> None:
+        """`ready` is called when all was counted and nobody waited for it."""
         self._store = store
+        self._ready = ready
         self._wanted = threading.Event()
         self._over = threading.Event()
         self._current = threading.Condition()
@@ -68,6 +71,8 @@ class Counter:
             with self._current:
                 self._rounds += 1
                 self._current.notify_all()
+            if idle:
+                self._ready()
 
 
 def _version(database: sqlite3.Connection) -> int:

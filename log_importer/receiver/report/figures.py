@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from log_importer.receiver.report.counting_sql import By
 from log_importer.receiver.report.names import named
-from log_importer.receiver.report.spans import ALL_TIME, Spans, day_of, number, spans_of
+from log_importer.receiver.report.spans import ALL_TIME, Spans, day_of, number, spans_among
 
 MOST_ROWS = 100_000
 """Rows of one table that are given at once."""
@@ -17,10 +17,10 @@ _MOST_DAYS = 800
 
 
 class Table(NamedTuple):
-    """The largest rows of a table, how many rows it has in all, and the sum of all of them."""
+    """The largest rows of a table, whether it has more of them, and the sum of all of them."""
 
     rows: Sequence[tuple[str, int]]
-    length: int
+    more: bool
     total: int
 
 
@@ -29,6 +29,8 @@ TABLES: Mapping[str, By] = {
     "referrer_types": By.REFERRER_TYPE, "countries": By.COUNTRY, "languages": By.LANGUAGE,
 }  # fmt: skip
 """Those whose labels are what was counted."""
+_TYPES = {By.PAGE: "view", By.DOWNLOAD: "download", By.SEARCH: "search"}
+"""What is counted in actions of a type, and not in visits."""
 REFERRERS = {"search_engines": "search", "social_networks": "social", "websites": "website", "campaigns": "campaign"}
 """Table -> the type of its referrers."""
 AGENTS = {"browsers": 0, "systems": 1, "devices": 2}
@@ -54,13 +56,12 @@ class Figures:
         everything = [row[0] for row in database.execute("SELECT idsite FROM store.site")]
         self._sites = everything if wanted.idsite is None else [wanted.idsite]
         days = """SELECT min(span), max(span) FROM fact
-            WHERE kind = :kind AND site IN ({sites}) AND span > 9999999 AND n > 0"""
-        ends = self._rows(days, kind=By.TYPE)[0]
+            WHERE kind IN (:actions, :visits) AND site IN ({sites}) AND span > 9999999 AND n > 0"""
+        ends = self._rows(days, actions=By.TYPE, visits=By.VISIT)[0]
         self.days = None if ends[0] is None else (day_of(ends[0]), day_of(ends[1]))
         """The first and the last day of which anything is known."""
         self.first, self.last = self._clipped(wanted)
-        whole = self.days is None or (self.first, self.last) == self.days
-        self._spans = ALL_TIME if whole else spans_of(self.first, self.last)
+        self._spans = ALL_TIME if self.days is None else spans_among(self.first, self.last, self.days)
 
     def _clipped(self, wanted: Filter) -> tuple[date, date]:
         first, last = self.days or (date.min, date.min)
@@ -134,12 +135,12 @@ class Figures:
         return [_table(names.items(), MOST_ROWS) for names in named(rows)]
 
     def _top(self, kind: By, most: int) -> Table:
-        sql = f"SELECT label, total, count(*) OVER (), sum(total) OVER () FROM ({self._grouped()})"  # noqa: S608
-        rows = self._rows(f"{sql} ORDER BY total DESC, label LIMIT :most", kind=kind, most=most)
-        if not rows:
-            return Table([], 0, 0)
-        texts = self._texts([row[0] for row in rows])
-        return Table([(texts[label], total) for label, total, *_ in rows], rows[0][2], rows[0][3])
+        # To count all rows, or to add them up, would take as long again.
+        rows = self._rows(f"{self._grouped()} ORDER BY total DESC, label LIMIT :most", kind=kind, most=most + 1)
+        texts = self._texts([label for label, _ in rows[:most]])
+        of_type = _TYPES.get(kind)
+        total = self._sum(By.VISIT) if of_type is None else dict(self._labels(By.TYPE)).get(of_type, 0)
+        return Table([(texts[label], n) for label, n in rows[:most]], len(rows) > most, total)
 
     def _labels(self, kind: By) -> list[tuple[str, int]]:
         """All labels of a kind that has few of them."""
@@ -181,4 +182,4 @@ class Figures:
 
 def _table(rows: Iterable[tuple[str, int]], most: int) -> Table:
     ordered = sorted(rows, key=lambda row: (-row[1], row[0]))
-    return Table(ordered[:most], len(ordered), sum(n for _, n in ordered))
+    return Table(ordered[:most], len(ordered) > most, sum(n for _, n in ordered))

@@ -6,8 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import orjson
@@ -17,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from log_importer.errors import LogImporterError
+from log_importer.receiver.report.bundle import page_files
 from log_importer.receiver.report.contents import contents, shown, version_of
 from log_importer.receiver.report.counter import Counter
 from log_importer.receiver.report.counting import behind, open_counts
@@ -28,6 +27,8 @@ ROWS = 50
 """Rows of each table that the page is given at once."""
 _PATIENCE = 0.25
 """Seconds that a question waits for the counts to catch up; then it is answered from those that there are."""
+_REMEMBERED = 32
+"""Answers that are kept until something changes: people go back and forth between filters."""
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
 
 
@@ -41,9 +42,10 @@ class ReportPage:
     def __init__(self, store: Path, host: str) -> None:
         self._store = store
         self._host = host
-        self.counter = Counter(store)
+        self.counter = Counter(store, lambda: self._answer(Filter(), ""))
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        self._answered: tuple[str, dict[Filter, bytes]] = "", {}  # version, and what was answered as long as it stood
 
     def routes(self) -> list[Route]:
         """Its paths."""
@@ -80,10 +82,23 @@ class ReportPage:
             late = behind(database)
         if late:
             self.counter.catch_up(_PATIENCE)
+        answer = self._answer(wanted, request.query_params.get("known", ""))
+        return Response(answer, media_type="application/json") if answer else Response(status_code=204)
+
+    def _answer(self, wanted: Filter, known: str) -> bytes:
+        """The report as JSON; nothing where its version is `known`."""
         with self._one_moment() as database:
-            if request.query_params.get("known") == version_of(database, self._store):
-                return Response(status_code=204)
-            return _json(contents(database, self._store, wanted, ROWS))
+            version = version_of(database, self._store)
+            if known == version:
+                return b""
+            if self._answered[0] != version:
+                self._answered = version, {}
+            answers = self._answered[1]
+            if wanted not in answers:
+                answers[wanted] = orjson.dumps(contents(database, self._store, wanted, ROWS))
+            while len(answers) > _REMEMBERED:
+                del answers[next(iter(answers))]
+            return answers[wanted]
 
     def _table(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -137,10 +152,3 @@ def _file(name: str) -> Response:
     if content is None:
         return Response("There is no such file.\n", 404, media_type="text/plain")
     return Response(content, media_type=_KINDS.get(Path(name).suffix, "text/plain"))
-
-
-@cache
-def page_files() -> dict[str, bytes]:
-    """All that the page is made of, by name."""
-    folder = files("log_importer.receiver.report") / "page"
-    return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}

@@ -29,6 +29,7 @@ class Spans(NamedTuple):
 ALL_TIME = Spans((0,))
 _WEIGHTS = {8: 1.0, 7: 2.5, 6: 4.0, 1: 5.0}
 _NOTHING = Spans(())
+_ONE = timedelta(days=1)
 
 
 def number(day: date) -> int:
@@ -46,6 +47,12 @@ DAY = "day"
 THIRD = "(day / 100 * 10 + min((day % 100 - 1) / 10, 2) + 1)"
 MONTH = "day / 100"
 EVER = "0"
+
+
+def spans_among(first: date, last: date, known: tuple[date, date]) -> Spans:
+    """The same, where nothing is known of days before and after those between `known`: all time without the others."""
+    outside = spans_of(known[0], first - _ONE).joined(spans_of(last + _ONE, known[1]))
+    return _lighter(spans_of(first, last), ALL_TIME.without(outside))
 
 
 def spans_of(first: date, last: date) -> Spans:

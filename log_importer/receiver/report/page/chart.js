@@ -89,7 +89,7 @@ function options(width, { series, days, bars }) {
     const asBars = bars && at === 0;
     return {
       label, stroke, width: asBars ? 0 : 2, points: { show: !asBars && bars, size: 5, fill: stroke },
-      fill: asBars ? colour("--bar") : undefined, value: (_, value) => (value == null ? "–" : count(value)),
+      fill: asBars ? colour("--column") : undefined, value: (_, value) => (value == null ? "–" : count(value)),
       ...(asBars ? { paths: uPlot.paths.bars({ size: [0.7, 48], radius: 0.15 }) } : {}),
     };
   });

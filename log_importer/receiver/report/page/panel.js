@@ -8,10 +8,10 @@ const FEW = 10;
 
 /**
  * A panel in `parent`. `columns` are the headings of label and number, `word` makes a label readable, `whole` gives all
- * rows of the table for a file. Its `update` is given `{rows: [[label, number]], length, total}`.
+ * rows of the table for a file. Its `update` is given `{rows: [[label, number]], more, total}`.
  */
 export function panel(parent, { name, title, columns, word = String, whole }) {
-  let table = { rows: [], length: 0, total: 0 };
+  let table = { rows: [], more: false, total: 0 };
   let open = false;
   const heading = el("h3", { id: `table-${name}` }, title);
   const body = el("tbody");
@@ -45,7 +45,7 @@ export function panel(parent, { name, title, columns, word = String, whole }) {
     empty.hidden = table.rows.length > 0;
     grown.hidden = tools.hidden = table.rows.length === 0;
     more.hidden = table.rows.length <= FEW;
-    const rest = table.length > table.rows.length ? `, of ${count(table.length)} in the files` : "";
+    const rest = table.more ? "; the files have more" : "";
     more.textContent = open ? "Show fewer" : `Show ${count(table.rows.length)}${rest}`;
     more.setAttribute("aria-expanded", String(open));
   }
@@ -64,5 +64,5 @@ const head = (text, kind) => el("th", { scope: "col", className: kind }, text);
 /** Counts by name as a table. */
 export function tableOf(counts) {
   const rows = Object.entries(counts).sort((one, other) => other[1] - one[1]);
-  return { rows, length: rows.length, total: rows.reduce((sum, [, number]) => sum + number, 0) };
+  return { rows, more: false, total: rows.reduce((sum, [, number]) => sum + number, 0) };
 }
