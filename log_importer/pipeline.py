@@ -161,19 +161,9 @@ def run_import(
                         watch(report)
 
                     run = _Run(
-                        settings,
-                        server,
-                        token,
-                        hosts,
-                        ledger,
-                        report.tally,
-                        rejects,
-                        progress,
-                        interrupt,
-                        say,
-                        look_on,
-                        see,
-                    )
+                        settings, server, token, hosts, ledger, report.tally, rejects, progress, interrupt, say,
+                        look_on, see,
+                    )  # fmt: skip
                     report.created = hosts.created
                     report.limited = settings.debug_request_limit > 0
                     run.go(pool, chunks, reader)

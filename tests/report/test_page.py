@@ -89,8 +89,9 @@ _CUT_OFF = """async sections => {
         section.scrollIntoView();  // one that is not seen is not laid out
         for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
         const end = section.getBoundingClientRect().bottom + 0.5;
-        const panels = [...section.querySelectorAll(".panel")];
-        found.push(...panels.filter((panel) => panel.getBoundingClientRect().bottom > end).map((panel) => panel.innerText));
+        const all = [...section.querySelectorAll(".panel")];
+        const panels = all.filter((one) => one.getBoundingClientRect().bottom > end);
+        found.push(...panels.map((panel) => panel.innerText));
     }
     return found;
 }"""
