@@ -1,6 +1,7 @@
 """The compiled loops of columns.c, where they could be compiled: without them all is done in Python, some times slower.
 
-Arrays are handed over by their addresses, so whoever calls keeps them alive and of the length that is said. ctypes and
+Arrays are handed over by their addresses, so whoever calls keeps them alive and of the length that is said. No other
+thread runs meanwhile: the calls are short, and to let others in would take longer than many of them. ctypes and
 plain C, over Cython and an extension module: one library serves all versions of Python, and needs no headers of it.
 """
 
@@ -10,12 +11,14 @@ import weakref
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 LIBRARY = "columns.so"
 """Its name, beside this file."""
 
 _I32, _U32, _I64, _U64, _P = ctypes.c_int32, ctypes.c_uint32, ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
 _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
+    "built_from": (_U32, []),
     "table_new": (_P, [_U64]),
     "table_free": (None, [_P]),
     "table_clear": (None, [_P]),
@@ -72,9 +75,11 @@ class Native:
 
 
 def load() -> Native | None:
-    """The library; `None` where it was not compiled, or not for this machine."""
+    """The library; `None` where it was not compiled, or not for this machine, or of another source."""
+    folder = Path(__file__).parent
     try:
-        return Native(ctypes.CDLL(str(Path(__file__).with_name(LIBRARY))))
+        native = Native(ctypes.PyDLL(str(folder / LIBRARY)))
+        return native if native.built_from() == crc32((folder / "columns.c").read_bytes()) else None
     except (OSError, AttributeError):
         return None
 

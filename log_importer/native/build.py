@@ -6,6 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface  # type: ignore[import-not-found]
 
@@ -26,7 +27,7 @@ class CompileColumns(BuildHookInterface):  # type: ignore[misc]
             return
         command = [
             compiler, "-O3", "-shared", "-fPIC", "-fvisibility=hidden", "-o", str(folder / LIBRARY),
-            str(folder / "columns.c"), "-lm",
+            f"-DBUILT_FROM={crc32((folder / 'columns.c').read_bytes())}u", str(folder / "columns.c"), "-lm",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
         if done.returncode:

@@ -15,6 +15,9 @@
 
 #define API __attribute__((visibility("default")))
 
+/* Which source this was compiled from: one that was changed since is not used until it is compiled anew. */
+API uint32_t built_from(void) { return BUILT_FROM; }
+
 /* ---- Tables: texts numbered from 0 in the order they came ---- */
 
 typedef struct {
