@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from log_importer.bot_rules import judges
+from log_importer.by_column.codes import Codes
 from log_importer.by_column.rows import Rows
 from log_importer.choices import rules_of
 from log_importer.format_files import load_formats
@@ -166,6 +167,17 @@ def test_ai_bots_are_counted(plan: str) -> None:
     ]
     together = check(PLANS[plan], "combined", "", lines)
     assert together.ais == ({"GPTBot": 2})
+
+
+def test_no_bot_is_counted_under_another_name_however_many_there_are() -> None:
+    codes = Codes(2)
+    verdicts = Counter(codes.of(1, "bot", f"AI {n}", f"AI {n}") for n in range(10_000))
+    assert all(codes.first(1) <= code < codes.tracked for code in verdicts)
+    skipped, ais, details = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+    codes.count(verdicts, skipped, ais, details)
+    assert skipped == {"bot": 10_000}
+    assert set(ais.values()) == set(details.values()) == {1}
+    assert len(ais) > 4000
 
 
 def test_bots_are_counted_by_name_and_errors_by_status() -> None:

@@ -6,6 +6,8 @@ ALONE = -1
 """Of a line that is to be looked at alone."""
 _REASONS = 4096
 """Codes of a rule."""
+_NAMED = 4080
+"""Those of them that go to names, of which clients may invent any number."""
 
 
 class Codes:
@@ -13,6 +15,7 @@ class Codes:
 
     def __init__(self, rules: int) -> None:
         self.tracked = rules * _REASONS
+        self._given: Counter[int] = Counter()  # codes by rule
         self._codes: dict[tuple[int, str, str, str], int] = {}
         self._meaning: dict[int, tuple[str, str, str]] = {}
         self.without_site = self.of(rules + 2, "no-site")
@@ -26,12 +29,16 @@ class Codes:
         return rule * _REASONS
 
     def of(self, rule: int, reason: str, ai: str = "", detail: str = "") -> int:
-        """The code of a reason that the rule of that number gives."""
+        """The code of a reason that the rule of that number gives; of too many names, the last are not told apart."""
         key = rule, reason, ai, detail
         code = self._codes.get(key)
         if code is None:
-            code = rule * _REASONS + sum(one[0] == rule for one in self._codes) % _REASONS
-            self._codes[key] = code
+            place = self._given[rule]
+            if place >= _NAMED and (ai or detail):
+                return self.of(rule, reason)
+            assert place < _REASONS, "a rule has few reasons"
+            self._given[rule] += 1
+            code = self._codes[key] = rule * _REASONS + place
             self._meaning[code] = reason, ai, detail
         return code
 
