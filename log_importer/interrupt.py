@@ -23,6 +23,11 @@ def hold() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
+def release() -> None:
+    """Lets signals come that `hold` has wait: whoever takes them now is no `Interrupt`."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
 class Stopped(KeyboardInterrupt):
     """A signal ends a run that has not begun."""
 

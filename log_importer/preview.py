@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from log_importer.errors import UsageError
+from log_importer.interrupt import release
 from log_importer.receive import PORT, open_receiver
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def go_on(receiver: "Receiver", say: Callable[[str], None]) -> None:
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: over.set())
+    release()
     receiver.use_leisure()
     say(f"The import is over; the report stays at {receiver.report} until Ctrl-C.")
     over.wait()

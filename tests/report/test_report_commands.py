@@ -5,6 +5,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -38,11 +39,14 @@ def test_receive_opens_the_report_in_the_browser_and_says_where_it_is(tmp_path: 
         assert process.wait(20) == 0
 
 
-def test_a_preview_is_there_until_a_signal_comes(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command("import", "--preview", "--state-dir", "s", "--json", LOG), cwd=tmp_path, env=environment(tmp_path),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+@pytest.mark.parametrize("source", [(LOG,), ("--spool", "spool", "-")])
+def test_a_preview_is_there_until_a_signal_comes(source: Sequence[object], tmp_path: Path) -> None:
+    line = command("import", "--preview", "--state-dir", "s", "--json", *source)
+    with LOG.open() as log:
+        process = subprocess.Popen(
+            line, cwd=tmp_path, env=environment(tmp_path), stdin=log, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
     assert process.stderr is not None
     address = re.findall(r"http://\S+/report", process.stderr.readline())[0]
     said = process.stderr.readline()
