@@ -34,7 +34,7 @@ def measured(
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.monotonic()
         process = subprocess.Popen(  # noqa: S603 - the caller's command is the purpose
-            [*_pinned(cores), *line], cwd=folder, env={**os.environ, **variables}, stdin=subprocess.DEVNULL,
+            [*_pinned(cores), *line], cwd=folder, env=_environment() | variables, stdin=subprocess.DEVNULL,
             stdout=out, stderr=err,
         )  # fmt: skip
         watcher = _Watcher(process.pid, memory=watch)
@@ -48,6 +48,11 @@ def measured(
             raise RuntimeError(f"{line}: {process.returncode}: {err.read().decode(errors='replace')[-2000:]}")
         cpu = usage.ru_utime + usage.ru_stime
         return Measured(seconds, cpu, watcher.first, watcher.peak, out.read().decode(errors="replace"))
+
+
+def _environment() -> dict[str, str]:
+    """Ours, where compiled modules are kept, as those of an installed package are."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _pinned(cores: Sequence[int]) -> Sequence[str]:

@@ -18,6 +18,8 @@ from log_importer.tracking.bulk import ping
 Day = tuple[int, str]
 """idsite and date by the site's clock, YYYY-MM-DD."""
 
+_MOST_QUARTERS = 50_000
+"""Quarters of an hour that are remembered, those of more than a year."""
 _QUARTER = 900  # seconds; all clocks of the world are shifted by whole quarters of an hour
 
 
@@ -29,6 +31,7 @@ class Dates:
         self._begun = set(begun)
         self._zones = zones
         self._remember = remember
+        self._quarters: set[tuple[int, float]] = set()  # of dates that were begun
         self._lock = threading.Lock()
 
     def begin(self, requests: Iterable[Request], post: Callable[[list[bytes]], bool]) -> None:
@@ -36,6 +39,7 @@ class Dates:
         rows = Requests.of(requests)
         quarters = set(pairs(rows.sites, [time // _QUARTER for time in rows.times]))
         with self._lock:
+            quarters -= self._quarters
             new: dict[Day, float] = {}
             for site, quarter in sorted(quarters):
                 moment = int(quarter) * _QUARTER
@@ -44,7 +48,12 @@ class Dates:
             for day in self._begun:
                 new.pop(day, None)
             # Where it fails, the post that follows fails too and says why; the next attempt pings again.
-            if new and post([ping(site, moment) for (site, _), moment in new.items()]):
+            if new and not post([ping(site, moment) for (site, _), moment in new.items()]):
+                return
+            if len(self._quarters) > _MOST_QUARTERS:
+                self._quarters.clear()
+            self._quarters |= quarters
+            if new:
                 self._begun.update(new)
                 self._remember(new)
 
