@@ -15,6 +15,7 @@ from log_importer.by_column.codes import Codes
 from log_importer.by_column.rows import Rows
 from log_importer.choices import rules_of
 from log_importer.format_files import load_formats
+from log_importer.format_strings import spec_of
 from log_importer.model import ChunkResult, Context, Site
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.w3c_driver import is_header
@@ -130,6 +131,32 @@ def test_hardly_a_line_of_a_log_is_left_to_be_looked_at_alone(name: str, log: st
     alone = by_column.translate(lines, NOW, lambda _: None, verdicts, rows)
     assert len(alone) <= 0.1 * len(lines)
     assert len(rows) > 20
+    assert left_by_loops(PLANS["default"], name, lines, next((line for line in lines if is_header(line)), "")) <= 0.1
+
+
+def left_by_loops(plan: Plan, name: str, lines: Sequence[str], header: str = "") -> float:
+    """The share of the lines that compiled loops leave to be looked at alone."""
+    translator = Translator(plan, replace(judges(), native=compiled()), name)
+    translator.use(header)
+    data, reader = "\n".join(lines).encode("utf-8", "surrogateescape"), translator.reader_of_many()
+    assert reader is not None
+    starts = translator.together.starts(data)
+    natively = translator.together.natively(reader, data, starts, 0)
+    found = natively.translate(data, starts, 0, NOW, lambda _: None) if natively is not None else None
+    assert found is not None
+    return len(found[2]) / len(lines)
+
+
+def test_a_time_that_stands_among_others_is_read_by_compiled_loops_too() -> None:
+    spec = spec_of('$time_iso8601 $remote_addr "$request" $status $body_bytes_sent "$http_user_agent"')
+    plan = replace(PLANS["default"], formats={spec.name: spec})
+    lines = [
+        f'2026-03-01T10:{n % 60:02}:{n * 7 % 60:02}+00:00 192.0.2.{n % 99} "GET /{n % 9} HTTP/1.1" 200 {n} '
+        '"Mozilla/5.0"'
+        for n in range(500)
+    ]
+    assert left_by_loops(plan, spec.name, lines) == 0
+    assert len(check(plan, spec.name, "", [line.encode() for line in lines]).lengths) == 500
 
 
 def test_what_was_forgotten_is_worked_out_anew() -> None:

@@ -45,10 +45,15 @@ class Natively:
         page, visitor, referrer, measured = map(parser.part, (PAGE, VISITOR, REFERRER, MEASURES))
         client, clock = client_part(parser), parser.clock
         parts = (page, visitor, client, referrer, measured)
-        wanted = {place for part in parts for place in part.places} | set(clock.places)
+        read = {place for part in parts for place in part.places}
+        wanted = read | set(clock.places)
+        if read & set(clock.places):  # what else is read of them has to be what was logged
+            clock = clock._replace(slot=-1)
         self._cutter = Cutter(native, cuts, clock, frozenset(wanted), longest)
         groups = Groups(native, self._cutter.pieces)
-        self._clocks = groups.of_cells(clock.places, clock.tell, _code_of_time)
+        self._clocks = groups.of_cells(
+            clock.places, clock.minute if self._cutter.by_minute else clock.tell, _code_of_time
+        )  # fmt: skip
         self._minutes = array("d")  # of the clock's values
         nowhere: Referrer = "", None
         self._pages = groups.of_part(page, facts.page, Page(ALONE), lambda page: page.code)

@@ -33,7 +33,6 @@ class Clock(NamedTuple):
     places: Sequence[int]  # of the columns that it needs
     slot: int  # of the last of these cells, where the two digits of the second stand; -1 for no certain place
     tell: Callable[[Cells], float | None]
-    """The cells, with 00 for the second where there is a slot -> seconds since 1970 UTC without it.
-
-    `None` where only the whole line can say.
-    """
+    """The cells -> seconds since 1970 UTC; `None` where only the whole line can say."""
+    minute: Callable[[Cells], float | None]
+    """The same of cells that have 00 at the slot, and of those only."""

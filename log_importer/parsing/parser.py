@@ -212,14 +212,22 @@ def _compile_times(
             return [None if None in row else one(" ".join(row)) for row in zip(*cells, strict=True)]
 
         slot = second_slot(layout)
-        told = one if slot < 0 else compile_minute(layout, zone)
+        minute = one if slot < 0 else compile_minute(layout, zone)
+
+        def whole(cells: Cells) -> str | None:
+            present = [cell for cell in cells if cell is not None]
+            return " ".join(present) if len(present) == len(cells) == len(field.columns) else None
 
         def tell(cells: Cells) -> float | None:
-            present = [cell for cell in cells if cell is not None]
-            whole = len(present) == len(cells) == len(field.columns)
-            return told(" ".join(present)) if whole else None
+            text = whole(cells)
+            return None if text is None else one(text)
 
-        return of_columns, Clock(wanted, slot if len(wanted) < 2 else _slot_in_last(layout, slot), tell)
+        def tell_minute(cells: Cells) -> float | None:
+            text = whole(cells)
+            return None if text is None else minute(text)
+
+        in_last = slot if len(wanted) < 2 else _slot_in_last(layout, slot)
+        return of_columns, Clock(wanted, in_last, tell, tell_minute)
 
     def of_rows(columns: Columns) -> Sequence[float | None]:
         found = map(part.read, zip(*(columns.values[place] for place in part.places), strict=True))
@@ -229,7 +237,7 @@ def _compile_times(
         hit = part.read(cells)
         return None if hit is None else hit.time
 
-    return of_rows, Clock(part.places, -1, tell_row)
+    return of_rows, Clock(part.places, -1, tell_row, tell_row)
 
 
 def _slot_in_last(layout: str, slot: int) -> int:
