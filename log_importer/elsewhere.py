@@ -9,14 +9,14 @@ from log_importer.errors import StateError
 from log_importer.ledger.database import read_database
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import load_about
-from log_importer.sources.find import Source
+from log_importer.sources.find import Source, lies_at
 
 _SAME = ("url", "endpoint", "idsite")
 
 
 def say_elsewhere(ledger: Ledger, files: Iterable[Source], say: Callable[[str], None]) -> None:
     """One sentence for each other job that read some of `files`, new to this one, into the same site."""
-    new = {str(file.path.absolute()) for file in files if file.path is not None} - ledger.names
+    new = {lies_at(file.name) for file in files if not file.stdin} - ledger.names
     for path in sorted(ledger.path.parent.glob("*.sqlite3")) if new else ():
         if path == ledger.path:
             continue

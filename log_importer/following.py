@@ -23,7 +23,7 @@ from log_importer.reading import Inputs, Wait, check_patterns
 from log_importer.recognise import Recognised, identify, keep_copy, keep_end, keep_head, skip_to_end, take
 from log_importer.settings import Settings
 from log_importer.sources.chunks import Chunker
-from log_importer.sources.find import Source
+from log_importer.sources.find import Source, lies_at
 from log_importer.sources.fingerprint import HEAD
 from log_importer.sources.rotated import generation, log_of
 from log_importer.sources.spool import Spool
@@ -183,7 +183,7 @@ class Follower:
         found: dict[Place, Seen] = {}
         for seen in self._names.look():
             found.setdefault(seen.source.place, seen)
-        self._ledger.lie({place: str(Path(seen.source.name).absolute()) for place, seen in found.items()})
+        self._ledger.lie({place: lies_at(seen.source.name) for place, seen in found.items()})
         for one in self._open:
             self._update(one, found)
         places = {one.place for one in self._open}

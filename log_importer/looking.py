@@ -49,7 +49,7 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     # first lines are of one second, as after two rotations, the older was written last before the other.
     probes.sort(
         key=lambda one: (
-            one.source.size is None, one.first_time is None, one.first_time or 0.0, one.source.mtime_ns
+            one.source.pipe, one.first_time is None, one.first_time or 0.0, one.source.mtime_ns
         )
     )  # fmt: skip
     used = {one.format: formats[one.format] for one in probes if one.format in formats}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from log_importer.errors import SourceError
-from log_importer.sources.find import Source, find_sources
+from log_importer.sources.find import Source, find_sources, lies_at
 from log_importer.sources.rotated import rotated
 
 _SECOND = 1_000_000_000
@@ -98,7 +98,7 @@ class Names:
 
     def new(self, source: Source, known: Collection[str]) -> bool:
         """Whether nothing was ever read where `source` was found; `known` are the names of what was."""
-        texts = [str(Path(name.text).absolute()) for name in self._names if source in name.sources]
+        texts = [lies_at(name.text) for name in self._names if source in name.sources]
         return not any(fnmatchcase(one, text) or one.startswith(f"{text}/") for text in texts for one in known)
 
     def family(self, source: Source) -> str:

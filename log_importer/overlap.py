@@ -8,9 +8,6 @@ from collections.abc import Callable, Sequence
 from log_importer.errors import SourceError, UsageError
 from log_importer.parsing.ends import TAIL, Ends
 from log_importer.probe import Probe
-from log_importer.sources.decompress import sniff
-from log_importer.sources.find import Source
-from log_importer.sources.fingerprint import HEAD
 from log_importer.sources.stream import Stream
 
 _RESERVE = 48
@@ -28,7 +25,7 @@ def open_at_once() -> int:
 def check_overlap(probes: Sequence[Probe], ends: Callable[[str], Ends]) -> None:
     """Raises `UsageError` where more sources overlap in time than may be open; `ends` reads those of a format."""
     most = open_at_once()
-    timed = [one for one in probes if one.finished is None and one.source.size is not None]
+    timed = [one for one in probes if one.finished is None and not one.source.pipe]
     if len(timed) <= most:
         return
     # To read all of a compressed source costs time, so first it is taken to end when it was written.
@@ -58,17 +55,12 @@ def _span(one: Probe, ends: Callable[[str], Ends], *, unpack: bool) -> Span:
     last = None
     try:
         with Stream(one.source) as stream:
-            if unpack or not _compressed(one.source):
+            stream.head()
+            if unpack or not stream.compressed:
                 last = _last_time(stream, ends(one.format))
     except (SourceError, OSError):
         pass  # whoever reads it says why
     return one.first_time, one.source.mtime_ns / 1e9 if last is None else last
-
-
-def _compressed(source: Source) -> bool:
-    assert source.path is not None
-    with source.path.open("rb") as file:
-        return sniff(file.read(HEAD)) is not None
 
 
 def _last_time(stream: Stream, ends: Ends) -> float | None:

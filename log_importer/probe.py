@@ -41,7 +41,7 @@ def probe(
     Raises `SourceError`.
     """
     stream = Stream(source)
-    keep = source.size is None
+    keep = source.pipe
     try:
         chunker = Chunker(stream, max_line_bytes)
         lines = [raw.decode(encoding, "surrogateescape").removesuffix("\r").lstrip("\0") for raw in chunker.head()]

@@ -49,11 +49,11 @@ class Inputs:
     @property
     def files(self) -> Sequence[Source]:
         """The sources that can be looked at once more, of those that are to be read."""
-        return [one.source for one in self.probes if one.source.size is not None and one.finished is None]
+        return [one.source for one in self.probes if not one.source.pipe and one.finished is None]
 
     @property
     def size(self) -> int | None:
-        """Bytes as they lie on disk; `None` where a pipe is among them."""
+        """Bytes as they lie on disk; `None` where they are not known of all."""
         sizes = [probe.source.size for probe in self.probes]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
@@ -162,11 +162,11 @@ class Reader:
     def _begins(self, one: Probe) -> float:
         if self._disorder is None:
             return 0.0
-        return math.inf if one.first_time is None or one.source.size is None else one.first_time
+        return math.inf if one.first_time is None or one.source.pipe else one.first_time
 
     def _advance(self, place: _Place, chunk: Chunk) -> None:
         place.at = chunk.after
-        if self._disorder is None or place.one.source.size is None:
+        if self._disorder is None or place.one.source.pipe:
             return
         name = chunk.context.format
         if name not in self._ends:
@@ -176,7 +176,7 @@ class Reader:
 
     def _floor(self, place: _Place, lowest: _Place) -> float | None:
         """The time before which no hit is to come, once a chunk of `place` is there."""
-        if self._disorder is None or place.one.source.size is None:
+        if self._disorder is None or place.one.source.pipe:
             return None
         return lowest.frontier + self._shift - self._disorder
 
@@ -191,7 +191,7 @@ class Reader:
     def _waits_for_its_copy(self, place: _Place, opened: Sequence[_Place]) -> bool:
         """Whether a source has, so far, all that was read of one that is open: that has to be read on first."""
         ledger = self._ledger
-        if ledger is None or not opened or place.one.source.size is None:
+        if ledger is None or not opened or place.one.source.pipe:
             return False
         try:
             with Stream(place.one.source) as stream:
@@ -232,7 +232,7 @@ class Reader:
         chunker = one.chunker or Chunker(stream, self._max_line_bytes)
         chunker.resize(self._chunk_bytes)
         found = None
-        if ledger is not None and one.source.size is None:
+        if ledger is not None and one.source.pipe:
             ledger.read_as(index, ledger.add(one.source.name, one.format, stream=True))
         elif ledger is not None:
             if under_way(stream, ledger):

@@ -4,14 +4,13 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from log_importer.errors import SourceError
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.record import Record
 from log_importer.model import BEGINNING, Boundary, Chunk
 from log_importer.sources.chunks import Chunker
-from log_importer.sources.find import Source
+from log_importer.sources.find import Source, lies_at, source_at
 from log_importer.sources.fingerprint import HEAD, fingerprint
 from log_importer.sources.stream import Stream
 
@@ -51,7 +50,7 @@ class Recognised:
 
 def finished(source: Source, ledger: Ledger) -> Record | None:
     """The record of a file that lies on disk as it did when all of it was done."""
-    if source.size is None:
+    if source.pipe:
         return None
     try:
         with Stream(source) as stream:
@@ -79,7 +78,7 @@ def skip_to_end(stream: Stream, ledger: Ledger, form: str, headers: bool, max_li
     for chunk in Chunker(stream, max_line_bytes).chunks(0, form, headers, float):
         if chunk is not None and (chunk.data.endswith(b"\n") or chunk.after.offset > end.offset + len(chunk.data)):
             end = chunk.after
-    record = ledger.add(str(Path(stream.name).absolute()), form, end)
+    record = ledger.add(lies_at(stream.name), form, end)
     stream.rewind()
     keep_head(stream, ledger, record)
     return Recognised(record, end, False, array("Q"))
@@ -138,7 +137,7 @@ def take(
     `grow`: a source that was known by a short beginning is known by more of it from now on, and copies of its
     beginning no longer.
     """
-    name = str(Path(stream.name).absolute())
+    name = lies_at(stream.name)
     if found is None:
         found = Recognised(ledger.add(name, form), BEGINNING, False, array("Q"))
     elif found.until != found.record.end and _is_elsewhere(found.record, others):
@@ -156,7 +155,7 @@ def keep_copy(record: Record, stream: Stream, ledger: Ledger) -> bool:
     length, tail = stream.end()
     if disk is None or stream.damage or before_on_disk(record, stream, length) == tail:
         return False
-    ledger.adopt(record, str(Path(stream.name).absolute()), disk, record.head_length, record.head)
+    ledger.adopt(record, lies_at(stream.name), disk, record.head_length, record.head)
     keep_end(record, length, tail, ledger)
     return True
 
@@ -178,7 +177,7 @@ def keep_head(stream: Stream, ledger: Ledger, record: Record, *, grow: bool = Tr
     length, known = len(head), fingerprint(head)
     if record.head_length and not grow:
         length, known = record.head_length, record.head
-    ledger.adopt(record, str(Path(stream.name).absolute()), disk, length, known)
+    ledger.adopt(record, lies_at(stream.name), disk, length, known)
 
 
 def _rank(found: Recognised, length: int, file: tuple[int, int]) -> tuple[bool, bool, int, bool]:
@@ -258,7 +257,7 @@ def _is_elsewhere(record: Record, others: Sequence[Source]) -> bool:
 def _emptied(record: Record, stream: Stream) -> bool:
     """Whether the file that the source was last seen in was emptied since, as `copytruncate` does."""
     try:
-        with Stream(Source(record.name, Path(record.name), 0)) as other:
+        with Stream(source_at(record.name)) as other:
             place = other.disk and other.disk[:2]
             if place != (record.device, record.inode):
                 return False
@@ -273,7 +272,7 @@ def _emptied(record: Record, stream: Stream) -> bool:
 
 def before_on_disk(record: Record, stream: Stream, offset: int) -> bytes | None:
     try:
-        with Stream(Source(record.name, Path(record.name), 0)) as other:
+        with Stream(source_at(record.name)) as other:
             place = other.disk and other.disk[:2]
             own = stream.disk and stream.disk[:2]  # which was emptied, and begins as it did before
             if place != (record.device, record.inode) or place == own:

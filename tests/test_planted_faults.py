@@ -66,7 +66,7 @@ PLANTED = {
 FOLLOWING = {
     "looking at the length alone": (
         "sources/stream.py",
-        "        if self.ahead < 0 or os.pread(self._file, len(self._last), start) != self._last:\n",
+        "        if self.ahead < 0 or self._file.read_at(start, len(self._last)) != self._last:\n",
         "        if self.ahead < 0:\n",
     ),
     "letting go of a renamed file at once": (

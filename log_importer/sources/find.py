@@ -4,7 +4,7 @@ import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from log_importer.errors import SourceError
@@ -15,15 +15,26 @@ STDIN = "-"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file or stream of lines; `path` is `None` for standard input."""
+    """A file or stream of lines: a file or named pipe at `path`, an object at `url`, or else standard input."""
 
     name: str  # as messages show it
     path: Path | None
-    size: int | None = None  # bytes as it lies on disk; `None` for streams
+    size: int | None = None  # bytes as it lies there; `None` for pipes, and where a server does not say
     encoding: str = ""  # where a newline is not one byte: UTF-16 or UTF-32 without a byte order mark
     mtime_ns: int = 0  # when it was last written, in nanoseconds since 1970 UTC
     ctime_ns: int = 0  # and when it was made, renamed or given that time
     place: tuple[int, int] = (0, 0)  # device and inode
+    url: str = field(default="", repr=False)  # with what may be secret in it; `name` is without
+
+    @property
+    def pipe(self) -> bool:
+        """Whether it can be read only once."""
+        return self.size is None and not self.url
+
+    @property
+    def stdin(self) -> bool:
+        """Whether it is standard input, which has no place."""
+        return self.path is None and not self.url
 
 
 def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Source], list[SourceError]]:
@@ -37,7 +48,7 @@ def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Sou
     wide = wide_encoding(encoding)
     for argument in arguments:
         if argument == STDIN:
-            if not any(source.path is None for source in sources):
+            if not any(source.stdin for source in sources):
                 sources.append(Source("standard input", None, encoding=wide))
             continue
         try:
@@ -60,6 +71,16 @@ def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Sou
                 place = (status.st_dev, status.st_ino)
                 sources.append(Source(str(path), path, size, wide, status.st_mtime_ns, status.st_ctime_ns, place))
     return sources, errors
+
+
+def lies_at(name: str) -> str:
+    """Where the source that messages show as `name` lies, whatever the working directory is."""
+    return str(Path(name).absolute())
+
+
+def source_at(place: str) -> Source:
+    """The source that lies at `place`, as `lies_at` gives it, to be looked at once more."""
+    return Source(place, Path(place), 0)
 
 
 def unreadable(name: str, error: OSError) -> SourceError:

@@ -1,8 +1,5 @@
 """A source opened: blocks of its decompressed bytes, and how it ended."""
 
-import os
-import select
-import stat
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -11,7 +8,8 @@ from log_importer.errors import SourceError
 from log_importer.model import Disk
 from log_importer.sources.decompress import BLOCK, LONGEST_MAGIC, Damage, Garbage, decompress, may_be_compressed, sniff
 from log_importer.sources.find import Source, unreadable
-from log_importer.sources.fingerprint import HEAD, TAIL, disk_of
+from log_importer.sources.fingerprint import HEAD, TAIL
+from log_importer.sources.opened import open_source
 from log_importer.sources.unicode import as_utf8, marked
 
 IDLE = b""
@@ -37,7 +35,7 @@ class Stream:
         self.follows = False
         """Whether the end of a plain file is only the end for now, and gives `IDLE`."""
         self._idle = idle
-        self._plain = False  # known once the first bytes were read
+        self._plain = self._compressed = False  # known once the first bytes were read
         self._head: bytes | None = None
         self._last = b""  # bytes of a followed file before `raw_position`
         self._seen, self._seen_last = 0, b""  # its size when last looked at, and the bytes before that
@@ -48,11 +46,10 @@ class Stream:
         self.before = b""
         """Up to 256 bytes before `position`."""
         try:
-            self._file = 0 if source.path is None else os.open(source.path, os.O_RDONLY | os.O_CLOEXEC)
-            self._waits = not stat.S_ISREG(os.fstat(self._file).st_mode)
+            self._file = open_source(source)
         except OSError as error:
             raise unreadable(source.name, error) from None
-        self._owned = source.path is not None
+        self._waits = self._file.waits
 
     def __enter__(self) -> "Stream":
         return self
@@ -65,13 +62,11 @@ class Stream:
     @property
     def closed(self) -> bool:
         """Whether nothing can be read of it any more."""
-        return not self._owned and self._file != 0
+        return self._file.closed
 
     def close(self) -> None:
         """Closes the file; standard input stays open."""
-        if self._owned:
-            os.close(self._file)
-            self._owned = False
+        self._file.close()
 
     @property
     def plain(self) -> bool:
@@ -79,19 +74,24 @@ class Stream:
         return self._plain
 
     @property
+    def compressed(self) -> bool:
+        """Whether what is read is not what lies there; known after `head`."""
+        return self._compressed
+
+    @property
     def links(self) -> int:
         """The names that the file has; 0 once it is deleted."""
-        return os.fstat(self._file).st_nlink
+        return self._file.links
 
     @property
     def modified(self) -> float:
         """When it was written to last, in seconds since 1970 UTC."""
-        return os.fstat(self._file).st_mtime
+        return self._file.modified
 
     @property
     def ahead(self) -> int:
         """Bytes of a plain file that were not read yet; negative where it was emptied."""
-        return os.fstat(self._file).st_size - self.raw_position
+        return self._file.size - self.raw_position
 
     @property
     def intact(self) -> bool:
@@ -100,19 +100,19 @@ class Stream:
         A file may be emptied and grow beyond the old place before anybody looks: its length alone tells nothing.
         """
         start = self.raw_position - len(self._last)
-        if self.ahead < 0 or os.pread(self._file, len(self._last), start) != self._last:
+        if self.ahead < 0 or self._file.read_at(start, len(self._last)) != self._last:
             return False
         return self._seen <= self.raw_position or self.before_offset(self._seen) == self._seen_last
 
     def look_ahead(self) -> None:
         """Remembers what is there and not read yet, so that it is noticed where that goes."""
-        self._seen = os.fstat(self._file).st_size
+        self._seen = self._file.size
         self._seen_last = self.before_offset(self._seen) if self._seen > self.raw_position else b""
 
     def before_offset(self, offset: int) -> bytes:
         """Up to 256 bytes of a plain file before `offset`, wherever reading is."""
         start = max(0, offset - TAIL)
-        return os.pread(self._file, offset - start, start)
+        return self._file.read_at(start, offset - start)
 
     def follow(self) -> None:
         """From here on the end of the file is only the end for now. Comes after `go_to`, for plain files."""
@@ -122,12 +122,12 @@ class Stream:
     @property
     def disk(self) -> Disk | None:
         """The file as it lies on disk now; `None` for a pipe."""
-        return None if self._waits else disk_of(self._file)
+        return self._file.disk()
 
     def head(self) -> bytes:
         """Its first 1 KiB, decompressed, or all of it where it is shorter; consumes nothing. Not for pipes."""
         if self.follows:
-            return os.pread(self._file, HEAD, 0)
+            return self._file.read_at(0, HEAD)
         if not self._position and self._head is None:
             while len(self._held) < HEAD and (block := next(self._blocks, None)) is not None:
                 self._held += block
@@ -140,9 +140,9 @@ class Stream:
         Not for pipes, after `head`, and never back.
         """
         if self._plain:
-            if offset > os.fstat(self._file).st_size:
+            if offset > self._file.size:
                 return None
-            os.lseek(self._file, offset, os.SEEK_SET)
+            self._file.seek(offset)
             self._held, self._position, self.raw_position = b"", offset, offset
             self._blocks = self._raw()  # the one before may have met the end
             self.before = self.before_offset(offset)
@@ -163,14 +163,14 @@ class Stream:
 
     def rewind(self) -> None:
         """Goes back to the beginning. Not for pipes."""
-        os.lseek(self._file, 0, os.SEEK_SET)
+        self._file.seek(0)
         self.raw_position, self.damage, self.remark = 0, "", ""
         self._blocks, self._held, self._position, self.before = self._text(), b"", 0, b""
 
     def end(self) -> tuple[int, bytes]:
         """Goes on to the end: the offset there, and up to 256 bytes before it. Not for pipes."""
         if self._plain:
-            size = os.fstat(self._file).st_size
+            size = self._file.size
             return size, self.go_to(size) or b""
         while self.go_to(self._position + len(self._held) + 1) is not None:
             pass
@@ -216,15 +216,16 @@ class Stream:
                 yield IDLE
         make = sniff(head)
         if make is None:
-            self._plain = not self._waits
+            self._plain = not self._waits and self._file.jumps
             if head:
                 yield head
             yield from raw
             return
+        self._compressed = True
         try:
             yield from decompress(_chain(head, raw), make, lambda: self.block)
         except Damage as damage:
-            self.damage = str(damage)
+            self.damage = self.damage or self._file.fault() or str(damage)
         except Garbage:
             self.remark = f"{self.name}: what lies behind its compressed data is something else and was left out."
             for _ in raw:  # it is read to its end, and need not be read again
@@ -238,7 +239,7 @@ class Stream:
                 yield IDLE
                 continue
             try:
-                block = os.read(self._file, self.block)
+                block = self._file.read(self.block)
             except OSError as error:
                 raise SourceError(
                     f"{self.name}: reading stopped at byte {self.raw_position}: {(error.strerror or '').lower()}.",
@@ -249,6 +250,7 @@ class Stream:
                 return
             if not block:
                 if not self.follows:
+                    self.damage = self._file.fault()
                     return
                 yield IDLE
                 continue
@@ -259,7 +261,7 @@ class Stream:
     def _speaks(self, until: float) -> bool:
         """Whether a pipe has more, and it is not yet time to say that nothing need be waited for."""
         left = until - time.monotonic()
-        return left > 0 and bool(select.select([self._file], [], [], left)[0])
+        return left > 0 and self._file.speaks(left)
 
 
 def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
