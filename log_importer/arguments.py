@@ -18,6 +18,7 @@ from log_importer.rules.hosts import host_name
 from log_importer.settings import PAYLOAD, Settings, is_pipe
 from log_importer.settings_file import SettingsFile
 from log_importer.sources.find import STDIN
+from log_importer.sources.urls import scheme_of, shown
 from log_importer.state import default_state_dir
 
 _HOUR = 3600.0
@@ -125,6 +126,11 @@ def _check_following(values: Mapping[str, Any]) -> None:
     sources = values.get("sources", ())
     pipes = [source for source in sources if is_pipe(source)]
     if values.get("follow"):
+        if remote := next((shown(source) for source in sources if scheme_of(source)), None):
+            raise UsageError(
+                f"--follow is for files of this machine, not for {remote}.",
+                "Leave it out and run the command again and again, as from cron: each run sends what is new.",
+            )
         if pipes:
             raise UsageError("--follow is for files; a pipe is read as it comes anyway.", "Leave one of them out.")
         for other in ("again", "dry_run", "spool", "debug_request_limit"):

@@ -60,7 +60,7 @@ def _span(one: Probe, ends: Callable[[str], Ends], *, unpack: bool) -> Span:
                 last = _last_time(stream, ends(one.format))
     except (SourceError, OSError):
         pass  # whoever reads it says why
-    return one.first_time, one.source.mtime_ns / 1e9 if last is None else last
+    return one.first_time, (one.source.mtime_ns / 1e9 or time.time()) if last is None else last
 
 
 def _last_time(stream: Stream, ends: Ends) -> float | None:

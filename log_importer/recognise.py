@@ -52,9 +52,11 @@ def finished(source: Source, ledger: Ledger) -> Record | None:
     """The record of a file that lies on disk as it did when all of it was done."""
     if source.pipe:
         return None
+    disk = source.disk
     try:
-        with Stream(source) as stream:
-            disk = stream.disk
+        if disk is None:
+            with Stream(source) as stream:
+                disk = stream.disk
     except (SourceError, OSError):
         return None  # whoever reads it says why
     return None if disk is None else ledger.finished(disk)

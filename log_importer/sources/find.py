@@ -1,4 +1,4 @@
-"""What the command line names -> the sources of a run: files, globs, directories, standard input."""
+"""What the command line names -> the sources of a run: files, objects, patterns, directories, standard input."""
 
 import glob
 import os
@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from log_importer.errors import SourceError
+from log_importer.model import Disk
+from log_importer.sources.find_objects import find_objects
+from log_importer.sources.listed import Listed, disk_of_object
 from log_importer.sources.unicode import wide_encoding
+from log_importer.sources.unreadable import unreadable
+from log_importer.sources.urls import SCHEMES, scheme_of, shown, unknown_scheme
 
 STDIN = "-"
 
@@ -23,13 +28,20 @@ class Source:
     encoding: str = ""  # where a newline is not one byte: UTF-16 or UTF-32 without a byte order mark
     mtime_ns: int = 0  # when it was last written, in nanoseconds since 1970 UTC
     ctime_ns: int = 0  # and when it was made, renamed or given that time
-    place: tuple[int, int] = (0, 0)  # device and inode
+    place: tuple[int, int] = (0, 0)  # device and inode, or what stands for them
     url: str = field(default="", repr=False)  # with what may be secret in it; `name` is without
+    tag: str = ""  # of an object: what changes when its content does
 
     @property
     def pipe(self) -> bool:
         """Whether it can be read only once."""
         return self.size is None and not self.url
+
+    @property
+    def disk(self) -> Disk | None:
+        """An object in the place of a file on disk; `None` for all else, and where it has to be opened for that."""
+        known = Listed(self.url, self.size, self.tag, self.mtime_ns)
+        return disk_of_object(known) if self.url and self.tag and self.size is not None else None
 
     @property
     def stdin(self) -> bool:
@@ -51,14 +63,21 @@ def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Sou
             if not any(source.stdin for source in sources):
                 sources.append(Source("standard input", None, encoding=wide))
             continue
+        objects: list[Source] = []
+        paths: list[Path] = []
         try:
-            paths = list(_paths(argument))
+            if scheme_of(argument):
+                objects = [_of_object(it, wide) for it in find_objects(argument, _NO_LOGS)]
+            else:
+                paths = list(_paths(argument))
         except SourceError as error:
             errors.append(error)
-            continue
         except OSError as error:
-            errors.append(unreadable(argument, error))
-            continue
+            errors.append(unreadable(shown(argument), error))
+        for one in objects:
+            if one.place not in seen:
+                seen.add(one.place)
+                sources.append(one)
         for path in paths:
             try:
                 status = path.stat()
@@ -73,25 +92,24 @@ def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Sou
     return sources, errors
 
 
+def _of_object(it: Listed, encoding: str) -> Source:
+    return Source(shown(it.url), None, it.size, encoding, it.mtime_ns, 0, it.place, it.url, it.tag)
+
+
 def lies_at(name: str) -> str:
     """Where the source that messages show as `name` lies, whatever the working directory is."""
-    return str(Path(name).absolute())
+    return name if scheme_of(name) else str(Path(name).absolute())
 
 
 def source_at(place: str) -> Source:
     """The source that lies at `place`, as `lies_at` gives it, to be looked at once more."""
-    return Source(place, Path(place), 0)
-
-
-def unreadable(name: str, error: OSError) -> SourceError:
-    """The error for a source that the system will not let us read."""
-    reason = (error.strerror or str(error)).lower()
-    hint = "Run as a user who may read it." if isinstance(error, PermissionError) else "Check the name."
-    return SourceError(f"{name}: cannot be read: {reason}.", hint)
+    return Source(place, None, url=place) if scheme_of(place) else Source(place, Path(place), 0)
 
 
 def _paths(argument: str) -> Iterator[Path]:
     path = Path(argument)
+    if (scheme := unknown_scheme(argument)) and not path.exists():
+        raise SourceError(f"{shown(argument)}: nothing here reads {scheme}://.", f"There are: {', '.join(SCHEMES)}.")
     if path.is_dir():
         yield from _directory(path)
     elif path.exists() or not glob.has_magic(argument):

@@ -9,7 +9,8 @@ HEAD = 1024
 """Bytes of the decompressed beginning that tell sources apart."""
 TAIL = 256
 """Bytes before a place that tell whether reading may go on there."""
-_BEGINNING = 4096
+BEGINNING = 4096
+"""Bytes as they lie on disk that tell two files apart which have the same size and time."""
 
 
 def fingerprint(data: bytes) -> bytes:
@@ -20,5 +21,5 @@ def fingerprint(data: bytes) -> bytes:
 def disk_of(file: int) -> Disk:
     """The open regular file `file` as it lies on disk. Raises `OSError`."""
     status = os.fstat(file)
-    beginning = fingerprint(os.pread(file, _BEGINNING, 0))
+    beginning = fingerprint(os.pread(file, BEGINNING, 0))
     return Disk(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, beginning)

@@ -11,6 +11,7 @@ from typing import Protocol
 from log_importer.model import Disk
 from log_importer.sources.find import Source
 from log_importer.sources.fingerprint import disk_of
+from log_importer.sources.remote import RemoteFile
 
 
 class Opened(Protocol):
@@ -111,4 +112,4 @@ class LocalFile:
 
 def open_source(source: Source) -> Opened:
     """Opens it wherever it lies. Raises `OSError`."""
-    return LocalFile(source)
+    return RemoteFile(source) if source.url else LocalFile(source)

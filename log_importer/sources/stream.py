@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator
 from types import TracebackType
 
-from log_importer.errors import SourceError
 from log_importer.model import Disk
 from log_importer.sources.decompress import BLOCK, LONGEST_MAGIC, Damage, Garbage, decompress, may_be_compressed, sniff
-from log_importer.sources.find import Source, unreadable
+from log_importer.sources.find import Source
 from log_importer.sources.fingerprint import HEAD, TAIL
 from log_importer.sources.opened import open_source
 from log_importer.sources.unicode import as_utf8, marked
+from log_importer.sources.unreadable import stopped, unreadable
 
 IDLE = b""
 """A block that says: nothing came within the time given; there may be more."""
@@ -240,18 +240,15 @@ class Stream:
                 continue
             try:
                 block = self._file.read(self.block)
+                if not block and not self.follows:
+                    self.damage = self._file.fault()
+                    return
             except OSError as error:
-                raise SourceError(
-                    f"{self.name}: reading stopped at byte {self.raw_position}: {(error.strerror or '').lower()}.",
-                    "What came before is imported; look at the disk or mount.",
-                ) from None
+                raise stopped(self.name, self.raw_position, error) from None
             if self.follows and not self.intact:
                 self.damage = EMPTIED
                 return
             if not block:
-                if not self.follows:
-                    self.damage = self._file.fault()
-                    return
                 yield IDLE
                 continue
             self.raw_position += len(block)
