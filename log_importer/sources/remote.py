@@ -77,10 +77,13 @@ class RemoteFile:
     def read(self, count: int) -> bytes:
         if not self._start <= self._at < self._start + len(self._block):
             most = max(_FIRST, min(self._next, _TOGETHER // RemoteFile._open))
-            self._block, self._start = self._get(self._at, most), self._at
+            block = self._get(self._at, most)
+            if not block:
+                return b""  # and what is held may be read once more
+            self._block, self._start = block, self._at
             self._next = min(_MOST, 2 * most)
             if not self._start:
-                self._beginning = self._block[:BEGINNING]
+                self._beginning = block[:BEGINNING]
         ahead = self._at - self._start
         block = self._block[ahead : ahead + count]
         self._at += len(block)
@@ -133,10 +136,14 @@ class RemoteFile:
         self._file = None
 
     def _has_grown(self, now: Listed) -> bool:
-        """Whether there is only more behind what was read, as of a log that is served while it is written."""
-        if now.size is None or now.size <= self._at:
+        """Whether there is only more behind what was read, as of a log that is served while it is written.
+
+        Its end alone tells nothing: that may have come from the new object already.
+        """
+        if not self._ranges or not self._beginning or now.size is None or now.size <= self.size:
             return False
-        return self._ranges and self._get(self._at - len(self._last), len(self._last)) == self._last
+        known = ((0, self._beginning), (self._at - len(self._last), self._last))
+        return all(self._get(offset, len(data)) == data for offset, data in known)
 
     def _get(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset`, fewer only at the end. Raises `RemoteError`."""
