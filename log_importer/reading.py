@@ -20,6 +20,7 @@ from log_importer.progress import Progress
 from log_importer.recognise import is_copy_so_far, recognise, under_way
 from log_importer.sources.chunks import CHUNK_BYTES, Chunker
 from log_importer.sources.find import Source
+from log_importer.sources.listed import UNTOLD
 from log_importer.sources.stream import Stream
 from log_importer.tally import SourceCounts, Tally
 
@@ -269,5 +270,5 @@ class Reader:
             self._say(stream.remark)
         if ledger is not None and found is not None:
             disk = stream.disk
-            whole = disk is not None and disk.size == stream.raw_position
+            whole = disk is not None and disk.size in (stream.raw_position, UNTOLD)
             ledger.finish(index, disk if whole else None, stream.damage, end)

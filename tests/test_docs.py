@@ -1,10 +1,13 @@
 """The README says what there is: every command, option, format, reason and exit code, and its command lines run."""
 
+import gzip
 import re
 import shlex
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -16,6 +19,7 @@ from log_importer.cli import COMMANDS, group
 from log_importer.format_files import load_formats
 from tests.conftest import ROOT, SAMPLES, TOKENS, Run, command, environment
 from tests.fault_server import serve
+from tests.remote.s3 import S3, serving
 from tests.test_crash import wait_for
 
 README = (ROOT / "README.md").read_text()
@@ -91,6 +95,18 @@ def command_lines() -> list[str]:
     return [line for block in blocks for line in block.splitlines() if "log-importer" in line]
 
 
+@contextmanager
+def bucket(line: str, log: bytes, folder: Path) -> Iterator[dict[str, str]]:
+    """The environment for a command line of the README that names objects, and a store that has them."""
+    if "s3://" not in line:
+        yield {}
+        return
+    with serving(folder) as server:
+        store = S3(*server, "my-logs")
+        store.put("2026/access.log.gz", gzip.compress(log))
+        yield store.env
+
+
 @pytest.mark.parametrize("line", [line for line in command_lines() if "--follow" in line])
 def test_a_command_line_of_the_readme_that_follows_goes_on_until_a_signal_comes(line: str, tmp_path: Path) -> None:
     with serve() as server:
@@ -132,10 +148,11 @@ def test_a_command_line_of_the_readme_works_when_pasted(line: str, run: Run, tmp
         run("import", "--local", tmp_path / "sample_logs")
     (tmp_path / "access.log").write_bytes(log)
     arguments = shlex.split(line.partition("log-importer ")[2])
-    with serve() as server:
+    with serve() as server, bucket(line, log, tmp_path) as variables:
         arguments = [argument.replace("https://matomo.example.org", server.url) for argument in arguments]
         arguments = [argument.replace("/var/log/nginx/", f"{tmp_path}/") for argument in arguments]
-        done = run(*arguments, stdin=log, LOG_IMPORTER_TOKEN_AUTH=TOKENS.admin if "--url" in arguments else "")
+        variables["LOG_IMPORTER_TOKEN_AUTH"] = TOKENS.admin if "--url" in arguments else ""
+        done = run(*arguments, stdin=log, **variables)
         if "--url" in arguments:
             assert sum(len(posted.queries) for posted in server.bulk) == 85
     assert done.code == 0, done.err

@@ -42,7 +42,8 @@ from log_importer.cli.options import (
 def command(ctx: click.Context, /, **given: Any) -> int:
     """Import access logs into a Matomo server.
 
-    SOURCE is a file, plain or compressed, a pattern, a directory, or - for standard input.
+    SOURCE is a file, plain or compressed, a pattern or a directory, here or at s3://, gs://, az:// or https://;
+    or it is - for standard input.
 
     \b
     log-importer import --url https://matomo.example.org --idsite 1 /var/log/nginx/access.log*

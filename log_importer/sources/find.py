@@ -39,9 +39,9 @@ class Source:
 
     @property
     def disk(self) -> Disk | None:
-        """An object in the place of a file on disk; `None` for all else, and where it has to be opened for that."""
+        """An object in the place of a file on disk; `None` for all else, and where it has to be read for that."""
         known = Listed(self.url, self.size, self.tag, self.mtime_ns)
-        return disk_of_object(known) if self.url and self.tag and self.size is not None else None
+        return disk_of_object(known) if self.url and self.tag else None
 
     @property
     def stdin(self) -> bool:

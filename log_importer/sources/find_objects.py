@@ -5,7 +5,7 @@ from typing import Any
 
 from log_importer.errors import SourceError
 from log_importer.sources.listed import Listed, listed
-from log_importer.sources.remote_errors import told
+from log_importer.sources.remote_errors import is_without_bucket, told
 from log_importer.sources.stores import store_of
 from log_importer.sources.urls import of_web, scheme_of, shown, usual
 
@@ -44,7 +44,7 @@ def _matching(url: str, store: Any, pattern: str) -> list[Listed]:
     try:
         return [listed(url, store.info(pattern))]  # "[" may be a part of its name
     except FileNotFoundError as error:
-        if "bucket" in str(error):
+        if is_without_bucket(error):
             raise
         raise SourceError(
             f"{shown(url)}: no object matches.", "Check the pattern, and that the shell left it to us."

@@ -15,6 +15,12 @@ _TIMES = ("LastModified", "last_modified", "mtime", "updated", "Last-Modified")
 _SECOND = 1_000_000_000
 
 
+UNTOLD = -1
+"""The size of an object whose server gives a tag and no size, as where it calls a compressed log encoded."""
+_NEVER = -2
+"""The size of one that nothing is told of: it is never taken for finished, and read each time."""
+
+
 class Listed(NamedTuple):
     """An object, by what its store says of it."""
 
@@ -33,7 +39,7 @@ class Listed(NamedTuple):
 
 def listed(url: str, info: Mapping[str, Any]) -> Listed:
     """An object from what fsspec tells of it, which is by other names for each store."""
-    etag = next((str(info[name]).strip('"') for name in _ETAGS if info.get(name)), "")
+    etag = next((str(info[name]) for name in _ETAGS if info.get(name)), "")
     moment = next((found for name in _TIMES if (found := _moment(info.get(name))) is not None), None)
     written = "" if moment is None else f"written {int(moment.timestamp())}"
     mtime_ns = 0 if moment is None else int(moment.timestamp() * _SECOND)
@@ -45,7 +51,7 @@ def disk_of_object(it: Listed, beginning: bytes = b"") -> Disk:
 
     A listing and a look at the object itself may tell its time by other fractions of a second: its tag stands for that.
     """
-    size = -1 if it.size is None else it.size
+    size = it.size if it.size is not None else UNTOLD if it.tag else _NEVER
     return Disk(*it.place, size, 0, fingerprint(it.tag.encode() or beginning))
 
 

@@ -58,6 +58,11 @@ def is_replaced(error: BaseException) -> bool:
     return type(error).__name__ == _REPLACED
 
 
+def is_without_bucket(error: BaseException) -> bool:
+    """Whether S3 said that all of the bucket is missing, in its own words."""
+    return "bucket does not exist" in str(error)
+
+
 def remote_error(error: BaseException, scheme: str) -> RemoteError:
     """The reason and the hint for what a library raised about an object with a URL of `scheme`."""
     kind = "https" if scheme == "http" else scheme
@@ -65,13 +70,12 @@ def remote_error(error: BaseException, scheme: str) -> RemoteError:
         error = error.__cause__  # fsspec calls whatever a web server answers a missing file
     names = {one.__name__ for one in type(error).__mro__}
     status = _status(error)
-    if names & _NO_CREDENTIALS or "credential" in str(error).lower():
+    if names & _NO_CREDENTIALS or (isinstance(error, ValueError) and "credential" in str(error).lower()):
         return RemoteError("there are no credentials for it", _CREDENTIALS[kind])
     if names & _NO_TRUST:
         return RemoteError("its certificate is not trusted", "Name its authority's file in SSL_CERT_FILE.")
     if isinstance(error, FileNotFoundError) or status in (404, 410):
-        what = "bucket" if "bucket" in str(error).lower() and kind in ("s3", "gs") else "object"
-        return RemoteError(f"there is no such {what}", "Check the name.")
+        return RemoteError(f"there is no such {'bucket' if is_without_bucket(error) else 'object'}", "Check the name.")
     if isinstance(error, PermissionError) or status in (401, 403):
         return RemoteError(f"access is refused{_in_brackets(error, status)}", _CREDENTIALS[kind])
     if names & _TOO_LATE:
@@ -83,7 +87,8 @@ def remote_error(error: BaseException, scheme: str) -> RemoteError:
     if isinstance(error, ValueError) and kind != "https":
         return RemoteError(_first_line(error), "Check the name.")
     text = _first_line(error) if kind != "https" else ""  # such texts hold the URL, and that a signature
-    return RemoteError(f"{type(error).__name__}{': ' if text else ''}{text}", _ADDRESS[kind])
+    kind_of_error = "" if isinstance(error, OSError) and text else type(error).__name__
+    return RemoteError(": ".join(part for part in (kind_of_error, text) if part), _ADDRESS[kind])
 
 
 def _status(error: Any) -> int | None:

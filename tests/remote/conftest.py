@@ -22,7 +22,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, P
 @pytest.fixture
 def s3(s3_server: tuple[str, Path]) -> S3:
     """A bucket of its own."""
-    return S3(*s3_server, f"logs-{uuid4().hex[:12]}")
+    return S3(*s3_server, f"bucket-{uuid4().hex[:12]}")
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """What URLs, patterns and folders name, and what a listing tells of it."""
 
+from datetime import UTC, datetime
+
 from log_importer.sources.find import find_sources
+from log_importer.sources.listed import disk_of_object, listed
 from log_importer.sources.stream import Stream
 from log_importer.sources.urls import shown
 from tests.remote.s3 import S3
@@ -33,6 +36,16 @@ def test_what_a_listing_tells_is_what_a_look_at_the_object_tells(here: S3) -> No
         (source,), _ = find_sources([here.url(argument)])
         with Stream(source) as stream:
             assert source.disk == stream.disk
+
+
+def test_an_etag_stands_for_the_time_which_a_listing_tells_more_exactly() -> None:
+    moment = datetime(2026, 3, 1, 10, 0, 0, 123000, UTC)
+    exact = listed("s3://b/a", {"ETag": '"1"', "size": 5, "LastModified": moment})
+    rough = listed("s3://b/a", {"ETag": '"1"', "size": 5, "LastModified": moment.replace(microsecond=0)})
+    other = listed("s3://b/a", {"ETag": '"2"', "size": 5, "LastModified": moment})
+    assert disk_of_object(exact) == disk_of_object(rough) != disk_of_object(other)
+    untold = [listed("hdfs://n/a", {"size": 5, "mtime": moment.replace(second=second)}) for second in (0, 0, 1)]
+    assert disk_of_object(untold[0]) == disk_of_object(untold[1]) != disk_of_object(untold[2])
 
 
 def test_a_url_is_shown_without_what_lets_its_holder_read_it() -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, Run
 from tests.faults.common import log, marks, rows
 from tests.remote.conftest import Imported
 from tests.remote.s3 import S3
@@ -119,3 +119,13 @@ def test_a_truncated_object_is_incomplete(imported: Imported, s3: S3) -> None:
 def test_an_empty_object_is_fine(imported: Imported, s3: S3) -> None:
     s3.put("empty.log", b"")
     assert imported(s3.url("empty.log"))["lines"] == 0
+
+
+def test_status_and_the_next_job_know_an_object_by_its_url(run: Run, s3: S3) -> None:
+    url = s3.put("a.log", log(range(10)))
+    arguments = ("import", "--local", "--state-dir", "state", "--json")
+    run(*arguments, "--job", "first", url, **s3.env)
+    listed = run("status", "--state-dir", "state", "--json").summary
+    assert f"'{url}'" in str(listed)
+    second = run(*arguments, "--job", "second", url, **s3.env)
+    assert f"{url}: imported before, under the job 'first'" in second.err

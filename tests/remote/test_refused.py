@@ -14,6 +14,7 @@ from tests.remote.web import Page, Web
         ("s3://none-such/a.log", "cannot be read: there is no such bucket. Check the name."),
         ("s3://none-such/*.log", "cannot be read: there is no such bucket. Check the name."),
         ("s3://none-such/", "cannot be read: there is no such bucket. Check the name."),
+        ("{}credentials.log", "cannot be read: there is no such object. Check the name."),
         ("{}none.log", "cannot be read: there is no such object. Check the name."),
         ("{}none/", "cannot be read: there is no such object. Check the name."),
         ("{}*.none", "no object matches. Check the pattern, and that the shell left it to us."),

@@ -19,6 +19,7 @@ class Page:
     ranges: bool = True
     says_ranges: bool = True
     etag: bool = True
+    modified: str = ""
     length: bool = True  # else in chunks, and nobody knows how many
     status: int = 200
     encoding: str = ""
@@ -73,6 +74,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Accept-Ranges", "none")
         if page.etag and status < 300:
             self.send_header("ETag", f'"{md5(page.data).hexdigest()}"')
+        if page.modified:
+            self.send_header("Last-Modified", page.modified)
         if page.encoding:
             self.send_header("Content-Encoding", page.encoding)
         if page.location:
