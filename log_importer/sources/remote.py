@@ -16,7 +16,7 @@ _FIRST = 256 << 10
 _MOST = 4 << 20
 """Bytes of one request, at most: enough that its round trip is short beside it."""
 _TOGETHER = 32 << 20
-"""Bytes of one request of each object that is open, together: 40 that are merged have 0.8 MiB each, not 4."""
+"""Bytes of one request of each object that is open, together, about: 40 that are merged have 0.8 MiB each, not 4."""
 REPLACED = "it was replaced while it was read"
 DELETED = "it was deleted while it was read"
 """The damage of an object that is not there any more as it was when reading began."""
@@ -114,7 +114,7 @@ class RemoteFile:
             with told(self._scheme):
                 now = listed(self._url, self._store.info(self._path))
         except RemoteError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
+            if error.missing:
                 return DELETED
             raise
         if (now.size, now.tag) == (self._told.size, self._told.tag) or self._has_grown(now):

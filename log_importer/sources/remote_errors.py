@@ -75,7 +75,8 @@ def remote_error(error: BaseException, scheme: str) -> RemoteError:
     if names & _NO_TRUST:
         return RemoteError("its certificate is not trusted", "Name its authority's file in SSL_CERT_FILE.")
     if isinstance(error, FileNotFoundError) or status in (404, 410):
-        return RemoteError(f"there is no such {'bucket' if is_without_bucket(error) else 'object'}", "Check the name.")
+        what = "bucket" if is_without_bucket(error) else "object"
+        return RemoteError(f"there is no such {what}", "Check the name.", missing=True)
     if isinstance(error, PermissionError) or status in (401, 403):
         return RemoteError(f"access is refused{_in_brackets(error, status)}", _CREDENTIALS[kind])
     if names & _TOO_LATE:

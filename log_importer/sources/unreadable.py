@@ -6,11 +6,15 @@ from log_importer.errors import SourceError
 
 
 class RemoteError(OSError):
-    """Why an object cannot be had: `strerror` is a reason in half a sentence, `hint` says what to do."""
+    """Why an object cannot be had: `strerror` is a reason in half a sentence, `hint` says what to do.
 
-    def __init__(self, reason: str, hint: str) -> None:
+    `missing`: the store answered, and has no such object.
+    """
+
+    def __init__(self, reason: str, hint: str, *, missing: bool = False) -> None:
         super().__init__(errno.EIO, reason)
         self.hint = hint
+        self.missing = missing
 
 
 def unreadable(name: str, error: OSError) -> SourceError:

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from log_importer.errors import SourceError
 from log_importer.sources.find import Source, find_sources, source_at
 from log_importer.sources.remote import DELETED, REPLACED, RemoteFile
 from log_importer.sources.stream import Stream
@@ -91,17 +92,27 @@ def test_an_object_that_is_deleted_is_an_error_with_the_place(here: S3) -> None:
         blocks = stream.blocks()
         next(blocks)
         here.delete("a.log")
-        with pytest.raises(Exception, match="reading stopped at byte 262144: there is no such object"):
+        with pytest.raises(SourceError, match="reading stopped at byte 262144: there is no such object"):
             list(blocks)
+
+
+def _read(stream: Stream, page: Page, at_the_end: int) -> None:
+    for block in stream.blocks():
+        if DATA.endswith(block):
+            page.status = at_the_end
 
 
 def test_a_page_that_is_gone_at_the_end_was_deleted(web: Web) -> None:
     page = web.pages["/a.log"] = Page(DATA)
     with Stream(found(f"{web.url}/a.log")) as stream:
-        for block in stream.blocks():
-            if DATA.endswith(block):
-                page.status = 404
+        _read(stream, page, at_the_end=404)
         assert stream.damage == DELETED
+
+
+def test_a_server_that_fails_at_the_end_has_deleted_nothing(web: Web) -> None:
+    page = web.pages["/a.log"] = Page(DATA)
+    with Stream(found(f"{web.url}/a.log")) as stream, pytest.raises(SourceError, match="the server answered 500"):
+        _read(stream, page, at_the_end=500)
 
 
 def test_what_was_written_again_with_the_same_bytes_is_the_same(here: S3) -> None:
