@@ -12,20 +12,21 @@ from tests.faults.common import log, marks, rows
 from tests.remote.conftest import Imported
 from tests.remote.web import Page, Web
 
-MANY = 9000  # lines: some hundred KB, so that more than one range is asked for
+MANY = 4000  # lines: some hundred KB, so that more than one range is asked for
+NOISY = 9000  # lines that are over 1 MB when compressed, so that some more are
 
 
-@pytest.mark.parametrize("compress", [bytes, gzip.compress])
 @pytest.mark.parametrize(
-    "how",
+    ("how", "compress"),
     [
-        {},
-        {"ranges": False},
-        {"ranges": False, "says_ranges": False},
-        {"says_ranges": False},
-        {"ranges": False, "length": False},
-        {"ranges": False, "length": False, "etag": False},
-        {"etag": False},
+        ({}, bytes),
+        ({}, gzip.compress),
+        ({"ranges": False}, gzip.compress),
+        ({"ranges": False, "says_ranges": False}, bytes),
+        ({"says_ranges": False}, bytes),
+        ({"ranges": False, "length": False}, bytes),
+        ({"ranges": False, "length": False, "etag": False}, gzip.compress),
+        ({"etag": False}, bytes),
     ],
 )
 def test_a_log_is_read_however_its_server_gives_it(
@@ -91,9 +92,9 @@ def test_a_log_that_grows_while_it_is_read_is_whole(imported: Imported, web: Web
 
 
 def noise(seed: int) -> bytes:
-    """A log that no compression makes much smaller, of 3 MB."""
+    """A log that no compression makes much smaller."""
     chance = random.Random(seed)
-    lines = log(range(MANY)).splitlines(keepends=True)
+    lines = log(range(NOISY)).splitlines(keepends=True)
     return b"".join(
         line.replace(b'"-"', f'"http://x.example/{chance.randbytes(150).hex()}"'.encode()) for line in lines
     )
@@ -117,7 +118,7 @@ def test_a_log_that_is_replaced_while_it_is_read_is_incomplete_and_sorted_out_la
     assert "it was replaced while it was read" in done.out + done.err
     page.before, page.data = int, compress(noise(2))
     again = imported(f"{web.url}/a.log")
-    assert again["lines"] == MANY, "it is another log, and all of it is read"
+    assert again["lines"] == NOISY, "it is another log, and all of it is read"
     assert imported(f"{web.url}/a.log")["lines"] == 0
 
 
