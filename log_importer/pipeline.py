@@ -278,7 +278,7 @@ class _Run:
             requests = requests.without(partial)
             skipped["partial"] = len(partial)
             self._tally.skip(chunk.source, "partial", len(partial))
-        self._ledger.parsed(chunk, requests.offsets, skipped, result.rejected)
+        self._ledger.parsed(chunk, requests.lines()[1], skipped, result.rejected)
         if doubts:
             requests = self._settle_doubts(requests)
         self._send(self._merger.add(requests, chunk.floor))
@@ -298,4 +298,4 @@ class _Run:
         if not self._hold:
             return requests
         self._account.settle([Outcome(doubted, "in_doubt", "interrupted", posted=False)])
-        return requests.without(place for place, doubts in enumerate(requests.doubts) if doubts)
+        return requests.without(place for place, request in enumerate(requests) if request.doubts)

@@ -1,4 +1,5 @@
-"""The compiled loops of columns.c, where they could be compiled: without them all is done in Python, some times slower.
+"""The compiled loops of the C beside this, where it could be compiled: without them all is done in Python, some times
+slower.
 
 Arrays are handed over by their addresses, so whoever calls keeps them alive and of the length that is said. No other
 thread runs meanwhile: the calls are short, and to let others in would take longer than many of them. ctypes and
@@ -10,6 +11,7 @@ import secrets
 import weakref
 from array import array
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from zlib import crc32
 
@@ -45,16 +47,28 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "numbers_from": (None, [_P, _U32, _P]),
     "measure": (_I64, [_I64, _I32, _P, _P, _P]),
     "assemble": (None, [_I64, _I32, _P, _P, _P]),
-    "by_lane": (None, [_I64, _P, _I32, _P, _P]),
-    "batch_order": (_I32, [_I64, *[_P] * 4]),
     "key_visitors": (None, [_I64, *[_P] * 11]),
     "key_downloads": (None, [_I64, _P, _P, _P, _P]),
     "place_lines": (None, [_I64, _P, _P, _U64, _U64, _P, _P]),
+    "rows_of": (None, [_I64, _U32, *[_P] * 9]),
+    "rows_size": (_U64, [_I64, _I64, _P]),
+    "rows_at": (_U64, [_I64, _P, _P, _P]),
+    "rows_texts_at": (_I32, [_I64, _P, _P, _I32, _P, _P, _P, _P]),
+    "rows_quoted": (None, [_I64, _P, _P, _U64, _P, _U64, _P, _U64, _P]),
+    "rows_fitting": (_I64, [_I64, _P, _U64, _U64]),
+    "rows_by_lane": (None, [_I64, _P, _I32, _P, _P, _P]),
+    "rows_batch_order": (_I32, [_I64, _P, _P]),
+    "rows_time_order": (_I32, [_I64, _P, _P]),
+    "rows_latest": (ctypes.c_double, [_I64, _P]),
+    "rows_spans": (_I64, [_I64, _P, _I64, _P, _P, _P]),
+    "rows_lines": (None, [_I64, _P, _P, _P]),
+    "rows_runs": (_I64, [_I64, _P, _I32, _P, _P]),
+    "differences": (_I32, [_I64, _P, _P]),
 }
 
 
 class Native:
-    """The library; its functions are attributes by the names that they have in columns.c."""
+    """The library; its functions are attributes by the names that they have in C."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         for name, (result, arguments) in _FUNCTIONS.items():
@@ -74,12 +88,14 @@ class Native:
         return starts
 
 
+@cache
 def load() -> Native | None:
     """The library; `None` where it was not compiled, or not for this machine, or of another source."""
     folder = Path(__file__).parent
     try:
         native = Native(ctypes.PyDLL(str(folder / LIBRARY)))
-        return native if native.built_from() == crc32((folder / "columns.c").read_bytes()) else None
+        source = b"".join(path.read_bytes() for path in sorted(folder.glob("*.c")))
+        return native if native.built_from() == crc32(source) else None
     except (OSError, AttributeError):
         return None
 
@@ -87,6 +103,16 @@ def load() -> Native | None:
 def address(values: "array[int] | array[float]") -> int:
     """Where an array lies."""
     return values.buffer_info()[0]
+
+
+def blank(size: int) -> bytes:
+    """So many bytes for a function to write: nobody else has them yet, and none is written twice."""
+    made: bytes = _new_bytes(None, size)
+    return made
+
+
+_new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
+_new_bytes.restype, _new_bytes.argtypes = ctypes.py_object, (ctypes.c_char_p, ctypes.c_ssize_t)
 
 
 def zeros(kind: str, count: int) -> "array[int]":

@@ -15,7 +15,7 @@
 
 #define API __attribute__((visibility("default")))
 
-/* Which source this was compiled from: one that was changed since is not used until it is compiled anew. */
+/* Which sources this was compiled from: one that was changed since is not used until it is compiled anew. */
 API uint32_t built_from(void) { return BUILT_FROM; }
 
 /* ---- Tables: texts numbered from 0 in the order they came ---- */
@@ -595,65 +595,4 @@ API void key_visitors(int64_t count, const int32_t *people, const int32_t *agent
         keys[n] = known[person] ? known_keys[person] : (uint64_t)addresses[person] << 32 | agent_keys[agent];
         lanes[n] = known[person] ? known_lanes[person] : agent_lanes[4 * (int64_t)agent + (addresses[person] & 3)];
     }
-}
-
-/* ---- Requests that wait to be posted ---- */
-
-/* The places of all requests by lane, of `lanes` of them, in order; lane n has those from begins[n] to begins[n + 1]. */
-API void by_lane(int64_t count, const uint16_t *keys, int32_t lanes, int32_t *places, int32_t *begins) {
-    memset(begins, 0, (size_t)(lanes + 1) * sizeof *begins);
-    for (int64_t n = 0; n < count; n++)
-        begins[keys[n] % lanes + 1]++;
-    for (int32_t lane = 0; lane < lanes; lane++)
-        begins[lane + 1] += begins[lane];
-    for (int64_t n = 0; n < count; n++)
-        places[begins[keys[n] % lanes]++] = (int32_t)n;
-    for (int32_t lane = lanes; lane > 0; lane--)
-        begins[lane] = begins[lane - 1];
-    begins[0] = 0;
-}
-
-typedef struct {
-    uint64_t visitor;
-    double time;
-    uint32_t agent;
-    int32_t place;
-} waiting;
-
-static int by_visitor(const void *left, const void *right) {
-    const waiting *a = left, *b = right;
-    if (a->visitor != b->visitor)
-        return a->visitor < b->visitor ? -1 : 1;
-    return a->place < b->place ? -1 : a->place > b->place;
-}
-
-static int by_agent(const void *left, const void *right) {
-    const waiting *a = left, *b = right;
-    if (a->agent != b->agent)
-        return a->agent < b->agent ? -1 : 1;
-    if (a->visitor != b->visitor)
-        return a->visitor < b->visitor ? -1 : 1;
-    if (a->time != b->time)
-        return a->time < b->time ? -1 : 1;
-    return a->place < b->place ? -1 : a->place > b->place;
-}
-
-/* The order of a batch: by user agent, visitor and time; of a visitor with several user agents the first counts.
-   Other than 0 where there is no memory. */
-API int32_t batch_order(int64_t count, const uint32_t *agents, const uint64_t *visitors, const double *times,
-                        int32_t *order) {
-    waiting *all = malloc((size_t)(count ? count : 1) * sizeof *all);
-    if (!all)
-        return -1;
-    for (int64_t n = 0; n < count; n++)
-        all[n] = (waiting){visitors[n], times[n], agents[n], (int32_t)n};
-    qsort(all, (size_t)count, sizeof *all, by_visitor);
-    for (int64_t n = 1; n < count; n++)
-        if (all[n].visitor == all[n - 1].visitor)
-            all[n].agent = all[n - 1].agent;
-    qsort(all, (size_t)count, sizeof *all, by_agent);
-    for (int64_t n = 0; n < count; n++)
-        order[n] = all[n].place;
-    free(all);
-    return 0;
 }
