@@ -22,6 +22,7 @@ from typing import Protocol
 from log_importer.bot_rules import judges
 from log_importer.errors import WorkerDied
 from log_importer.model import Chunk, ChunkResult, Context
+from log_importer.native.heap import keep_memory
 from log_importer.plan import Plan
 from log_importer.translate import compile_translation
 
@@ -210,6 +211,7 @@ def serve(pipe: Connection, parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the coordinator decides when to stop
     _die_with(parent)
+    keep_memory()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         translate = compile_translation(pipe.recv(), judges())
         gc.freeze()
