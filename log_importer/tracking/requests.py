@@ -192,4 +192,9 @@ SECONDS = [f"{second:02}" for second in range(60)]
 @lru_cache(maxsize=4096)
 def minute_of(minute: int) -> str:
     """The parameter up to the minute, of which so many are since 1970 UTC; `SECONDS` has what follows."""
-    return datetime.fromtimestamp(minute * 60, UTC).strftime("&cdt=%Y-%m-%d%%20%H%%3A%M%%3A")
+    return f"{_hour_of(minute // 60)}{SECONDS[minute % 60]}%3A"
+
+
+@lru_cache(maxsize=256)
+def _hour_of(hour: int) -> str:
+    return datetime.fromtimestamp(hour * 3600, UTC).strftime("&cdt=%Y-%m-%d%%20%H%%3A")
