@@ -29,6 +29,7 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "table_texts": (None, [_P, _U32, _P]),
     "table_add": (_I32, [_P, ctypes.c_char_p, _U32]),
     "table_add_all": (_I32, [_P, ctypes.c_char_p, _U64, _P]),
+    "count_byte": (_I64, [ctypes.c_char_p, _I64, _I32]),
     "find_lines": (_I64, [ctypes.c_char_p, _I64, _P, _I64]),
     "cut_at_quotes": (_I64, [_P, _P, _I32, _I32]),
     "cut_at_delimiters": (_I64, [_P, _P, _I32, _I32]),
@@ -42,6 +43,8 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "lacking": (_I64, [_I64, _P, _P, _P]),
     "lower": (None, [_I64, _P, _P, _P, _P]),
     "from": (_I64, [_I64, _P, _I32, _P]),
+    "others": (_I64, [_I64, _I64, _I64, _P, _P]),
+    "count_each": (_I64, [_I64, _P, _P, _P]),
     "tell_times": (None, [_I64, _P, _P, _P, _P, _P]),
     "split_times": (_I32, [_I64, _P, _P, _P, _P, _P, _P]),
     "numbers_from": (None, [_P, _U32, _P]),
@@ -81,7 +84,7 @@ class Native:
 
     def find_starts(self, data: bytes) -> "array[int]":
         """Where each line of `data` begins, and behind the last where one more would."""
-        room = data.count(b"\n") + 1
+        room = self.count_byte(data, len(data), _NEWLINE) + 1
         starts = array("I", bytes(4 * (room + 1)))
         count = self.find_lines(data, len(data), address(starts), room)
         del starts[count + 1 :]
@@ -98,6 +101,15 @@ def load() -> Native | None:
         return native if native.built_from() == crc32(source) else None
     except (OSError, AttributeError):
         return None
+
+
+def count_lines(data: bytes) -> int:
+    """How many line ends there are: `bytes.count` looks at each byte by itself."""
+    native = load()
+    return data.count(b"\n") if native is None else int(native.count_byte(data, len(data), _NEWLINE))
+
+
+_NEWLINE = ord("\n")
 
 
 def address(values: "array[int] | array[float]") -> int:

@@ -184,6 +184,19 @@ API int32_t table_add_all(table *t, const uint8_t *texts, uint64_t size, int32_t
 
 /* ---- Lines ---- */
 
+/* How often a byte stands in `data`. */
+API int64_t count_byte(const uint8_t *data, int64_t size, int32_t byte) {
+    int64_t count = 0;
+    for (int64_t at = 0; at < size;) {
+        int64_t end = size - at > 255 ? at + 255 : size;
+        uint8_t some = 0; /* small, so that many are counted at once */
+        for (; at < end; at++)
+            some += data[at] == (uint8_t)byte;
+        count += some;
+    }
+    return count;
+}
+
 /* Where each line begins, and behind the last where one more would; how many there are, of `room` at most. */
 API int64_t find_lines(const uint8_t *data, int64_t size, uint32_t *starts, int64_t room) {
     int64_t count = 0, at = 0;
@@ -508,6 +521,42 @@ API int64_t from(int64_t count, const int32_t *codes, int32_t least, int32_t *ou
         found += codes[n] >= least;
     }
     return found;
+}
+
+/* The places from `first` to `end` that are not among these, which ascend; how many. */
+API int64_t others(int64_t first, int64_t end, int64_t count, const int32_t *places, int32_t *out) {
+    int64_t found = 0, next = 0;
+    for (int64_t place = first; place < end; place++) {
+        if (next < count && places[next] == place)
+            next++;
+        else
+            out[found++] = (int32_t)place;
+    }
+    return found;
+}
+
+/* Each number once, with how often it is there. How many; -1 where there is no memory. */
+API int64_t count_each(int64_t count, const int32_t *numbers, int32_t *found, int64_t *counts) {
+    uint64_t room = 16;
+    while (room < 2 * (uint64_t)count)
+        room *= 2;
+    uint32_t *slots = calloc(room, sizeof *slots); /* 1 + the place in `found`, 0 for none */
+    if (!slots)
+        return -1;
+    int64_t distinct = 0;
+    for (int64_t n = 0; n < count; n++) {
+        uint64_t slot = ((uint64_t)(uint32_t)numbers[n] * 0x9E3779B97F4A7C15u >> 32) & (room - 1);
+        while (slots[slot] && found[slots[slot] - 1] != numbers[n])
+            slot = (slot + 1) & (room - 1);
+        if (!slots[slot]) {
+            found[distinct] = numbers[n];
+            counts[distinct] = 0;
+            slots[slot] = (uint32_t)++distinct;
+        }
+        counts[slots[slot] - 1]++;
+    }
+    free(slots);
+    return distinct;
 }
 
 /* The time of each line: that of its minute and its second. The earliest and the latest are `ends`. */
