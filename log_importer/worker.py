@@ -1,5 +1,8 @@
 """Worker processes: each turns chunks into results, one at a time, and leaves when its pipe closes.
 
+They are forked where that is safe, as long as this process has no thread, socket, database or lock: they need not read
+the program anew then. Elsewhere, and where one is to be replaced later, they are spawned.
+
 Not `concurrent.futures`: its workers hold both ends of a shared queue, so after a `kill -9` of the coordinator they
 would wait for ever; and a dead worker would end the whole run instead of having its chunk done again.
 """
@@ -11,11 +14,11 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Protocol
 
@@ -83,11 +86,28 @@ class InProcess:
         return self._translate(chunk.data, chunk.context)
 
 
+_EARLY: "list[_Worker]" = []
+"""Workers that wait for a pool."""
+
+
+def start_early(count: int) -> None:
+    """Starts workers for the next pool; comes before this process has threads, sockets or locks."""
+    for _ in range(count if sys.platform == "linux" else 0):
+        _EARLY.append(_Worker(beside=tuple(_EARLY)))
+
+
+def stop_early() -> None:
+    """Ends those that no pool has taken."""
+    while _EARLY:
+        _EARLY.pop().stop()
+
+
 class WorkerPool:
-    """`count` worker processes, started at once, before this process has threads, sockets or locks."""
+    """`count` worker processes, those that were started early and as many more as are lacking."""
 
     def __init__(self, count: int) -> None:
-        self._workers = [_Worker() for _ in range(count)]
+        self._workers = [_EARLY.pop() if _EARLY else _Worker() for _ in range(count)]
+        stop_early()
         self._free: deque[_Worker] = deque(self._workers)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
         self._under_way: deque[tuple[Chunk, Future[ChunkResult]]] = deque()
@@ -155,16 +175,25 @@ class WorkerPool:
 
 
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, beside: "Sequence[_Worker] | None" = None) -> None:
+        """`beside` are those that were forked before it, where it is to be forked."""
         self._plan: Plan | None = None
         self._stopped = False
         self._starting = threading.Lock()  # the coordinator may stop us while a thread starts us anew
-        self._start()
+        self._pipe, theirs = Pipe()
+        if beside is None:
+            self._start(theirs)
+        else:
+            ours = [self._pipe, *(other._pipe for other in beside)]
+            context = get_context("fork")
+            self._begin(context.Process(target=_forked, args=(theirs, os.getpid(), ours), daemon=True), theirs)
 
-    def _start(self) -> None:
+    def _start(self, theirs: Connection) -> None:
         context = get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process: SpawnProcess = context.Process(target=serve, args=(theirs, os.getpid()), daemon=True)
+        self._begin(context.Process(target=serve, args=(theirs, os.getpid()), daemon=True), theirs)
+
+    def _begin(self, process: BaseProcess, theirs: Connection) -> None:
+        self._process = process
         self._process.start()
         theirs.close()
 
@@ -189,7 +218,8 @@ class _Worker:
             if self._stopped:
                 return
             self._end()
-            self._start()
+            self._pipe, theirs = Pipe()
+            self._start(theirs)
             if self._plan is not None:
                 self.use(self._plan)
 
@@ -206,6 +236,13 @@ class _Worker:
             self._process.join()
 
 
+def _forked(pipe: Connection, parent: int, ours: Sequence[Connection]) -> None:
+    """The worker process, where it was forked: `ours` are ends of pipes that are the coordinator's alone."""
+    for other in ours:
+        other.close()
+    serve(pipe, parent)
+
+
 def serve(pipe: Connection, parent: int) -> None:
     """The worker process: results for chunks until the pipe closes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -213,7 +250,8 @@ def serve(pipe: Connection, parent: int) -> None:
     _die_with(parent)
     keep_memory()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        translate = compile_translation(pipe.recv(), judges())
+        verdicts = judges()  # while the coordinator looks at its sources
+        translate = compile_translation(pipe.recv(), verdicts)
         gc.freeze()
         gc.set_threshold(20_000)  # what a chunk is made into has no cycles, and is large
         while True:
