@@ -57,7 +57,7 @@ class Natively:
         self._minutes = array("d")  # of the clock's values
         nowhere: Referrer = "", None
         self._pages = groups.of_part(page, facts.page, Page(ALONE), lambda page: page.code)
-        self._clients = groups.of_clients(client, NO_CODE, ALONE, lambda code: code)
+        self._clients = groups.of_clients(client, lambda _: NO_CODE, ALONE, int)
         self._visitors = visitors_of(native, parser, facts, groups)
         self._referrers = groups.of_part(referrer, facts.referrer, nowhere)
         self._measures = groups.of_part(measured, measures, "")

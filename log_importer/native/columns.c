@@ -280,8 +280,9 @@ static int line_of(const text *t, int64_t n, uint8_t also, const uint8_t **begin
     return plain(*begin, *length, also, t->high);
 }
 
-/* Cut at each quote; where `bracket`, what is before the first is cut at its first bracket, too. */
-API int64_t cut_at_quotes(const text *t, pieces *p, int32_t quotes, int32_t bracket) {
+/* Cut at each quote; where `bracket`, what is before the first is cut at its first bracket, too; and what is before that,
+   where `first` is no 0, before the first of such bytes. */
+API int64_t cut_at_quotes(const text *t, pieces *p, int32_t quotes, int32_t bracket, int32_t first) {
     int64_t count = 0;
     p->around_length = -1;
     for (int64_t n = t->first; n < t->end; n++) {
@@ -296,7 +297,15 @@ API int64_t cut_at_quotes(const text *t, pieces *p, int32_t quotes, int32_t brac
             const uint8_t *found = memchr(at, '[', (size_t)((quote ? quote : end) - at));
             if (!found)
                 continue;
-            good = look_up(p, piece++, count, at, (size_t)(found - at));
+            if (first) {
+                const uint8_t *head = memchr(at, first, (size_t)(found - at));
+                if (!head)
+                    continue;
+                good = look_up(p, piece++, count, at, (size_t)(head - at));
+                at = head;
+            }
+            if (good == 1)
+                good = look_up(p, piece++, count, at, (size_t)(found - at));
             at = found + 1;
         }
         for (int32_t quote = 0; good == 1 && quote <= quotes; quote++) {
@@ -632,16 +641,17 @@ API void key_downloads(int64_t count, const int32_t *pages, const uint64_t *file
     }
 }
 
-/* The keys of visitors, user agents and lanes: of a person who is known by more than an address, those of the person;
-   else address and user agent together, of which each has a lane for each of four addresses. */
-API void key_visitors(int64_t count, const int32_t *people, const int32_t *agents, const uint32_t *addresses,
-                      const uint64_t *known_keys, const uint16_t *known_lanes, const uint8_t *known,
-                      const uint32_t *agent_keys, const uint16_t *agent_lanes, uint64_t *keys, uint32_t *of_agents,
-                      uint16_t *lanes) {
+/* The keys of visitors, user agents and lanes: of who is known by more than that, their own; else address and user agent
+   together, of which each has a lane for each of four addresses. */
+API void key_visitors(int64_t count, const int32_t *clients, const int32_t *besides, const int32_t *agents,
+                      const uint32_t *addresses, const uint64_t *known_keys, const uint16_t *known_lanes,
+                      const uint8_t *known, const uint32_t *agent_keys, const uint16_t *agent_lanes, uint64_t *keys,
+                      uint32_t *of_agents, uint16_t *lanes) {
     for (int64_t n = 0; n < count; n++) {
-        int32_t person = people[n], agent = agents[n];
+        int32_t beside = besides[n], agent = agents[n];
+        uint32_t client = addresses[clients[n]];
         of_agents[n] = agent_keys[agent];
-        keys[n] = known[person] ? known_keys[person] : (uint64_t)addresses[person] << 32 | agent_keys[agent];
-        lanes[n] = known[person] ? known_lanes[person] : agent_lanes[4 * (int64_t)agent + (addresses[person] & 3)];
+        keys[n] = known[beside] ? known_keys[beside] : (uint64_t)client << 32 | agent_keys[agent];
+        lanes[n] = known[beside] ? known_lanes[beside] : agent_lanes[4 * (int64_t)agent + (client & 3)];
     }
 }

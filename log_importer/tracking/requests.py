@@ -86,15 +86,15 @@ class Encoder:
 
     def visitor(self, hit: Hit, visitor: str) -> str:
         """The parameters that tell the visitor, by address, user agent, language, user and visitor id."""
-        return self.person(hit, visitor) + self.agent(hit)
+        return address(hit.client_ip) + self.beside(hit, visitor) + self.agent(hit)
 
     def agent(self, hit: Hit) -> str:
         """The parameter that tells the user agent."""
         return f"&ua={self._agent(hit.user_agent)}" if hit.user_agent else ""
 
-    def person(self, hit: Hit, visitor: str) -> str:
-        """The parameters that tell the visitor by all but the user agent."""
-        parts = [f"&cip={percent(hit.client_ip)}"]
+    def beside(self, hit: Hit, visitor: str) -> str:
+        """The parameters that tell the visitor by all but address and user agent."""
+        parts = []
         if hit.accept_language:
             parts.append(f"&lang={percent(hit.accept_language)}")
         if hit.user_id:
@@ -106,6 +106,11 @@ class Encoder:
     def referrer(self, hit: Hit) -> str:
         """The parameter that tells where the visitor came from, by the referrer."""
         return f"&urlref={self._referrer(hit.referrer)}" if hit.referrer else ""
+
+
+def address(client_ip: str) -> str:
+    """The parameter that tells the address."""
+    return f"&cip={percent(client_ip)}"
 
 
 def is_titled(hit: Hit) -> bool:
