@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from mmap import mmap
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -23,6 +24,7 @@ from types import TracebackType
 from typing import Protocol
 
 from log_importer.bot_rules import judges
+from log_importer.channel import ROOM, Channel
 from log_importer.errors import WorkerDied
 from log_importer.model import Chunk, ChunkResult, Context
 from log_importer.native.heap import keep_memory
@@ -180,17 +182,24 @@ class _Worker:
         self._plan: Plan | None = None
         self._stopped = False
         self._starting = threading.Lock()  # the coordinator may stop us while a thread starts us anew
-        self._pipe, theirs = Pipe()
         if beside is None:
-            self._start(theirs)
+            self._start()
         else:
-            ours = [self._pipe, *(other._pipe for other in beside)]
-            context = get_context("fork")
-            self._begin(context.Process(target=_forked, args=(theirs, os.getpid(), ours), daemon=True), theirs)
+            self._fork(beside)
 
-    def _start(self, theirs: Connection) -> None:
+    def _start(self) -> None:
         context = get_context("spawn")
-        self._begin(context.Process(target=serve, args=(theirs, os.getpid()), daemon=True), theirs)
+        pipe, theirs = Pipe()
+        self._begin(context.Process(target=serve, args=(Channel(theirs, None), os.getpid()), daemon=True), theirs)
+        self._channel = Channel(pipe, None)
+
+    def _fork(self, beside: "Sequence[_Worker]") -> None:
+        context, shared = get_context("fork"), mmap(-1, ROOM)
+        pipe, theirs = Pipe()
+        self._channel = Channel(pipe, shared)
+        ours = [self._channel, *(other._channel for other in beside)]
+        arguments = (Channel(theirs, shared), os.getpid(), ours)
+        self._begin(context.Process(target=_forked, args=arguments, daemon=True), theirs)
 
     def _begin(self, process: BaseProcess, theirs: Connection) -> None:
         self._process = process
@@ -202,8 +211,8 @@ class _Worker:
         return self._process.pid or 0
 
     def run(self, chunk: Chunk) -> ChunkResult:
-        self._pipe.send((chunk.data, chunk.context))
-        result: ChunkResult | WorkerDied = self._pipe.recv()
+        self._channel.send((chunk.data, chunk.context))
+        result: ChunkResult | WorkerDied = self._channel.recv()
         if isinstance(result, WorkerDied):
             raise result
         return result
@@ -211,15 +220,14 @@ class _Worker:
     def use(self, plan: Plan) -> None:
         self._plan = plan
         with contextlib.suppress(OSError):  # one that is dead already is noticed at its first chunk
-            self._pipe.send(plan)
+            self._channel.tell(plan)
 
     def restart(self) -> None:
         with self._starting:
             if self._stopped:
                 return
             self._end()
-            self._pipe, theirs = Pipe()
-            self._start(theirs)
+            self._start()
             if self._plan is not None:
                 self.use(self._plan)
 
@@ -229,21 +237,21 @@ class _Worker:
             self._end()
 
     def _end(self) -> None:
-        self._pipe.close()
+        self._channel.close()
         self._process.join(5)
         if self._process.exitcode is None:
             self._process.kill()
             self._process.join()
 
 
-def _forked(pipe: Connection, parent: int, ours: Sequence[Connection]) -> None:
-    """The worker process, where it was forked: `ours` are ends of pipes that are the coordinator's alone."""
+def _forked(channel: Channel, parent: int, ours: Sequence[Channel]) -> None:
+    """The worker process, where it was forked: `ours` are ends that are the coordinator's alone."""
     for other in ours:
         other.close()
-    serve(pipe, parent)
+    serve(channel, parent)
 
 
-def serve(pipe: Connection, parent: int) -> None:
+def serve(channel: Channel, parent: int) -> None:
     """The worker process: results for chunks until the pipe closes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the coordinator decides when to stop
@@ -251,17 +259,17 @@ def serve(pipe: Connection, parent: int) -> None:
     keep_memory()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         verdicts = judges()  # while the coordinator looks at its sources
-        translate = compile_translation(pipe.recv(), verdicts)
+        translate = compile_translation(channel.recv(), verdicts)
         gc.freeze()
         gc.set_threshold(20_000)  # what a chunk is made into has no cycles, and is large
         while True:
-            data, context = pipe.recv()
+            data, context = channel.recv()
             try:
                 result: ChunkResult | WorkerDied = translate(data, context)
             except Exception as error:  # a fault of ours: the coordinator says so and ends, nobody waits
                 where = f"in the chunk that begins at line {context.first_line}"
                 result = WorkerDied(f"This is a fault in log-importer: {error!r}, {where}.", "Please report it.")
-            pipe.send(result)
+            channel.send(result)
 
 
 def _die_with(parent: int) -> None:
