@@ -94,7 +94,11 @@ _EARLY: "list[_Worker]" = []
 
 def start_early(count: int) -> None:
     """Starts workers for the next pool; comes before this process has threads, sockets or locks."""
-    for _ in range(count if sys.platform == "linux" else 0):
+    if not count or sys.platform != "linux":
+        return
+    judges()  # compiled once, and shared, as all that is there by now
+    gc.freeze()  # to look for garbage there would have each process copy it
+    for _ in range(count):
         _EARLY.append(_Worker(beside=tuple(_EARLY)))
 
 

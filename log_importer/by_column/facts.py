@@ -123,7 +123,7 @@ class Agent(NamedTuple):
     """What a user agent says."""
 
     code: int
-    hit: Hit = NONE
+    name: str | None = None
 
 
 class Client(NamedTuple):
@@ -180,7 +180,7 @@ class Facts:
 
     def agent(self, hit: Hit) -> Agent:
         """What a hit's user agent is and whether its hits are skipped."""
-        return Agent(self._verdict(self._agent_rules, hit, self._bot(hit)), hit)
+        return Agent(self._verdict(self._agent_rules, hit, self._bot(hit)), hit.user_agent)
 
     def client(self, address: str) -> Client:
         """What an address is and whether its hits are skipped."""
@@ -196,11 +196,11 @@ class Facts:
 
     def of_agent(self, agent: Agent) -> str:
         """The parameter that tells a user agent."""
-        return self.means.encoder.agent(agent.hit)
+        return self.means.encoder.agent(agent.name)
 
     def keys_of_agent(self, agent: Agent) -> tuple[int, Sequence[int]]:
         """The key of a user agent, and its lanes."""
-        return agent_keys(agent.hit.user_agent or "")
+        return agent_keys(agent.name or "")
 
     def _bot(self, hit: Hit) -> Bot | None:
         return self.means.is_bot(hit.user_agent) if hit.user_agent else None

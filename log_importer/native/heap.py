@@ -5,7 +5,7 @@ from contextlib import suppress
 
 # Of GNU's malloc.h; another C library has its own ways, and no such function.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-_LARGEST = 32 << 20
+_LARGEST = 8 << 20
 """Bytes; chunks and batches, which come and go all the time, are smaller."""
 
 

@@ -34,6 +34,8 @@ class Tracking:
 
 
 NONE_SET: Mapping[str, str] = {}
+_MOST = 4096
+"""Encoded values of a kind that are remembered."""
 
 
 class Encoder:
@@ -42,9 +44,9 @@ class Encoder:
     def __init__(self, tracking: Tracking) -> None:
         self._tracking = tracking
         self._constant = tracking.constant
-        self._agent = lru_cache(maxsize=16384)(percent)
-        self._referrer = lru_cache(maxsize=16384)(percent)
-        self._origin = lru_cache(maxsize=16384)(_origin)
+        self._agent = lru_cache(maxsize=_MOST)(percent)
+        self._referrer = lru_cache(maxsize=_MOST)(percent)
+        self._origin = lru_cache(maxsize=_MOST)(_origin)
 
     def encode(
         self, hit: Hit, site: Site, visitor: str = "", given: Mapping[str, str] = NONE_SET
@@ -86,11 +88,11 @@ class Encoder:
 
     def visitor(self, hit: Hit, visitor: str) -> str:
         """The parameters that tell the visitor, by address, user agent, language, user and visitor id."""
-        return address(hit.client_ip) + self.beside(hit, visitor) + self.agent(hit)
+        return address(hit.client_ip) + self.beside(hit, visitor) + self.agent(hit.user_agent)
 
-    def agent(self, hit: Hit) -> str:
+    def agent(self, name: str | None) -> str:
         """The parameter that tells the user agent."""
-        return f"&ua={self._agent(hit.user_agent)}" if hit.user_agent else ""
+        return f"&ua={self._agent(name)}" if name else ""
 
     def beside(self, hit: Hit, visitor: str) -> str:
         """The parameters that tell the visitor by all but address and user agent."""
