@@ -265,7 +265,7 @@ def serve(channel: Channel, parent: int) -> None:
         verdicts = judges()  # while the coordinator looks at its sources
         translate = compile_translation(channel.recv(), verdicts)
         gc.freeze()
-        gc.set_threshold(20_000)  # what a chunk is made into has no cycles, and is large
+        gc.set_threshold(100_000)  # what a chunk is made into has no cycles, and is large
         while True:
             data, context = channel.recv()
             try:

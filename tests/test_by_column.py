@@ -176,7 +176,7 @@ def test_a_time_that_stands_among_others_is_read_by_compiled_loops_too() -> None
 )
 def test_what_a_line_begins_with_is_cut_off_where_the_rest_does_not_look_at_it(begins: str, first: str) -> None:
     pattern = re.compile(begins + r'\[(?P<time>[^\]]++)\]\ "(?P<request>[^"]*+)"', re.VERBOSE | re.ASCII)
-    assert SplitPattern(pattern).cuts()[2].first == first
+    assert SplitPattern(pattern).cuts[2].first == first
 
 
 def test_what_was_forgotten_is_worked_out_anew() -> None:

@@ -8,6 +8,7 @@ Other lines, and those of which a piece does not match, are left to the whole pa
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate, chain, compress, pairwise
 from operator import and_
 
@@ -38,6 +39,7 @@ class SplitPattern:
             raise ValueError("there are no quotes")
         self._groups = pattern.groups
 
+    @cached_property
     def cuts(self) -> dict[int, Cuts]:
         """How lines are cut, by their quotes."""
         return {quotes: kind.cuts() for quotes, kind in self._kinds.items()}

@@ -199,9 +199,10 @@ SECONDS = [f"{second:02}" for second in range(60)]
 @lru_cache(maxsize=4096)
 def minute_of(minute: int) -> str:
     """The parameter up to the minute, of which so many are since 1970 UTC; `SECONDS` has what follows."""
-    return f"{_hour_of(minute // 60)}{SECONDS[minute % 60]}%3A"
+    day, minute = divmod(minute, 24 * 60)
+    return f"{_day_of(day)}{SECONDS[minute // 60]}%3A{SECONDS[minute % 60]}%3A"
 
 
 @lru_cache(maxsize=256)
-def _hour_of(hour: int) -> str:
-    return datetime.fromtimestamp(hour * 3600, UTC).strftime("&cdt=%Y-%m-%d%%20%H%%3A")
+def _day_of(day: int) -> str:
+    return datetime.fromtimestamp(day * 86400, UTC).strftime("&cdt=%Y-%m-%d%%20")
