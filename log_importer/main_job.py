@@ -10,7 +10,8 @@ from log_importer.dry_run import dry_run
 from log_importer.errors import LogImporterError
 from log_importer.job import open_job
 from log_importer.metrics import watch_of, write_metrics
-from log_importer.pipeline import Report, run_import
+from log_importer.native.heap import keep_memory
+from log_importer.pipeline import Report, early_workers, run_import
 from log_importer.preview import go_on, previewing
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
 
 def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bool) -> int:
     """Imports what the options `given` say and prints the summary; the exit code. Raises `LogImporterError`."""
+    keep_memory()
     settings = make_settings(given, terminal=terminal)
+    with early_workers(settings):
+        return _job(settings, token_in_arguments=token_in_arguments)
+
+
+def _job(settings: Settings, *, token_in_arguments: bool) -> int:
     state = open_state(settings.state_dir)
     database = receiver_database(state)
     progress = Progress(settings.progress, settings.show_progress_delay)

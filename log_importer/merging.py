@@ -26,7 +26,6 @@ class Merger:
         self._most = most
         self._most_bytes = most_bytes
         self._waiting = NONE  # in the order of their times
-        self._bytes = 0
         self._newest = float("-inf")  # time of the newest hit let go
 
     def __len__(self) -> int:
@@ -43,15 +42,10 @@ class Merger:
             rest = self.rest()
             return Requests.joined([rest, requests]) if rest else requests
         if requests:
-            together = Requests.joined([self._waiting, requests]) if self._waiting else requests
-            self._waiting = together.in_time_order()
-            self._bytes += _size(requests)
+            self._waiting = Requests.in_time_order([self._waiting, requests] if self._waiting else [requests])
         end = max(bisect_right(self._waiting.times, floor), len(self._waiting) - self._most)
-        if self._bytes > self._most_bytes:
-            left = _size(self._waiting[end:])
-            while left > self._most_bytes:
-                left -= len(self._waiting.queries[end])
-                end += 1
+        if (excess := self._waiting.size - self._most_bytes) > 0:
+            end = max(end, self._waiting.fitting(0, excess - 1) + 1)
         return self._let_go(end)
 
     def rest(self) -> Requests:
@@ -61,12 +55,7 @@ class Merger:
     def _let_go(self, end: int) -> Requests:
         going, self._waiting = self._waiting[:end], self._waiting[end:]
         if going:
-            self._bytes -= _size(going)
             if late := going[: bisect_left(going.times, self._newest)]:
                 self._late(late)
             self._newest = max(self._newest, going.times[-1])
         return going
-
-
-def _size(requests: Requests) -> int:
-    return sum(map(len, requests.queries))

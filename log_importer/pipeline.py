@@ -3,8 +3,9 @@
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from log_importer.account import Account
 from log_importer.batching import Requests
@@ -32,7 +33,7 @@ from log_importer.tally import Tally
 from log_importer.tracking.replay import TRACKER_FILES, Replay
 from log_importer.tracking.requests import Tracking
 from log_importer.visible import visible
-from log_importer.worker import InProcess, Pool, WorkerPool
+from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_early
 
 _SMALL = 4 << 20
 """Bytes of input that are done before a worker process would have started."""
@@ -107,11 +108,37 @@ def plan_of(
     )
 
 
+@contextlib.contextmanager
+def early_workers(settings: Settings) -> Iterator[None]:
+    """Worker processes wait for a pool, unless what is named is clearly too small for them.
+
+    Comes before this process has threads, sockets or locks.
+    """
+    start_early(_workers(settings, small=not settings.live and _are_small(settings.sources)))
+    try:
+        yield
+    finally:
+        stop_early()
+
+
+def _are_small(names: Sequence[str]) -> bool:
+    try:
+        return all(Path(name).is_file() for name in names) and sum(Path(name).stat().st_size for name in names) < _SMALL
+    except OSError:
+        return False  # whoever reads it says why
+
+
 def start_pool(settings: Settings, inputs: Inputs) -> Pool:
     """The worker processes, or none where the input is too small for them."""
-    small = inputs.size is not None and inputs.size < _SMALL
-    count = settings.workers if settings.workers is not None else 0 if small else processors()
-    return WorkerPool(count) if count else InProcess()
+    count = _workers(settings, small=inputs.size is not None and inputs.size < _SMALL)
+    if count:
+        return WorkerPool(count)
+    stop_early()
+    return InProcess()
+
+
+def _workers(settings: Settings, *, small: bool) -> int:
+    return settings.workers if settings.workers is not None else 0 if small else processors()
 
 
 def run_import(
@@ -278,7 +305,7 @@ class _Run:
             requests = requests.without(partial)
             skipped["partial"] = len(partial)
             self._tally.skip(chunk.source, "partial", len(partial))
-        self._ledger.parsed(chunk, requests.offsets, skipped, result.rejected)
+        self._ledger.parsed(chunk, requests.lines()[1], skipped, result.rejected)
         if doubts:
             requests = self._settle_doubts(requests)
         self._send(self._merger.add(requests, chunk.floor))
@@ -298,4 +325,4 @@ class _Run:
         if not self._hold:
             return requests
         self._account.settle([Outcome(doubted, "in_doubt", "interrupted", posted=False)])
-        return requests.without(place for place, doubts in enumerate(requests.doubts) if doubts)
+        return requests.without(place for place, request in enumerate(requests) if request.doubts)

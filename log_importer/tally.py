@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from log_importer.batching import Requests, pairs
+from log_importer.batching import Requests
 from log_importer.model import ChunkResult, Outcome, RejectedLine, Request
 
 BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
@@ -138,7 +138,7 @@ class Tally:
         bucket = outcome.bucket
         with self._lock:
             requests = Requests.of(outcome.requests)
-            if bucket == "tracked" and not any(requests.doubts):
+            if bucket == "tracked" and not requests.doubted:
                 self._track(requests)
                 return
             for request in requests:
@@ -158,11 +158,10 @@ class Tally:
                     examples.append(request.number)
 
     def _track(self, requests: Requests) -> None:
-        for source, tracked in Counter(requests.sources).items():
+        for source, tracked in requests.sources.items():
             self.sources[source].tracked += tracked
-        self.newest = max(self.newest, *requests.times) if requests else self.newest
-        days = Counter(pairs(requests.sites, [time // _DAY for time in requests.times]))
-        for (site, day), tracked in days.items():
+        self.newest = max(self.newest, requests.latest) if requests else self.newest
+        for (site, day), tracked in requests.spans(_DAY).items():
             self.days[site, _date(day * _DAY)] += tracked
 
     def total(self, bucket: str) -> int:

@@ -1,5 +1,8 @@
 """Worker processes: each turns chunks into results, one at a time, and leaves when its pipe closes.
 
+They are forked where that is safe, as long as this process has no thread, socket, database or lock: they need not read
+the program anew then. Elsewhere, and where one is to be replaced later, they are spawned.
+
 Not `concurrent.futures`: its workers hold both ends of a shared queue, so after a `kill -9` of the coordinator they
 would wait for ever; and a dead worker would end the whole run instead of having its chunk done again.
 """
@@ -11,17 +14,20 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing import get_context
+from mmap import mmap
+from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Protocol
 
 from log_importer.bot_rules import judges
+from log_importer.channel import ROOM, Channel
 from log_importer.errors import WorkerDied
 from log_importer.model import Chunk, ChunkResult, Context
+from log_importer.native.heap import keep_memory
 from log_importer.plan import Plan
 from log_importer.translate import compile_translation
 
@@ -82,11 +88,32 @@ class InProcess:
         return self._translate(chunk.data, chunk.context)
 
 
+_EARLY: "list[_Worker]" = []
+"""Workers that wait for a pool."""
+
+
+def start_early(count: int) -> None:
+    """Starts workers for the next pool; comes before this process has threads, sockets or locks."""
+    if not count or sys.platform != "linux":
+        return
+    judges()  # compiled once, and shared, as all that is there by now
+    gc.freeze()  # to look for garbage there would have each process copy it
+    for _ in range(count):
+        _EARLY.append(_Worker(beside=tuple(_EARLY)))
+
+
+def stop_early() -> None:
+    """Ends those that no pool has taken."""
+    while _EARLY:
+        _EARLY.pop().stop()
+
+
 class WorkerPool:
-    """`count` worker processes, started at once, before this process has threads, sockets or locks."""
+    """`count` worker processes, those that were started early and as many more as are lacking."""
 
     def __init__(self, count: int) -> None:
-        self._workers = [_Worker() for _ in range(count)]
+        self._workers = [_EARLY.pop() if _EARLY else _Worker() for _ in range(count)]
+        stop_early()
         self._free: deque[_Worker] = deque(self._workers)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
         self._under_way: deque[tuple[Chunk, Future[ChunkResult]]] = deque()
@@ -154,16 +181,32 @@ class WorkerPool:
 
 
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, beside: "Sequence[_Worker] | None" = None) -> None:
+        """`beside` are those that were forked before it, where it is to be forked."""
         self._plan: Plan | None = None
         self._stopped = False
         self._starting = threading.Lock()  # the coordinator may stop us while a thread starts us anew
-        self._start()
+        if beside is None:
+            self._start()
+        else:
+            self._fork(beside)
 
     def _start(self) -> None:
         context = get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process: SpawnProcess = context.Process(target=serve, args=(theirs, os.getpid()), daemon=True)
+        pipe, theirs = Pipe()
+        self._begin(context.Process(target=serve, args=(Channel(theirs, None), os.getpid()), daemon=True), theirs)
+        self._channel = Channel(pipe, None)
+
+    def _fork(self, beside: "Sequence[_Worker]") -> None:
+        context, shared = get_context("fork"), mmap(-1, ROOM)
+        pipe, theirs = Pipe()
+        self._channel = Channel(pipe, shared)
+        ours = [self._channel, *(other._channel for other in beside)]
+        arguments = (Channel(theirs, shared), os.getpid(), ours)
+        self._begin(context.Process(target=_forked, args=arguments, daemon=True), theirs)
+
+    def _begin(self, process: BaseProcess, theirs: Connection) -> None:
+        self._process = process
         self._process.start()
         theirs.close()
 
@@ -172,8 +215,8 @@ class _Worker:
         return self._process.pid or 0
 
     def run(self, chunk: Chunk) -> ChunkResult:
-        self._pipe.send((chunk.data, chunk.context))
-        result: ChunkResult | WorkerDied = self._pipe.recv()
+        self._channel.send((chunk.data, chunk.context))
+        result: ChunkResult | WorkerDied = self._channel.recv()
         if isinstance(result, WorkerDied):
             raise result
         return result
@@ -181,7 +224,7 @@ class _Worker:
     def use(self, plan: Plan) -> None:
         self._plan = plan
         with contextlib.suppress(OSError):  # one that is dead already is noticed at its first chunk
-            self._pipe.send(plan)
+            self._channel.tell(plan)
 
     def restart(self) -> None:
         with self._starting:
@@ -198,30 +241,39 @@ class _Worker:
             self._end()
 
     def _end(self) -> None:
-        self._pipe.close()
+        self._channel.close()
         self._process.join(5)
         if self._process.exitcode is None:
             self._process.kill()
             self._process.join()
 
 
-def serve(pipe: Connection, parent: int) -> None:
+def _forked(channel: Channel, parent: int, ours: Sequence[Channel]) -> None:
+    """The worker process, where it was forked: `ours` are ends that are the coordinator's alone."""
+    for other in ours:
+        other.close()
+    serve(channel, parent)
+
+
+def serve(channel: Channel, parent: int) -> None:
     """The worker process: results for chunks until the pipe closes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the coordinator decides when to stop
     _die_with(parent)
+    keep_memory()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        translate = compile_translation(pipe.recv(), judges())
+        verdicts = judges()  # while the coordinator looks at its sources
+        translate = compile_translation(channel.recv(), verdicts)
         gc.freeze()
-        gc.set_threshold(20_000)  # what a chunk is made into has no cycles, and is large
+        gc.set_threshold(100_000)  # what a chunk is made into has no cycles, and is large
         while True:
-            data, context = pipe.recv()
+            data, context = channel.recv()
             try:
                 result: ChunkResult | WorkerDied = translate(data, context)
             except Exception as error:  # a fault of ours: the coordinator says so and ends, nobody waits
                 where = f"in the chunk that begins at line {context.first_line}"
                 result = WorkerDied(f"This is a fault in log-importer: {error!r}, {where}.", "Please report it.")
-            pipe.send(result)
+            channel.send(result)
 
 
 def _die_with(parent: int) -> None:

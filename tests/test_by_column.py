@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from log_importer.format_files import load_formats
 from log_importer.format_strings import spec_of
 from log_importer.model import ChunkResult, Context, Site
 from log_importer.parsing.parser import Reading
+from log_importer.parsing.split_pattern import SplitPattern
 from log_importer.parsing.w3c_driver import is_header
 from log_importer.plan import Plan
 from log_importer.rules.mapping import MappingRule
@@ -157,6 +159,24 @@ def test_a_time_that_stands_among_others_is_read_by_compiled_loops_too() -> None
     ]
     assert left_by_loops(plan, spec.name, lines) == 0
     assert len(check(plan, spec.name, "", [line.encode() for line in lines]).lengths) == 500
+
+
+@pytest.mark.parametrize(
+    ("begins", "first"),
+    [
+        (r"(?P<client_ip>[^\ ]++)\ -\ ", " "),
+        (r"(?P<client_ip>[^|]++)\|-\ ", "|"),
+        (r"(?P<client_ip>[^\ ]++)\ (?P<user_id>[^\ ]++)\ ", " "),
+        (r"(?P<client_ip>[^\ ]+)\ -\ ", ""),  # less of it may be taken where that helps
+        (r"(?P<client_ip>[^\ ]++)-\ ", ""),
+        (r"(?P<client_ip>[^\ ]++)\ (?<=2\ )-\ ", ""),
+        (r"(?P<client_ip>[^\ ]++)\ (?P<user_id>(?P=client_ip)|-)\ ", ""),
+        (r"(?:(?P<client_ip>[^\ ]++)\ )-\ ", ""),
+    ],
+)
+def test_what_a_line_begins_with_is_cut_off_where_the_rest_does_not_look_at_it(begins: str, first: str) -> None:
+    pattern = re.compile(begins + r'\[(?P<time>[^\]]++)\]\ "(?P<request>[^"]*+)"', re.VERBOSE | re.ASCII)
+    assert SplitPattern(pattern).cuts[2].first == first
 
 
 def test_what_was_forgotten_is_worked_out_anew() -> None:

@@ -31,11 +31,11 @@ def children(pid: int) -> list[int]:
 
 
 def workers(pid: int) -> list[int]:
-    """The worker processes among the children of `pid`."""
+    """The worker processes among the children of `pid`; multiprocessing has one of its own beside those it spawns."""
     found = []
     for child in children(pid):
         with contextlib.suppress(OSError):
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(child)
     return found
 

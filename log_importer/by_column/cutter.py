@@ -65,7 +65,8 @@ class Cutter:
     def _way(self, cuts: Cuts) -> Callable[[int, int], int]:
         native, count = self._native, len(cuts.pieces)
         if cuts.quotes:
-            return lambda text, pieces: native.cut_at_quotes(text, pieces, cuts.quotes, cuts.bracket)
+            first = ord(cuts.first) if cuts.first else 0
+            return lambda text, pieces: native.cut_at_quotes(text, pieces, cuts.quotes, cuts.bracket, first)
         if cuts.delimiter:
             return lambda text, pieces: native.cut_at_delimiters(text, pieces, count, ord(cuts.delimiter))
         names = [ctypes.create_string_buffer(key.encode()) for key in cuts.keys]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from log_importer.by_column.codes import ALONE, Codes
 from log_importer.by_column.memory import MOST
-from log_importer.keys import address_key, agent_keys, file_key, identity_keys, visitor_keys
+from log_importer.keys import agent_keys, file_key, identity_keys, visitor_keys
 from log_importer.model import Hit, Site
 from log_importer.rules.bots import Bot
 from log_importer.rules.details import detail_of
@@ -21,7 +21,8 @@ from log_importer.tracking.visitors import visitor_id
 PAGE = frozenset({"method", "scheme", "host", "path", "query", "status"})
 VISITOR = frozenset({"client_ip", "user_agent", "accept_language", "user_id", "visitor_cookie"})
 AGENT = frozenset({"user_agent"})
-PERSON = VISITOR - AGENT
+ADDRESS = frozenset({"client_ip"})
+BESIDE = VISITOR - AGENT - ADDRESS
 REFERRER = frozenset({"referrer"})
 MEASURES = frozenset({"duration", "bytes_sent", "event_category", "event_action", "event_name"})
 TIME = frozenset({"time"})
@@ -122,14 +123,22 @@ class Agent(NamedTuple):
     """What a user agent says."""
 
     code: int
-    hit: Hit = NONE
+    name: str | None = None
 
 
-class Person(NamedTuple):
-    """What all but the user agent says of a visitor."""
+class Client(NamedTuple):
+    """What an address says."""
 
     code: int
-    hit: Hit = NONE
+    address: str = ""
+
+
+class Beside(NamedTuple):
+    """What is said of a visitor beside address and user agent."""
+
+    code: int
+    parameters: str = ""
+    keys: tuple[int, int] | None = None  # of who is known by more than address and user agent
 
 
 class Facts:
@@ -144,11 +153,13 @@ class Facts:
         )
         self.of_visitors = min((self.codes.first(number) for number, _ in self._visitor_rules), default=0)
         """The smallest code of a rule that looks at visitors."""
-        apart = all(rule.fields <= AGENT or rule.fields <= PERSON for _, rule in self._visitor_rules)
-        self.apart = apart and means.of_visitors is None and not means.visitor_ids
-        """Whether each rule and each parameter of visitors is of the user agent, or of all the rest."""
-        self._agent_rules = [(number, rule) for number, rule in self._visitor_rules if rule.fields <= AGENT]
-        self._person_rules = [(number, rule) for number, rule in self._visitor_rules if rule.fields <= PERSON]
+        self._agent_rules, self._address_rules, self._other_rules = (
+            [(number, rule) for number, rule in self._visitor_rules if rule.fields <= fields]
+            for fields in (AGENT, ADDRESS, BESIDE)
+        )
+        found = len(self._agent_rules) + len(self._address_rules) + len(self._other_rules)
+        self.apart = found == len(self._visitor_rules) and means.of_visitors is None and not means.visitor_ids
+        """Whether each rule and each parameter of visitors is of the user agent, of the address, or of all the rest."""
 
     def page(self, hit: Hit) -> Page:
         """What a hit's page is and whether its hits are skipped."""
@@ -169,27 +180,27 @@ class Facts:
 
     def agent(self, hit: Hit) -> Agent:
         """What a hit's user agent is and whether its hits are skipped."""
-        return Agent(self._verdict(self._agent_rules, hit, self._bot(hit)), hit)
+        return Agent(self._verdict(self._agent_rules, hit, self._bot(hit)), hit.user_agent)
 
-    def person(self, hit: Hit) -> Person:
-        """Who a hit's visitor is by all but the user agent, and whether their hits are skipped."""
-        return Person(self._verdict(self._person_rules, hit), hit)
+    def client(self, address: str) -> Client:
+        """What an address is and whether its hits are skipped."""
+        rules = self._address_rules
+        return Client(self._verdict(rules, Hit(0.0, address, "")) if rules else NO_CODE, address)
 
-    def of_agent(self, agent: Agent) -> str:
-        """The parameter that tells a user agent."""
-        return self.means.encoder.agent(agent.hit)
-
-    def of_person(self, person: Person) -> tuple[str, int, tuple[int, int] | None]:
-        """The parameters of a person, the key of the address, and the keys of who is known by more than that."""
-        hit = person.hit
+    def beside(self, hit: Hit) -> Beside:
+        """Who a hit's visitor is by all but address and user agent, and whether their hits are skipped."""
         known = visitor_id(hit, "")
         identity = hit.user_id or known
         keys = identity_keys(identity) if identity else None
-        return self.means.encoder.person(hit, known), address_key(hit.client_ip), keys
+        return Beside(self._verdict(self._other_rules, hit), self.means.encoder.beside(hit, known), keys)
+
+    def of_agent(self, agent: Agent) -> str:
+        """The parameter that tells a user agent."""
+        return self.means.encoder.agent(agent.name)
 
     def keys_of_agent(self, agent: Agent) -> tuple[int, Sequence[int]]:
         """The key of a user agent, and its lanes."""
-        return agent_keys(agent.hit.user_agent or "")
+        return agent_keys(agent.name or "")
 
     def _bot(self, hit: Hit) -> Bot | None:
         return self.means.is_bot(hit.user_agent) if hit.user_agent else None

@@ -151,13 +151,19 @@ class Groups:
 
         return self.of_cells(part.places, of_cells, code)
 
-    def of_clients(self, part: Part, client: Value, otherwise: Value, code: Callable[[Value], int]) -> Group[Value]:
-        """Whether what a part reads is a client, `client` or `otherwise`: that is asked of every address of a log."""
+    def of_clients(
+        self, part: Part, client: Callable[[str], Value], otherwise: Value, code: Callable[[Value], int]
+    ) -> Group[Value]:  # fmt: skip
+        """Of the client that a part reads, whose address is `client` given, and of `otherwise` where there is none.
+
+        That is asked of every address of a log.
+        """
 
         def of_all(new: Sequence[Cells]) -> list[Value]:
             if part.certain is not None and part.certain([cells[0] for cells in new]):
-                return [client] * len(new)
-            return [otherwise if part.read(cells) is None else client for cells in new]
+                return [client(cells[0]) for cells in new if cells[0] is not None]
+            hits = [part.read(cells) for cells in new]
+            return [otherwise if hit is None else client(hit.client_ip) for hit in hits]
 
         return Group(self._native, self._pieces, part.places, of_all, code)
 

@@ -57,7 +57,7 @@ class Natively:
         self._minutes = array("d")  # of the clock's values
         nowhere: Referrer = "", None
         self._pages = groups.of_part(page, facts.page, Page(ALONE), lambda page: page.code)
-        self._clients = groups.of_clients(client, NO_CODE, ALONE, lambda code: code)
+        self._clients = groups.of_clients(client, lambda _: NO_CODE, ALONE, int)
         self._visitors = visitors_of(native, parser, facts, groups)
         self._referrers = groups.of_part(referrer, facts.referrer, nowhere)
         self._measures = groups.of_part(measured, measures, "")
@@ -78,7 +78,7 @@ class Natively:
 
     def translate(
         self, data: bytes, starts: "array[int]", first: int, now: float, find: Find
-    ) -> tuple[Packed | None, Counter[int], list[int]] | None:
+    ) -> tuple[Packed | None, Counter[int], Sequence[int]] | None:
         """The requests of those lines of `data` from `first` on that are tracked, the codes of all, and which are left.
 
         `starts` says where each line begins, `now` is in seconds since 1970 UTC. `None` where too few can be cut.
@@ -112,12 +112,12 @@ class Natively:
                 cut, times, pages, gathered(native, undecided, among), gathered_all(native, visitors, among),
                 codes, find,
             )  # fmt: skip
-        verdicts = Counter(codes)
-        left: list[int] = []
+        verdicts = self._verdicts(codes)
+        left = zeros("i", total - count)
+        native.others(first, first + total, count, address(cut.places), address(left))
         if any(code < 0 for code in verdicts):
-            left = [place for place, code in zip(cut.places, codes, strict=True) if code < 0]
-        if count < total:
-            left = sorted({*left, *set(range(first, first + total)).difference(cut.places)})
+            alone = [place for place, code in zip(cut.places, codes, strict=True) if code < 0]
+            return packed, verdicts, sorted([*alone, *left])
         return packed, verdicts, left
 
     def _packed(
@@ -252,6 +252,14 @@ class Natively:
         """Lets codes at these places, or all, be no larger than those of the group's values."""
         where = address(places) if places is not None else None
         self._native.lower(len(numbers), where, address(numbers), address(group.codes), address(codes))
+
+    def _verdicts(self, codes: "array[int]") -> Counter[int]:
+        """How often each code is there."""
+        found, counts = zeros("i", len(codes)), zeros("q", len(codes))
+        distinct = self._native.count_each(len(codes), address(codes), address(found), address(counts))
+        if distinct < 0:
+            raise MemoryError
+        return Counter(dict(zip(found[:distinct], counts[:distinct], strict=True)))
 
     def _places_from(self, codes: "array[int]", least: int) -> "array[int]":
         """The places of codes from `least` on."""

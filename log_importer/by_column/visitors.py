@@ -1,15 +1,17 @@
-"""The visitors of lines: addresses and user agents apart, where that can be, or each pair of them together."""
+"""The visitors of lines: addresses, user agents and the rest apart, where that can be, or all of it together."""
 
 from array import array
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from log_importer.by_column.codes import ALONE
-from log_importer.by_column.facts import AGENT, PERSON, VISITOR, Agent, Facts, Person, Visitor
+from log_importer.by_column.facts import ADDRESS, AGENT, BESIDE, VISITOR, Agent, Beside, Client, Facts, Visitor
 from log_importer.by_column.groups import Group, Groups, gathered
 from log_importer.by_column.texts import Text, Texts
+from log_importer.keys import address_key
 from log_importer.native import Native, address, zeros
 from log_importer.parsing.parser import Parser
+from log_importer.tracking import requests
 
 Numbers = Sequence["array[int]"]
 """Of lines, by what they are of."""
@@ -84,57 +86,66 @@ class Together:
 
 
 class Apart:
-    """People and user agents have values of their own."""
+    """Addresses, user agents and the rest have values of their own."""
 
     def __init__(self, native: Native, parser: Parser, facts: Facts, groups: Groups) -> None:
         self._native = native
         self._facts = facts
-        self._people = groups.of_part(parser.part(PERSON), facts.person, Person(ALONE), lambda person: person.code)
+        self._clients = groups.of_clients(
+            parser.part(ADDRESS), facts.client, Client(ALONE), lambda client: client.code
+        )  # fmt: skip
+        self._besides = groups.of_part(parser.part(BESIDE), facts.beside, Beside(ALONE), lambda beside: beside.code)
         self._agents = groups.of_part(parser.part(AGENT), facts.agent, Agent(ALONE), lambda agent: agent.code)
-        self.groups = (self._people, self._agents)
-        self._of_people, self._of_agents = Texts(native), Texts(native)
-        self._addresses, self._keys, self._lanes = array("I"), array("Q"), array("H")  # of people
-        self._known = array("B")  # whether they are known by more than an address
+        self.groups = (self._clients, self._besides, self._agents)
+        self._of_clients, self._of_besides, self._of_agents = Texts(native), Texts(native), Texts(native)
+        self._addresses = array("I")  # the keys of clients
+        self._keys, self._lanes = array("Q"), array("H")  # of those who are known by more
+        self._known = array("B")  # whether they are
         self._agent_keys, self._agent_lanes = array("I"), array("H")  # of user agents, of which each has several lanes
 
     def numbers(self, count: int, pieces: Numbers) -> Numbers:
-        return [self._people.numbers(count, pieces), self._agents.numbers(count, pieces)]
+        return [group.numbers(count, pieces) for group in self.groups]
 
     def texts(self, numbers: Numbers) -> Sequence[Text]:
-        people, agents = self._people.values, self._agents.values
-        for column in (self._addresses, self._keys, self._lanes, self._known):
-            column.frombytes(bytes(column.itemsize * (len(people) - len(column))))
-        texts = []
-        lacking = self._of_people.lacking(numbers[0], len(people))
-        for number in lacking:
-            text, self._addresses[number], identity = self._facts.of_person(people[number])
-            texts.append(text)
-            if identity is not None:
-                self._keys[number], self._lanes[number] = identity
-                self._known[number] = 1
-        self._of_people.put_all(lacking, texts)
+        clients, agents = self._clients.values, self._agents.values
+        self._addresses.frombytes(bytes(self._addresses.itemsize * (len(clients) - len(self._addresses))))
+        lacking = self._of_clients.lacking(numbers[0], len(clients))
+        found = [clients[number].address for number in lacking]
+        self._of_clients.put_all(lacking, [requests.address(client) for client in found])
+        for number, client in zip(lacking, found, strict=True):
+            self._addresses[number] = address_key(client)
+        for beside in self._besides.values[len(self._known) :]:
+            key, lane = beside.keys or (0, 0)
+            self._keys.append(key)
+            self._lanes.append(lane)
+            self._known.append(beside.keys is not None)
+        for number in self._of_besides.lacking(numbers[1], len(self._besides.values)):
+            self._of_besides.put(number, self._besides.values[number].parameters)
         for agent in agents[len(self._agent_keys) :]:
             key, lanes = self._facts.keys_of_agent(agent)
             self._agent_keys.append(key)
             self._agent_lanes.extend(lanes)
-        for number in self._of_agents.lacking(numbers[1], len(agents)):
+        for number in self._of_agents.lacking(numbers[2], len(agents)):
             self._of_agents.put(number, self._facts.of_agent(agents[number]))
-        return [self._of_people.of(numbers[0]), self._of_agents.of(numbers[1])]
+        return [self._of_clients.of(numbers[0]), self._of_besides.of(numbers[1]), self._of_agents.of(numbers[2])]
 
     def keys(self, numbers: Numbers) -> Keys:
         count = len(numbers[0])
         keys, agents, lanes = zeros("Q", count), zeros("I", count), zeros("H", count)
         self._native.key_visitors(
-            count, address(numbers[0]), address(numbers[1]), address(self._addresses), address(self._keys),
-            address(self._lanes), address(self._known), address(self._agent_keys), address(self._agent_lanes),
-            address(keys), address(agents), address(lanes),
+            count, *map(address, numbers), address(self._addresses), address(self._keys), address(self._lanes),
+            address(self._known), address(self._agent_keys), address(self._agent_lanes), address(keys),
+            address(agents), address(lanes),
         )  # fmt: skip
         return keys, agents, lanes
 
     def forget(self) -> None:
-        if self._people.full:
-            self._of_people.forget()
-            del self._addresses[:], self._keys[:], self._lanes[:], self._known[:]
+        if self._clients.full:
+            self._of_clients.forget()
+            del self._addresses[:]
+        if self._besides.full:
+            self._of_besides.forget()
+            del self._keys[:], self._lanes[:], self._known[:]
         if self._agents.full:
             self._of_agents.forget()
             del self._agent_keys[:], self._agent_lanes[:]

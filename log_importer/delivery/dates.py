@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from log_importer.batching import Requests, pairs
+from log_importer.batching import Requests
 from log_importer.model import Request
 from log_importer.tracking.bulk import ping
 
@@ -31,18 +31,17 @@ class Dates:
         self._begun = set(begun)
         self._zones = zones
         self._remember = remember
-        self._quarters: set[tuple[int, float]] = set()  # of dates that were begun
+        self._quarters: set[tuple[int, int]] = set()  # of dates that were begun
         self._lock = threading.Lock()
 
     def begin(self, requests: Iterable[Request], post: Callable[[list[bytes]], bool]) -> None:
         """Pings the dates of `requests` that were not begun yet; `post` says whether the server took the pings."""
-        rows = Requests.of(requests)
-        quarters = set(pairs(rows.sites, [time // _QUARTER for time in rows.times]))
+        quarters = set(Requests.of(requests).spans(_QUARTER))
         with self._lock:
             quarters -= self._quarters
             new: dict[Day, float] = {}
             for site, quarter in sorted(quarters):
-                moment = int(quarter) * _QUARTER
+                moment = quarter * _QUARTER
                 zone = zone_of(self._zones.get(site, "UTC"))
                 new.setdefault((site, f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d}"), moment)
             for day in self._begun:

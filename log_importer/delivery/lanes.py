@@ -4,9 +4,7 @@ A visitor is always in one lane, so nobody's hits overtake each other. Hits wait
 is near: the longer a lane, the fewer times the server meets a user agent anew, and that is what costs it.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 
 from log_importer.batching import NONE, Requests
 from log_importer.model import Batch, Request
@@ -65,11 +63,11 @@ class Lanes:
     def put(self, requests: Sequence[Request]) -> None:
         """Adds requests, each to its lane."""
         rows = Requests.of(requests)
-        for number, places in rows.by_lane(len(self._lanes)):
+        for number, first, mine in rows.by_lane(len(self._lanes)):
             lane = self._lanes[number]
             if not lane.waiting:
-                lane.oldest = self._arrived + places[0]
-            lane.waiting.append(rows.pick(places))
+                lane.oldest = self._arrived + first
+            lane.waiting.append(mine)
         self._arrived += len(requests)
         self.held += len(requests)
 
@@ -93,7 +91,7 @@ class Lanes:
             if self._arrived - lane.oldest < _LAG * self._window:
                 number, lane = max(waiting, key=lambda entry: entry[1].count)
             flushing = flushing or self._ripe(lane)
-            lane.ready, lane.taken = Requests.joined(lane.waiting).in_batch_order(), 0
+            lane.ready, lane.taken = Requests.in_batch_order(lane.waiting), 0
             lane.waiting = []
         requests = self._cut(lane)
         lane.busy = True
@@ -124,11 +122,10 @@ class Lanes:
         for number, lane in enumerate(self._lanes):
             if not lane.waiting or lane.busy or lane.ready:
                 continue
-            waiting = Requests.joined(lane.waiting)
-            needed = _size(waiting)
-            if count + len(waiting) <= self._batch_size() and needed <= room:
-                found.append(waiting.in_batch_order())
-                count += len(waiting)
+            needed = sum(map(_size, lane.waiting))
+            if count + lane.count <= self._batch_size() and needed <= room:
+                found.append(Requests.in_batch_order(lane.waiting))
+                count += lane.count
                 room -= needed
                 lane.waiting, lane.busy = [], True
                 taken.append(number)
@@ -137,18 +134,17 @@ class Lanes:
     def _cut(self, lane: Lane) -> Requests:
         """Takes a batch off what is ready: at most so many requests, and about so many bytes."""
         batch = lane.ready[lane.taken : lane.taken + self._batch_size()]
-        sizes = list(accumulate(map(_length, batch.queries)))
-        if sizes[-1] > self._batch_bytes:
-            batch = batch[: max(1, bisect_right(sizes, self._batch_bytes))]
+        if _size(batch) > self._batch_bytes:
+            batch = batch[: max(1, batch.fitting(_BESIDE, self._batch_bytes))]
         lane.taken += len(batch)
         if lane.taken == len(lane.ready):
             lane.ready, lane.taken = NONE, 0
         return batch
 
 
-def _length(query: bytes) -> int:
-    return len(query) + 3  # two quotes and a comma
+_BESIDE = 3
+"""Two quotes and a comma."""
 
 
 def _size(requests: Requests) -> int:
-    return sum(map(_length, requests.queries))
+    return requests.size + _BESIDE * len(requests)

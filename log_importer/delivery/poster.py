@@ -155,8 +155,8 @@ class Poster:
             raise Aborted
         batch = self._journal.intend(requests)
         with self._wire_lock:
-            fresh = not any(requests.doubts)
-            self._on_the_wire = requests if fresh else [request for request in requests if not request.doubts]
+            fresh = [request for request in requests if not request.doubts] if requests.doubted else requests
+            self._on_the_wire = fresh
         answer = self._post(requests.queries)
         with self._wire_lock:
             if self._abandoned:
@@ -164,7 +164,7 @@ class Poster:
             self._on_the_wire = ()
         if self._delivery.told is not None:
             self._delivery.told(len(requests), answer)
-        before = set(requests.sites) <= self._delivery.tracked_sites
+        before = requests.sites.keys() <= self._delivery.tracked_sites
         receipt = judge(
             answer, len(requests), tracked_before=before, transactions=self._delivery.transactions
         )  # fmt: skip
@@ -273,7 +273,7 @@ class Poster:
         return reply is not None and reply.tracked + reply.invalid > 0
 
     def _wait_for_the_present(self, requests: Requests) -> None:
-        ahead = max(requests.times) - time.time()
+        ahead = requests.latest - time.time()
         if ahead > 0 and self._delivery.abort.wait(min(ahead, 61)):
             raise Aborted
 

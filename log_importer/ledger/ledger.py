@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from log_importer.batching import Requests, same
+from log_importer.batching import Requests
 from log_importer.ledger.database import POSTED, SETTLED, into_meta, open_database, proof, unwritable
 from log_importer.ledger.load import HELD, Held, load, load_about, load_held
 from log_importer.ledger.offsets import pack, unpack
@@ -335,18 +335,19 @@ class Ledger:
         rows = []
         for record, mine in self._by_record(requests):
             # In a source the lines' numbers rise with their offsets, so that each may be sorted alone.
-            offsets, numbers = sorted(mine.offsets), sorted(mine.numbers)
+            numbers, offsets = mine.lines()
             rows.append(_batch_row(batch, record.id, state, offsets, numbers))
         return rows
 
     def _by_record(self, some: Sequence[Request]) -> Iterable[tuple[Record, Requests]]:
         """The requests of each source; several files of a run may have been the same, one after the other."""
         requests = Requests.of(some)
-        if requests and same(requests.sources):
-            return [(self._records[self._open[requests.sources[0]].id], requests)]
+        records = {self._open[index].id for index in requests.sources}
+        if len(records) == 1:
+            return [(self._records[number], requests) for number in records]
         found: dict[int, list[int]] = defaultdict(list)
-        for place, index in enumerate(requests.sources):
-            found[self._open[index].id].append(place)
+        for place, request in enumerate(requests):
+            found[self._open[request.source].id].append(place)
         return [(self._records[number], requests.pick(array("i", mine))) for number, mine in found.items()]
 
     def _settling(self, outcome: Outcome, *, posted: bool) -> list[Job]:
@@ -357,8 +358,8 @@ class Ledger:
             rows = self._rows(batch, outcome.requests, SETTLED)
             jobs.append(lambda database: database.executemany(_INTO_BATCH, rows))
         for record, requests in self._by_record(outcome.requests):
-            doubted = any(requests.doubts)
-            twice = sum(outcome.maybe_twice(request) for request in requests if request.doubts) if doubted else 0
+            doubted = [request for request in requests if request.doubts] if requests.doubted else []
+            twice = sum(map(outcome.maybe_twice, doubted))
             counts = [("maybe_twice", "", twice)]
             if outcome.bucket in HELD:
                 held = [_held(record.id, request, outcome) for request in requests]
@@ -367,7 +368,7 @@ class Ledger:
                 counts.append((outcome.bucket, outcome.reason, len(requests)))
             jobs.append(_counting(record.id, counts))
             if not record.stream:
-                moved = record.settle(requests.offsets)
+                moved = record.settle(requests.lines()[1])
                 jobs += self._moving(record, moved)
             else:
                 jobs.append(_dropping_done(record.id))

@@ -10,17 +10,34 @@ from itertools import accumulate, chain
 from operator import sub
 from zlib import crc32
 
+from log_importer.native import address, blank, load
+
 _WIDTHS = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32), ("Q", 1 << 64))
 
 
 def pack(numbers: Iterable[int]) -> bytes:
     """`numbers`, ascending, as bytes that carry a checksum."""
-    values = array("Q", numbers)
+    values = numbers if isinstance(numbers, array) and numbers.typecode == "Q" else array("Q", numbers)
+    code, steps = _steps(values)
+    body = code.encode() + values[:1].tobytes() + steps
+    return crc32(body).to_bytes(4, "little") + body
+
+
+def _steps(values: "array[int]") -> tuple[str, bytes]:
+    native = load()
+    if native is None:
+        return steps_in_python(values)
+    steps = blank(8 * len(values))
+    width = native.differences(len(values), address(values), steps)
+    return next(code for code, beyond in _WIDTHS if beyond == 1 << 8 * width), steps[: width * max(0, len(values) - 1)]
+
+
+def steps_in_python(values: "array[int]") -> tuple[str, bytes]:
+    """The differences of ascending numbers, in the fewest bytes that hold them all, and the code of their type."""
     steps = list(map(sub, values[1:], values))
     widest = max(steps, default=0)
     code = next(code for code, beyond in _WIDTHS if widest < beyond)
-    body = code.encode() + values[:1].tobytes() + array(code, steps).tobytes()
-    return crc32(body).to_bytes(4, "little") + body
+    return code, array(code, steps).tobytes()
 
 
 def unpack(data: bytes) -> "array[int]":

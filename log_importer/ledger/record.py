@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -64,9 +64,8 @@ class Record:
         """Places behind hits that reading has passed, and ends of its copies."""
         return [region.after for region in (*self.passed, *self.regions) if region.hits]
 
-    def settle(self, offsets: Iterable[int]) -> bool:
-        """These lines are done; whether the mark has moved."""
-        ascending = sorted(offsets)
+    def settle(self, ascending: Sequence[int]) -> bool:
+        """The lines at these offsets are done; whether the mark has moved."""
         first = 0
         for region, beyond in pairwise([*self.regions, None]):
             assert region is not None

@@ -1,4 +1,5 @@
-"""The compiled loops of columns.c, where they could be compiled: without them all is done in Python, some times slower.
+"""The compiled loops of the C beside this, where it could be compiled: without them all is done in Python, some times
+slower.
 
 Arrays are handed over by their addresses, so whoever calls keeps them alive and of the length that is said. No other
 thread runs meanwhile: the calls are short, and to let others in would take longer than many of them. ctypes and
@@ -10,6 +11,7 @@ import secrets
 import weakref
 from array import array
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from zlib import crc32
 
@@ -27,8 +29,9 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "table_texts": (None, [_P, _U32, _P]),
     "table_add": (_I32, [_P, ctypes.c_char_p, _U32]),
     "table_add_all": (_I32, [_P, ctypes.c_char_p, _U64, _P]),
+    "count_byte": (_I64, [ctypes.c_char_p, _I64, _I32]),
     "find_lines": (_I64, [ctypes.c_char_p, _I64, _P, _I64]),
-    "cut_at_quotes": (_I64, [_P, _P, _I32, _I32]),
+    "cut_at_quotes": (_I64, [_P, _P, _I32, _I32, _I32]),
     "cut_at_delimiters": (_I64, [_P, _P, _I32, _I32]),
     "cut_at_keys": (_I64, [_P, _P, _I32, _P, _P, _P]),
     "take": (None, [_I64, _P, _P, _P]),
@@ -40,21 +43,35 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "lacking": (_I64, [_I64, _P, _P, _P]),
     "lower": (None, [_I64, _P, _P, _P, _P]),
     "from": (_I64, [_I64, _P, _I32, _P]),
+    "others": (_I64, [_I64, _I64, _I64, _P, _P]),
+    "count_each": (_I64, [_I64, _P, _P, _P]),
     "tell_times": (None, [_I64, _P, _P, _P, _P, _P]),
     "split_times": (_I32, [_I64, _P, _P, _P, _P, _P, _P]),
     "numbers_from": (None, [_P, _U32, _P]),
     "measure": (_I64, [_I64, _I32, _P, _P, _P]),
     "assemble": (None, [_I64, _I32, _P, _P, _P]),
-    "by_lane": (None, [_I64, _P, _I32, _P, _P]),
-    "batch_order": (_I32, [_I64, *[_P] * 4]),
-    "key_visitors": (None, [_I64, *[_P] * 11]),
+    "key_visitors": (None, [_I64, *[_P] * 12]),
     "key_downloads": (None, [_I64, _P, _P, _P, _P]),
     "place_lines": (None, [_I64, _P, _P, _U64, _U64, _P, _P]),
+    "rows_of": (None, [_I64, _U32, *[_P] * 9]),
+    "rows_size": (_U64, [_I64, _I64, _P]),
+    "rows_at": (_U64, [_I64, _P, _P, _P]),
+    "rows_texts_at": (_I32, [_I64, _P, _P, _I32, _P, _P, _P, _P]),
+    "rows_quoted": (None, [_I64, _P, _P, _U64, _P, _U64, _P, _U64, _P]),
+    "rows_fitting": (_I64, [_I64, _P, _U64, _U64]),
+    "rows_by_lane": (None, [_I64, _P, _I32, _P, _P, _P]),
+    "rows_batch_order": (_I32, [_I64, _P, _P]),
+    "rows_time_order": (_I32, [_I64, _P, _P]),
+    "rows_latest": (ctypes.c_double, [_I64, _P]),
+    "rows_spans": (_I64, [_I64, _P, _I64, _P, _P, _P]),
+    "rows_lines": (None, [_I64, _P, _P, _P]),
+    "rows_runs": (_I64, [_I64, _P, _I32, _P, _P]),
+    "differences": (_I32, [_I64, _P, _P]),
 }
 
 
 class Native:
-    """The library; its functions are attributes by the names that they have in columns.c."""
+    """The library; its functions are attributes by the names that they have in C."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         for name, (result, arguments) in _FUNCTIONS.items():
@@ -67,26 +84,47 @@ class Native:
 
     def find_starts(self, data: bytes) -> "array[int]":
         """Where each line of `data` begins, and behind the last where one more would."""
-        room = data.count(b"\n") + 1
+        room = self.count_byte(data, len(data), _NEWLINE) + 1
         starts = array("I", bytes(4 * (room + 1)))
         count = self.find_lines(data, len(data), address(starts), room)
         del starts[count + 1 :]
         return starts
 
 
+@cache
 def load() -> Native | None:
     """The library; `None` where it was not compiled, or not for this machine, or of another source."""
     folder = Path(__file__).parent
     try:
         native = Native(ctypes.PyDLL(str(folder / LIBRARY)))
-        return native if native.built_from() == crc32((folder / "columns.c").read_bytes()) else None
+        source = b"".join(path.read_bytes() for path in sorted(folder.glob("*.c")))
+        return native if native.built_from() == crc32(source) else None
     except (OSError, AttributeError):
         return None
+
+
+def count_lines(data: bytes) -> int:
+    """How many line ends there are: `bytes.count` looks at each byte by itself."""
+    native = load()
+    return data.count(b"\n") if native is None else int(native.count_byte(data, len(data), _NEWLINE))
+
+
+_NEWLINE = ord("\n")
 
 
 def address(values: "array[int] | array[float]") -> int:
     """Where an array lies."""
     return values.buffer_info()[0]
+
+
+def blank(size: int) -> bytes:
+    """So many bytes for a function to write: nobody else has them yet, and none is written twice."""
+    made: bytes = _new_bytes(None, size)
+    return made
+
+
+_new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
+_new_bytes.restype, _new_bytes.argtypes = ctypes.py_object, (ctypes.c_char_p, ctypes.c_ssize_t)
 
 
 def zeros(kind: str, count: int) -> "array[int]":

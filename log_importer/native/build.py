@@ -1,4 +1,4 @@
-"""Compiles columns.c when the package is built or installed, where there is a C compiler."""
+"""Compiles the C beside this when the package is built or installed, where there is a C compiler."""
 
 import shutil
 import subprocess
@@ -25,13 +25,15 @@ class CompileColumns(BuildHookInterface):  # type: ignore[misc]
         compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
         if self.target_name != "wheel" or compiler is None:
             return
+        sources = sorted(folder.glob("*.c"))
+        built_from = crc32(b"".join(path.read_bytes() for path in sources))
         command = [
             compiler, "-O3", "-shared", "-fPIC", "-fvisibility=hidden", "-o", str(folder / LIBRARY),
-            f"-DBUILT_FROM={crc32((folder / 'columns.c').read_bytes())}u", str(folder / "columns.c"), "-lm",
+            f"-DBUILT_FROM={built_from}u", *map(str, sources), "-lm",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
         if done.returncode:
-            sys.stderr.write(f"columns.c was not compiled, so log-importer will be slower: {done.stderr}\n")
+            sys.stderr.write(f"The C was not compiled, so log-importer will be slower: {done.stderr}\n")
             return
         build_data["artifacts"].append(f"{HERE}/{LIBRARY}")
         build_data["pure_python"] = False

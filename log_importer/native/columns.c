@@ -15,7 +15,7 @@
 
 #define API __attribute__((visibility("default")))
 
-/* Which source this was compiled from: one that was changed since is not used until it is compiled anew. */
+/* Which sources this was compiled from: one that was changed since is not used until it is compiled anew. */
 API uint32_t built_from(void) { return BUILT_FROM; }
 
 /* ---- Tables: texts numbered from 0 in the order they came ---- */
@@ -184,6 +184,19 @@ API int32_t table_add_all(table *t, const uint8_t *texts, uint64_t size, int32_t
 
 /* ---- Lines ---- */
 
+/* How often a byte stands in `data`. */
+API int64_t count_byte(const uint8_t *data, int64_t size, int32_t byte) {
+    int64_t count = 0;
+    for (int64_t at = 0; at < size;) {
+        int64_t end = size - at > 255 ? at + 255 : size;
+        uint8_t some = 0; /* small, so that many are counted at once */
+        for (; at < end; at++)
+            some += data[at] == (uint8_t)byte;
+        count += some;
+    }
+    return count;
+}
+
 /* Where each line begins, and behind the last where one more would; how many there are, of `room` at most. */
 API int64_t find_lines(const uint8_t *data, int64_t size, uint32_t *starts, int64_t room) {
     int64_t count = 0, at = 0;
@@ -267,8 +280,9 @@ static int line_of(const text *t, int64_t n, uint8_t also, const uint8_t **begin
     return plain(*begin, *length, also, t->high);
 }
 
-/* Cut at each quote; where `bracket`, what is before the first is cut at its first bracket, too. */
-API int64_t cut_at_quotes(const text *t, pieces *p, int32_t quotes, int32_t bracket) {
+/* Cut at each quote; where `bracket`, what is before the first is cut at its first bracket, too; and what is before that,
+   where `first` is no 0, before the first of such bytes. */
+API int64_t cut_at_quotes(const text *t, pieces *p, int32_t quotes, int32_t bracket, int32_t first) {
     int64_t count = 0;
     p->around_length = -1;
     for (int64_t n = t->first; n < t->end; n++) {
@@ -283,7 +297,15 @@ API int64_t cut_at_quotes(const text *t, pieces *p, int32_t quotes, int32_t brac
             const uint8_t *found = memchr(at, '[', (size_t)((quote ? quote : end) - at));
             if (!found)
                 continue;
-            good = look_up(p, piece++, count, at, (size_t)(found - at));
+            if (first) {
+                const uint8_t *head = memchr(at, first, (size_t)(found - at));
+                if (!head)
+                    continue;
+                good = look_up(p, piece++, count, at, (size_t)(head - at));
+                at = head;
+            }
+            if (good == 1)
+                good = look_up(p, piece++, count, at, (size_t)(found - at));
             at = found + 1;
         }
         for (int32_t quote = 0; good == 1 && quote <= quotes; quote++) {
@@ -510,6 +532,42 @@ API int64_t from(int64_t count, const int32_t *codes, int32_t least, int32_t *ou
     return found;
 }
 
+/* The places from `first` to `end` that are not among these, which ascend; how many. */
+API int64_t others(int64_t first, int64_t end, int64_t count, const int32_t *places, int32_t *out) {
+    int64_t found = 0, next = 0;
+    for (int64_t place = first; place < end; place++) {
+        if (next < count && places[next] == place)
+            next++;
+        else
+            out[found++] = (int32_t)place;
+    }
+    return found;
+}
+
+/* Each number once, with how often it is there. How many; -1 where there is no memory. */
+API int64_t count_each(int64_t count, const int32_t *numbers, int32_t *found, int64_t *counts) {
+    uint64_t room = 16;
+    while (room < 2 * (uint64_t)count)
+        room *= 2;
+    uint32_t *slots = calloc(room, sizeof *slots); /* 1 + the place in `found`, 0 for none */
+    if (!slots)
+        return -1;
+    int64_t distinct = 0;
+    for (int64_t n = 0; n < count; n++) {
+        uint64_t slot = ((uint64_t)(uint32_t)numbers[n] * 0x9E3779B97F4A7C15u >> 32) & (room - 1);
+        while (slots[slot] && found[slots[slot] - 1] != numbers[n])
+            slot = (slot + 1) & (room - 1);
+        if (!slots[slot]) {
+            found[distinct] = numbers[n];
+            counts[distinct] = 0;
+            slots[slot] = (uint32_t)++distinct;
+        }
+        counts[slots[slot] - 1]++;
+    }
+    free(slots);
+    return distinct;
+}
+
 /* The time of each line: that of its minute and its second. The earliest and the latest are `ends`. */
 API void tell_times(int64_t count, const int32_t *numbers, const double *minutes, const uint8_t *seconds, double *out,
                     double *ends) {
@@ -583,77 +641,17 @@ API void key_downloads(int64_t count, const int32_t *pages, const uint64_t *file
     }
 }
 
-/* The keys of visitors, user agents and lanes: of a person who is known by more than an address, those of the person;
-   else address and user agent together, of which each has a lane for each of four addresses. */
-API void key_visitors(int64_t count, const int32_t *people, const int32_t *agents, const uint32_t *addresses,
-                      const uint64_t *known_keys, const uint16_t *known_lanes, const uint8_t *known,
-                      const uint32_t *agent_keys, const uint16_t *agent_lanes, uint64_t *keys, uint32_t *of_agents,
-                      uint16_t *lanes) {
+/* The keys of visitors, user agents and lanes: of who is known by more than that, their own; else address and user agent
+   together, of which each has a lane for each of four addresses. */
+API void key_visitors(int64_t count, const int32_t *clients, const int32_t *besides, const int32_t *agents,
+                      const uint32_t *addresses, const uint64_t *known_keys, const uint16_t *known_lanes,
+                      const uint8_t *known, const uint32_t *agent_keys, const uint16_t *agent_lanes, uint64_t *keys,
+                      uint32_t *of_agents, uint16_t *lanes) {
     for (int64_t n = 0; n < count; n++) {
-        int32_t person = people[n], agent = agents[n];
+        int32_t beside = besides[n], agent = agents[n];
+        uint32_t client = addresses[clients[n]];
         of_agents[n] = agent_keys[agent];
-        keys[n] = known[person] ? known_keys[person] : (uint64_t)addresses[person] << 32 | agent_keys[agent];
-        lanes[n] = known[person] ? known_lanes[person] : agent_lanes[4 * (int64_t)agent + (addresses[person] & 3)];
+        keys[n] = known[beside] ? known_keys[beside] : (uint64_t)client << 32 | agent_keys[agent];
+        lanes[n] = known[beside] ? known_lanes[beside] : agent_lanes[4 * (int64_t)agent + (client & 3)];
     }
-}
-
-/* ---- Requests that wait to be posted ---- */
-
-/* The places of all requests by lane, of `lanes` of them, in order; lane n has those from begins[n] to begins[n + 1]. */
-API void by_lane(int64_t count, const uint16_t *keys, int32_t lanes, int32_t *places, int32_t *begins) {
-    memset(begins, 0, (size_t)(lanes + 1) * sizeof *begins);
-    for (int64_t n = 0; n < count; n++)
-        begins[keys[n] % lanes + 1]++;
-    for (int32_t lane = 0; lane < lanes; lane++)
-        begins[lane + 1] += begins[lane];
-    for (int64_t n = 0; n < count; n++)
-        places[begins[keys[n] % lanes]++] = (int32_t)n;
-    for (int32_t lane = lanes; lane > 0; lane--)
-        begins[lane] = begins[lane - 1];
-    begins[0] = 0;
-}
-
-typedef struct {
-    uint64_t visitor;
-    double time;
-    uint32_t agent;
-    int32_t place;
-} waiting;
-
-static int by_visitor(const void *left, const void *right) {
-    const waiting *a = left, *b = right;
-    if (a->visitor != b->visitor)
-        return a->visitor < b->visitor ? -1 : 1;
-    return a->place < b->place ? -1 : a->place > b->place;
-}
-
-static int by_agent(const void *left, const void *right) {
-    const waiting *a = left, *b = right;
-    if (a->agent != b->agent)
-        return a->agent < b->agent ? -1 : 1;
-    if (a->visitor != b->visitor)
-        return a->visitor < b->visitor ? -1 : 1;
-    if (a->time != b->time)
-        return a->time < b->time ? -1 : 1;
-    return a->place < b->place ? -1 : a->place > b->place;
-}
-
-/* The order of a batch: by user agent, visitor and time; of a visitor with several user agents the first counts.
-   Other than 0 where there is no memory. */
-API int32_t batch_order(int64_t count, const uint32_t *agents, const uint64_t *visitors, const double *times,
-                        int32_t *order) {
-    waiting *all = malloc((size_t)(count ? count : 1) * sizeof *all);
-    if (!all)
-        return -1;
-    for (int64_t n = 0; n < count; n++)
-        all[n] = (waiting){visitors[n], times[n], agents[n], (int32_t)n};
-    qsort(all, (size_t)count, sizeof *all, by_visitor);
-    for (int64_t n = 1; n < count; n++)
-        if (all[n].visitor == all[n - 1].visitor)
-            all[n].agent = all[n - 1].agent;
-    qsort(all, (size_t)count, sizeof *all, by_agent);
-    for (int64_t n = 0; n < count; n++)
-        order[n] = all[n].place;
-    free(all);
-    return 0;
 }

@@ -22,6 +22,7 @@ class Cuts(NamedTuple):
     pieces: Sequence[PieceOf]
     quotes: int = 0  # cut at so many
     bracket: bool = False  # and at the first bracket before them
+    first: str = ""  # and before that, before the first of these characters
     delimiter: str = ""  # cut at each of these
     keys: Sequence[str] = ()  # values of so many keys of a flat object
     needed: Sequence[bool] = ()  # which of them must be there

@@ -112,7 +112,7 @@ class RegexDriver:
 
     def cuts(self) -> dict[int, Cuts]:
         """How lines can be cut, by their quotes."""
-        return self._split.cuts() if self._split is not None else {}
+        return self._split.cuts if self._split is not None else {}
 
     def renew(self) -> None:
         """A pattern that is not tried any more is tried again."""

@@ -8,6 +8,7 @@ Other lines, and those of which a piece does not match, are left to the whole pa
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate, chain, compress, pairwise
 from operator import and_
 
@@ -38,6 +39,7 @@ class SplitPattern:
             raise ValueError("there are no quotes")
         self._groups = pattern.groups
 
+    @cached_property
     def cuts(self) -> dict[int, Cuts]:
         """How lines are cut, by their quotes."""
         return {quotes: kind.cuts() for quotes, kind in self._kinds.items()}
@@ -134,6 +136,24 @@ def _piece(part: "_Part") -> _Piece:
     )
 
 
+def _head(part: "_Part") -> tuple[str, _Piece] | None:
+    """Where a part begins with a group of everything up to a character: that, and what it goes on with from there."""
+    text = "".join(text for text, _ in part.tokens if not (part.flags & re.VERBOSE and text.isspace()))
+    found = _HEAD.match(text)
+    if found is None or found[1].removeprefix("\\") != found[2] or _LOOKS_BACK.search(text):
+        return None
+    end = next(place for place, (text, depth) in enumerate(part.tokens) if text == ")" and not depth) + 1
+    behind = _Part(part.tokens[end:], part.flags)
+    return found[2], _Piece(behind.source, part.flags)
+
+
+def _whole(text: str) -> tuple[str] | None:
+    return (text,) if text else None
+
+
+_HEAD = re.compile(r"\(\?P<[a-z0-9_]+>\[\^(\\?[^\\])\]\+\+\)\\([ -/:-@\[-`{-~])")
+_LOOKS_BACK = re.compile(r"\(\?<|\(\?P=|\\[0-9bB]")
+"""What may match otherwise where something else is before it."""
 _UP_TO = re.compile(r"\(\?P<[a-z0-9_]+>\[\^(\\?[^\\])\]\+\+\)((?:\\[^A-Za-z0-9])+)")
 
 
@@ -147,6 +167,7 @@ class _Kind:
         self._bracketed = len(first) == 2  # what is before the time, and the time, which is another on each line
         if self._bracketed:
             parts[:1] = first
+        self._first = parts[0]
         self._pieces = list(map(_piece, parts))
         self.names = tuple(chain.from_iterable(piece.names for piece in self._pieces))
 
@@ -157,7 +178,13 @@ class _Kind:
             PieceOf(range(begin, end), piece.cells, 0 if isinstance(piece, _UpTo) else -1)
             for piece, (begin, end) in zip(self._pieces, pairwise(ends), strict=True)
         ]
-        return Cuts(pieces, self.quotes, self._bracketed)
+        head = _head(self._first) if self._bracketed else None
+        if head is None:
+            return Cuts(pieces, self.quotes, self._bracketed)
+        # What begins a line, the address mostly, is often new, while what is behind it is hardly ever.
+        first, behind = head
+        pieces[:1] = [PieceOf(range(1), _whole, 0), PieceOf(range(1, ends[1]), behind.cells, -1)]
+        return Cuts(pieces, self.quotes, self._bracketed, first)
 
     def read(self, text: str) -> tuple[list[Column], list[bool] | None]:
         """The groups of lines with so many quotes, joined by another, and which matched; `None` for all of them."""

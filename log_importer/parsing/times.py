@@ -1,12 +1,13 @@
 """A logged time -> seconds since 1970 UTC, by the layout that the format file names.
 
 Parsing a date costs more than all the rest of a line, and neighbouring lines share their minute: what stands around
-the two digits of the second is parsed once and remembered.
+the two digits of the second is parsed once and remembered. So is what stands around the minute and around the hour,
+where no clock is put forward or back.
 """
 
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timezone, tzinfo
 from functools import lru_cache
 
 from log_importer.parsing.spec import UNITS
@@ -17,7 +18,8 @@ Time = Callable[[str], float | None]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDTHS = {"%a": 3, "%b": 3, "%d": 2, "%m": 2, "%y": 2, "%Y": 4, "%H": 2, "%M": 2, "%I": 2, "%j": 3, "%%": 1}
 _CACHE_SIZE = 4096
-_ISO_SLOT = 17
+_ISO_SLOTS = (11, 14, 17)
+"""Where in ISO 8601's extended form hour, minute and second stand."""
 
 
 def compile_time(layout: str, zone: tzinfo, unit: str | None = None) -> Time:
@@ -28,20 +30,20 @@ def compile_time(layout: str, zone: tzinfo, unit: str | None = None) -> Time:
         return _any(zone)
     if layout == "iso8601":
         # Only the extended form with seconds has them at a fixed place.
-        return _by_minute(datetime.fromisoformat, zone, _ISO_SLOT, behind=":")
-    slot = _second_slot(layout)
+        return _by_parts(datetime.fromisoformat, zone, _ISO_SLOTS, behind=":", fixed=isinstance(zone, timezone))
 
     def parse(text: str) -> datetime:
         return datetime.strptime(text, layout)
 
-    return _by_minute(parse, zone, slot)
+    slots = [_slot(layout, part) for part in ("%H", "%M", "%S")]
+    return _by_parts(parse, zone, slots, fixed="%z" in layout or isinstance(zone, timezone))
 
 
 def second_slot(layout: str) -> int:
     """Where in a text the two digits of the second stand; -1 where that is not certain."""
     if layout in ("epoch", "any"):
         return -1
-    slot = _ISO_SLOT if layout == "iso8601" else _second_slot(layout)
+    slot = _ISO_SLOTS[-1] if layout == "iso8601" else _slot(layout, "%S")
     return -1 if slot is None else slot
 
 
@@ -111,11 +113,11 @@ def _by_dateutil(text: str, zone: tzinfo) -> float | None:
         return None
 
 
-def _second_slot(layout: str) -> int | None:
-    """Where the two digits of %S stand, or `None` where what comes before has no fixed width."""
+def _slot(layout: str, wanted: str) -> int | None:
+    """Where the two digits of a part stand, or `None` where what comes before has no fixed width."""
     position = 0
     for part in re.findall(r"%.|[^%]", layout):
-        if part == "%S":
+        if part == wanted:
             return position
         if part[0] == "%" and part not in _WIDTHS:
             return None
@@ -123,8 +125,13 @@ def _second_slot(layout: str) -> int | None:
     return None
 
 
-def _by_minute(parse: Callable[[str], datetime], zone: tzinfo, slot: int | None, behind: str = "") -> Time:
-    """`slot` is where the second stands, which must come behind `behind`."""
+def _by_parts(
+    parse: Callable[[str], datetime], zone: tzinfo, slots: Sequence[int | None], *, fixed: bool, behind: str = ""
+) -> Time:  # fmt: skip
+    """`slots` are where hour, minute and second stand; the last two must come behind `behind`.
+
+    `fixed`: the text or the zone says by how much a clock is ahead.
+    """
 
     def whole(text: str) -> float | None:
         try:
@@ -135,21 +142,30 @@ def _by_minute(parse: Callable[[str], datetime], zone: tzinfo, slot: int | None,
         except (ValueError, OverflowError):
             return None
 
+    hour, minute, second = slots
+    way: Time = whole
+    if second is not None and fixed:  # with a second at its place, what is before it is at its own, too
+        way = _by_part(_by_part(whole, hour, _HOURS, whole), minute, _MINUTES, whole)
+    return _by_part(way, second, _SECONDS, whole, behind)
+
+
+def _by_part(parse: Time, slot: int | None, values: Mapping[str, float], otherwise: Time, behind: str = "") -> Time:
+    """`slot` is where two digits of these `values` stand: what is around them is left to `parse`, and remembered."""
     if slot is None:
-        return whole
-    minutes, end = _Minutes(whole, slot, behind), slot + 2
+        return parse
+    known, end = _Around(parse, slot, behind), slot + 2
 
-    def by_minute(text: str) -> float | None:
+    def by_part(text: str) -> float | None:
         try:
-            return minutes[text[:slot] + text[end:]] + _SECONDS[text[slot:end]]
+            return known[text[:slot] + text[end:]] + values[text[slot:end]]
         except KeyError:
-            return whole(text)
+            return otherwise(text)
 
-    return by_minute
+    return by_part
 
 
-class _Minutes(dict[str, float]):
-    """What stands around the second -> the minute; raises `KeyError` for what is none."""
+class _Around(dict[str, float]):
+    """What stands around two digits -> the time with 00 there; raises `KeyError` for what is none."""
 
     def __init__(self, parse: Time, slot: int, behind: str) -> None:
         self._parse = parse
@@ -169,5 +185,7 @@ class _Minutes(dict[str, float]):
         return start
 
 
-_SECONDS = {f"{second:02}": second for second in range(61)}
+_HOURS = {f"{hour:02}": 3600.0 * hour for hour in range(24)}
+_MINUTES = {f"{minute:02}": 60.0 * minute for minute in range(60)}
+_SECONDS = {f"{second:02}": float(second) for second in range(61)}
 """60 is a leap second: it falls on the first of the next minute, as POSIX has it."""

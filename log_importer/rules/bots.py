@@ -1,7 +1,8 @@
 """Which user agents are bots, by Matomo's own rules: what it calls a bot it drops, and still says "tracked".
 
-Nearly a thousand expressions are too many to try on each user agent. So each is known by literals, one of which must
-stand in whatever it matches; one pass finds the literals, and only the rules behind them are compiled and tried.
+Nearly a thousand expressions are too many to try on each user agent. So each of their alternatives is known by
+literals, one of which must stand in whatever it matches; one pass finds the literals, and only the alternatives behind
+them are compiled and tried.
 """
 
 import re
@@ -60,7 +61,11 @@ def is_assistant(bot: Bot) -> bool:
 
 def compile_bots(rules: Iterable[Mapping[str, Any]]) -> Callable[[str], Bot | None]:
     """The judge of user agents, from the device detector's list of rules (`regex`, `name`, `category`), in order."""
-    ordered = [(str(rule["regex"]), Bot(str(rule["name"]), str(rule.get("category") or ""))) for rule in rules]
+    ordered = [
+        (pattern, Bot(name, str(rule.get("category") or "")))
+        for rule in rules for name in [str(rule["name"])]
+        for pattern in ([str(rule["regex"])] if _GROUP.search(name) else alternatives(str(rule["regex"])))
+    ]  # fmt: skip
     literals: dict[bytes, list[int]] = {}
     always: list[int] = []
     for number, (pattern, _) in enumerate(ordered):
@@ -93,6 +98,22 @@ def compile_bots(rules: Iterable[Mapping[str, Any]]) -> Callable[[str], Bot | No
         return remembered(agent) if len(agent) <= _LONGEST_REMEMBERED else judge(agent)
 
     return is_bot
+
+
+def alternatives(pattern: str) -> list[str]:
+    """The expressions of which `pattern` matches what any of them matches: some rules have hundreds."""
+    found, depth = [""], 0
+    for part in _PARTS.findall(pattern):
+        depth += (part == "(") - (part == ")")
+        if part == "|" and not depth:
+            found.append("")
+        else:
+            found[-1] += part
+    return found
+
+
+_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|.", re.DOTALL)
+"""Escapes, classes, and all other characters one by one."""
 
 
 def _anchored(pattern: str) -> str:

@@ -9,7 +9,7 @@ from itertools import compress
 _WITHIN = 1800.0
 """Seconds after the last range in which another one belongs to the same download."""
 _REMEMBERED = 32768
-"""At least so many, at most twice as many."""
+"""At least so many; at most twice as many, and those of a chunk."""
 
 
 class Ranges:
@@ -24,20 +24,23 @@ class Ranges:
 
         Of each request: the key of its download, 0 where it is none; its time; whether it is for a part of the file.
         """
-        if not any(partial):
-            self._seen.update(zip(compress(downloads, downloads), compress(times, downloads), strict=True))
-            self._forget()
-            return []
-        found = []
-        for place, (download, time) in enumerate(zip(downloads, times, strict=True)):
-            if not download:
-                continue
-            last = self._seen.get(download, self._before.get(download))
-            if partial[place] and last is not None and abs(time - last) < _WITHIN:
+        found, begin = [], 0
+        for place in compress(range(len(partial)), partial):
+            self._note(downloads[begin:place], times[begin:place])
+            begin = place
+            if (last := self._last(downloads[place])) is not None and abs(times[place] - last) < _WITHIN:
                 found.append(place)
-            self._seen[download] = time
-            self._forget()
+        self._note(downloads[begin:], times[begin:])
         return found
+
+    def _last(self, download: int) -> float | None:
+        """The time of the last range of a download."""
+        return self._seen.get(download, self._before.get(download)) if download else None
+
+    def _note(self, downloads: Sequence[int], times: Sequence[float]) -> None:
+        """These come next, of which those with the key 0 are no downloads."""
+        self._seen.update(zip(compress(downloads, downloads), compress(times, downloads), strict=True))
+        self._forget()
 
     def _forget(self) -> None:
         if len(self._seen) >= _REMEMBERED:

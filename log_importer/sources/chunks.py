@@ -3,11 +3,12 @@
 from collections.abc import Callable, Generator, Iterator
 
 from log_importer.model import Boundary, Chunk, Context
+from log_importer.native import count_lines
 from log_importer.sources.decompress import BLOCK
 from log_importer.sources.fingerprint import TAIL, fingerprint
 from log_importer.sources.stream import IDLE, Stream
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 19
 _HEAD_LINES = 1000
 _HEADER = b"#Fields:"
 _HOLE = 4096
@@ -76,7 +77,7 @@ class Chunker:
             before = self._at
             context = Context(format_name, before.header, before.line, before.offset, clock())
             header = _header(data) if headers else ""
-            line = before.line + data.count(b"\n") + (not data.endswith(b"\n"))
+            line = before.line + count_lines(data) + (not data.endswith(b"\n"))
             self._at = Boundary(before.offset + consumed, line, header or before.header, fingerprint(self._tail))
             return Chunk(index, data, context, self._at)
 
@@ -90,7 +91,8 @@ class Chunker:
                     end -= self._drop()
             if end <= 0:
                 return
-            data = bytes(self._buffer[:end])
+            with memoryview(self._buffer) as buffer:
+                data = bytes(buffer[:end])
             del self._buffer[:end]
             for part in _at_headers(data) if headers else [data]:
                 self._tail = (self._tail + part[-TAIL:])[-TAIL:]

@@ -7,6 +7,7 @@ from typing import TypeGuard
 
 import orjson
 
+from log_importer.batching import Queries
 from log_importer.tracking.encoding import percent
 
 MAX_BODY = 900 * 1024
@@ -25,7 +26,10 @@ class BulkReply:
 
 def body(queries: Sequence[bytes], token: str) -> bytes:
     """The JSON body that carries `queries`, percent-encoded query strings with their leading "?"."""
-    return b'{"requests":["%b"],"token_auth":%b}' % (b'","'.join(queries), orjson.dumps(token))
+    before, behind = b'{"requests":[', b'],"token_auth":%b}' % orjson.dumps(token)
+    if isinstance(queries, Queries):
+        return queries.quoted(before, behind)
+    return b"".join([before, b",".join([b'"%b"' % query for query in queries]), behind])
 
 
 def ping(idsite: int, time: float) -> bytes:

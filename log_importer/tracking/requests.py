@@ -34,6 +34,8 @@ class Tracking:
 
 
 NONE_SET: Mapping[str, str] = {}
+_MOST = 4096
+"""Encoded values of a kind that are remembered."""
 
 
 class Encoder:
@@ -42,9 +44,9 @@ class Encoder:
     def __init__(self, tracking: Tracking) -> None:
         self._tracking = tracking
         self._constant = tracking.constant
-        self._agent = lru_cache(maxsize=16384)(percent)
-        self._referrer = lru_cache(maxsize=16384)(percent)
-        self._origin = lru_cache(maxsize=16384)(_origin)
+        self._agent = lru_cache(maxsize=_MOST)(percent)
+        self._referrer = lru_cache(maxsize=_MOST)(percent)
+        self._origin = lru_cache(maxsize=_MOST)(_origin)
 
     def encode(
         self, hit: Hit, site: Site, visitor: str = "", given: Mapping[str, str] = NONE_SET
@@ -86,15 +88,15 @@ class Encoder:
 
     def visitor(self, hit: Hit, visitor: str) -> str:
         """The parameters that tell the visitor, by address, user agent, language, user and visitor id."""
-        return self.person(hit, visitor) + self.agent(hit)
+        return address(hit.client_ip) + self.beside(hit, visitor) + self.agent(hit.user_agent)
 
-    def agent(self, hit: Hit) -> str:
+    def agent(self, name: str | None) -> str:
         """The parameter that tells the user agent."""
-        return f"&ua={self._agent(hit.user_agent)}" if hit.user_agent else ""
+        return f"&ua={self._agent(name)}" if name else ""
 
-    def person(self, hit: Hit, visitor: str) -> str:
-        """The parameters that tell the visitor by all but the user agent."""
-        parts = [f"&cip={percent(hit.client_ip)}"]
+    def beside(self, hit: Hit, visitor: str) -> str:
+        """The parameters that tell the visitor by all but address and user agent."""
+        parts = []
         if hit.accept_language:
             parts.append(f"&lang={percent(hit.accept_language)}")
         if hit.user_id:
@@ -106,6 +108,11 @@ class Encoder:
     def referrer(self, hit: Hit) -> str:
         """The parameter that tells where the visitor came from, by the referrer."""
         return f"&urlref={self._referrer(hit.referrer)}" if hit.referrer else ""
+
+
+def address(client_ip: str) -> str:
+    """The parameter that tells the address."""
+    return f"&cip={percent(client_ip)}"
 
 
 def is_titled(hit: Hit) -> bool:
@@ -192,4 +199,10 @@ SECONDS = [f"{second:02}" for second in range(60)]
 @lru_cache(maxsize=4096)
 def minute_of(minute: int) -> str:
     """The parameter up to the minute, of which so many are since 1970 UTC; `SECONDS` has what follows."""
-    return datetime.fromtimestamp(minute * 60, UTC).strftime("&cdt=%Y-%m-%d%%20%H%%3A%M%%3A")
+    day, minute = divmod(minute, 24 * 60)
+    return f"{_day_of(day)}{SECONDS[minute // 60]}%3A{SECONDS[minute % 60]}%3A"
+
+
+@lru_cache(maxsize=256)
+def _day_of(day: int) -> str:
+    return datetime.fromtimestamp(day * 86400, UTC).strftime("&cdt=%Y-%m-%d%%20")

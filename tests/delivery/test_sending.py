@@ -355,7 +355,7 @@ def test_batches_hold_every_request_once_grouped_by_visitor_in_time_order(hits, 
     requests = [request(n, visitor * 10 + agent, agent, float(time)) for n, (visitor, agent, time) in enumerate(hits)]
     batches = batches_of(requests, size, 10**9)
     flat = [one for batch in batches for one in batch]
-    assert flat == Requests.of(requests).in_batch_order()
+    assert flat == Requests.in_batch_order([Requests.of(requests)])
     assert sorted(one.number for one in flat) == list(range(len(requests)))
     assert all(0 < len(batch) <= size for batch in batches)
     visitors = [visitor for visitor, _ in groupby(one.visitor for one in flat)]

@@ -1,13 +1,15 @@
 """Times, escapes, addresses: the values on a line."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from log_importer.parsing.addresses import client_address
 from log_importer.parsing.decoders import compile_decoders
-from log_importer.parsing.times import compile_time
+from log_importer.parsing.times import Time, compile_time
 
 CLF = "%d/%b/%Y:%H:%M:%S %z"
 
@@ -54,6 +56,28 @@ def test_a_common_log_time_becomes_seconds(text: str, expected: float | None) ->
 )
 def test_an_iso_time_becomes_seconds(text: str, expected: float | None) -> None:
     assert compile_time("iso8601", UTC)(text) == expected
+
+
+@given(
+    st.datetimes(datetime(1000, 1, 1), datetime(9998, 12, 31)).map(lambda moment: moment.replace(microsecond=0)),
+    st.sampled_from(
+        [CLF, "%d/%b/%Y:%H:%M:%S", "%Y-%m-%d %I:%M:%S %p", "%H:%M:%S %d.%m.%Y", "%S %M %H %j %Y", "iso8601"]
+    ),
+    st.sampled_from(
+        [UTC, timezone(timedelta(minutes=-330)), ZoneInfo("Europe/Paris"), ZoneInfo("Australia/Lord_Howe")]
+    ),
+)
+def test_what_is_remembered_of_other_times_changes_none(moment: datetime, layout: str, zone: tzinfo) -> None:
+    moment = moment.replace(tzinfo=zone)
+    text = moment.isoformat() if layout == "iso8601" else moment.strftime(layout)
+    read = WAYS.setdefault((layout, zone), compile_time(layout, zone))(text)
+    offset = layout in (CLF, "iso8601")
+    exact = moment if offset else datetime.strptime(text, layout).replace(tzinfo=zone)
+    assert read == (exact - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+
+
+WAYS: dict[tuple[str, tzinfo], Time] = {}
+"""Parsers that have read other times before."""
 
 
 def test_a_local_time_follows_daylight_saving() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from log_importer.bot_rules import judges
-from log_importer.rules.bots import Bot, compile_bots, required_literals
+from log_importer.rules.bots import Bot, alternatives, compile_bots, required_literals
 
 _KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
 PEOPLE = [
@@ -77,6 +77,26 @@ def test_the_first_rule_names_the_bot_and_a_rule_begins_where_a_word_does() -> N
 )
 def test_the_literals_that_a_pattern_needs(pattern: str, expected: set[str]) -> None:
     assert required_literals(pattern) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("Googlebot", ["Googlebot"]),
+        ("a|b(?:c|(?=d|e))|f", ["a", "b(?:c|(?=d|e))", "f"]),
+        (r"[|]a|[^]|(]b|\||\(c|d\)|e", ["[|]a", "[^]|(]b", r"\|", r"\(c", r"d\)", "e"]),
+    ],
+)
+def test_the_alternatives_of_a_pattern(pattern: str, expected: list[str]) -> None:
+    assert alternatives(pattern) == expected
+
+
+def test_a_rule_is_tried_alternative_by_alternative_unless_its_name_refers_to_a_group_of_it() -> None:
+    is_bot = compile_bots(
+        [{"regex": "(cat)s|(do)gs", "name": r"\g<2>x"}, {"regex": "cow|(?:pig|hen)s", "name": "farm"}]
+    )
+    found = [is_bot(agent) for agent in ("dogs", "cats", "a cow", "hens", "hen", "scow")]
+    assert [bot and bot.name for bot in found] == ["dox", "x", "farm", "farm", None, None]
 
 
 @pytest.mark.parametrize(

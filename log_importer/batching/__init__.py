@@ -1,0 +1,214 @@
+"""Tracking requests in rows: they wait, are sorted, posted and settled some thousand at a time."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar, overload
+
+from log_importer.batching.in_python import InPython, split
+from log_importer.batching.layout import ROW, Part, column
+from log_importer.batching.natively import Natively
+from log_importer.model import ChunkResult, Request
+from log_importer.native import load
+
+
+def _way() -> InPython | Natively:
+    native = load()
+    return InPython() if native is None else Natively(native)
+
+
+class Requests(Sequence[Request]):
+    """A row of requests that nobody changes; whoever asks for one of them gets a `Request`."""
+
+    __slots__ = ("part",)
+    way: ClassVar[InPython | Natively] = _way()
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+
+    @classmethod
+    def of(cls, requests: Iterable[Request]) -> "Requests":
+        """Such a row of single ones."""
+        if isinstance(requests, Requests):
+            return requests
+        some = list(requests)
+        rows = [
+            ROW.pack(
+                one.number, one.offset, one.time, one.visitor, one.agent, one.source, one.site, one.doubts,
+                len(one.query), one.lane,
+            )
+            for one in some
+        ]  # fmt: skip
+        return cls(Part(b"".join(rows), b"".join([one.query for one in some])))
+
+    @classmethod
+    def of_chunk(cls, result: ChunkResult, source: int, doubts: Mapping[int, int]) -> "Requests":
+        """Those of a chunk; `doubts`: offset of a line -> how often it was posted without a receipt."""
+        found = cls(Part(cls.way.of_chunk(result, source), result.blob))
+        if not doubts:
+            return found
+        return cls.of([one._replace(doubts=doubts.get(one.offset, 0)) for one in found])
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Requests]") -> "Requests":
+        """One after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(Part(b"".join([one.part.rows for one in parts]), b"".join([one.texts for one in parts])))
+
+    @classmethod
+    def in_batch_order(cls, parts: "Sequence[Requests]") -> "Requests":
+        """Each visitor's hits together and in time order; visitors with the same user agent one after another.
+
+        A visitor known by an id may come with several user agents; the first stands for all, so that order is kept.
+        """
+        rows = b"".join([one.part.rows for one in parts])
+        return cls(cls.way.pick([one.part for one in parts], rows, cls.way.batch_order(rows)))
+
+    @classmethod
+    def in_time_order(cls, parts: "Sequence[Requests]") -> "Requests":
+        """The earliest first; those of one time stay as they are."""
+        rows = b"".join([one.part.rows for one in parts])
+        order = cls.way.time_order(rows)
+        return cls.joined(parts) if order is None else cls(cls.way.pick([one.part for one in parts], rows, order))
+
+    def __len__(self) -> int:
+        return len(self.part.rows) // ROW.size
+
+    def __iter__(self) -> Iterator[Request]:
+        return (
+            Request(source, number, offset, time, visitor, agent, site, query, doubts, lane)
+            for (number, offset, time, visitor, agent, source, site, doubts, _, lane), query in zip(
+                ROW.iter_unpack(self.part.rows), split(self.part), strict=True
+            )
+        )  # fmt: skip
+
+    @overload
+    def __getitem__(self, place: int) -> Request: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Requests": ...
+    def __getitem__(self, place: int | slice) -> "Request | Requests":
+        """One of them, or some, which have the texts of all as long as they live."""
+        count = len(self)
+        if not isinstance(place, slice):
+            at = range(count)[place]
+            return next(iter(self[at : at + 1]))
+        first, end, step = place.indices(count)
+        if step != 1:
+            return self.pick(array("i", range(first, end, step)))
+        if end - first == count:
+            return self
+        rows, texts, begin = self.part
+        before = self.way.size(rows, 0, first) if first else 0
+        return Requests(Part(rows[ROW.size * first : ROW.size * max(first, end)], texts, begin + before))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the queries."""
+        return self.way.size(self.part.rows, 0, len(self))
+
+    @property
+    def texts(self) -> bytes:
+        """The queries one behind the other."""
+        return self.part.texts[self.part.begin : self.part.begin + self.size]
+
+    @property
+    def times(self) -> "memoryview[float]":
+        """When each was logged, in seconds since 1970 UTC."""
+        return column(self.part.rows, "time")  # type: ignore[return-value]
+
+    @property
+    def latest(self) -> float:
+        """The time of the last of them; there is one."""
+        return self.way.latest(self.part.rows)
+
+    @property
+    def queries(self) -> "Queries":
+        """The query of each."""
+        return Queries(self)
+
+    @property
+    def sources(self) -> Counter[int]:
+        """Source -> how many of them are its."""
+        return self.way.counts(self.part.rows, "source")
+
+    @property
+    def sites(self) -> Counter[int]:
+        """Site -> how many of them are its."""
+        return self.way.counts(self.part.rows, "site")
+
+    @property
+    def doubted(self) -> bool:
+        """Whether any was posted without a receipt."""
+        return any(self.way.counts(self.part.rows, "doubts"))
+
+    def spans(self, seconds: int) -> Mapping[tuple[int, int], int]:
+        """Site and span of so many seconds since 1970 UTC -> how many of them lie in it."""
+        return self.way.spans(self.part.rows, seconds)
+
+    def lines(self) -> "tuple[array[int], array[int]]":
+        """The numbers of their lines, and the offsets, each ascending."""
+        return self.way.lines(self.part.rows)
+
+    def fitting(self, more: int, room: int) -> int:
+        """How many of the first have queries that fit into so many bytes, with `more` bytes beside each."""
+        return self.way.fitting(self.part.rows, more, room)
+
+    def pick(self, places: "array[int]") -> "Requests":
+        """Those at these places, in their order."""
+        return Requests(self.way.pick([self.part], self.part.rows, places))
+
+    def without(self, places: Iterable[int]) -> "Requests":
+        """All but those at these places."""
+        left = array("i", range(len(self)))
+        for place in sorted(set(places), reverse=True):
+            del left[place]
+        return self.pick(left)
+
+    def by_lane(self, count: int) -> "list[tuple[int, int, Requests]]":
+        """Of each lane of so many that has any: its number, the place of its first, and its requests."""
+        places, begins, sizes = self.way.by_lane(self.part.rows, count)
+        rows, texts, _ = self.pick(places).part
+        return [
+            (
+                lane, places[begins[lane]],
+                Requests(Part(
+                    rows[ROW.size * begins[lane] : ROW.size * begins[lane + 1]], texts[sizes[lane] : sizes[lane + 1]]
+                )),
+            )
+            for lane in range(count) if begins[lane] < begins[lane + 1]
+        ]  # fmt: skip
+
+
+class Queries(Sequence[bytes]):
+    """The queries of requests."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: Requests) -> None:
+        self._of = of
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(split(self._of.part))
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, place: int | slice) -> bytes | Sequence[bytes]:
+        return self._of[place].queries if isinstance(place, slice) else self._of[place].query
+
+    def quoted(self, before: bytes, behind: bytes) -> bytes:
+        """All of them, each in quotes and with a comma to the next, between what comes before and behind."""
+        return self._of.way.quoted(self._of.part, before, behind)
+
+
+NONE = Requests.of(())
