@@ -65,7 +65,7 @@ def follow(
     """What follows the sources of the settings, or `spool`. Raises `SourceError` where one could never appear."""
     since = ledger.about.get(_CAUGHT_UP)
     sources = settings.sources if spool is None else (spool.pattern,)
-    names = Names(sources, settings.encoding, float(since) if since else ledger.last_began)
+    names = Names(sources, settings.encoding, float(since) if since else ledger.read_since)
     assert inputs.probe is not None
     follower = Follower(
         names, inputs.probe, ledger, tally, errors, progress, settings.max_line_bytes, pause, say, settings.from_now,

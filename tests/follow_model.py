@@ -244,7 +244,10 @@ class Model:
         else:
             self.follower._keep_time = lambda: None  # type: ignore[method-assign] # a dead process writes nothing
             self.context.__exit__(None, None, None)
-        self.ledger.close(0)
+        if killed:
+            self.ledger._writer.close()
+        else:
+            self.ledger.close(0)
         self.reader = None
 
     def check_order(self) -> None:

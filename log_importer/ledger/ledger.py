@@ -20,6 +20,10 @@ from log_importer.ledger.record import Record, Region
 from log_importer.ledger.writer import Job, Writer, Written
 from log_importer.model import BEGINNING, Boundary, Chunk, Disk, Outcome, Request
 
+_READ_SINCE = """
+    SELECT coalesce((SELECT max(began) FROM run WHERE exit_code IN (0, 1)), (SELECT min(began) FROM run))
+"""
+"""Of runs that died, one after another, none may have come to what was written before it."""
 _GONE = b"deleted"
 """The hash of no beginning."""
 
@@ -40,8 +44,8 @@ class Ledger:
             rows = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
             self._finished = {Disk(*disk): source for *disk, source in rows}
             self._next_batch = 1 + (database.execute("SELECT max(id) FROM batch").fetchone()[0] or 0)
-            self.last_began: float | None = database.execute("SELECT max(began) FROM run").fetchone()[0]
-            """When the last run before this one began, in seconds since 1970 UTC."""
+            self.read_since: float | None = database.execute(_READ_SINCE).fetchone()[0]
+            """When the last run began that read all there was, else the first one, in seconds since 1970 UTC."""
             self._run = 1 + (database.execute("SELECT max(id) FROM run").fetchone()[0] or 0)
             database.execute("INSERT INTO run VALUES (?, ?, NULL, NULL)", (self._run, time.time()))
             self._held = load_held(database, self._records)
