@@ -69,7 +69,12 @@ def test_they_are_a_row_of_requests(rows: list[Request], first: int, end: int, s
         assert list(requests.joined([requests[:first], requests[first:]])) == rows
         gone = {place for place in (first, end) if place < len(rows)}
         assert list(requests.without(gone)) == [row for place, row in enumerate(rows) if place not in gone]
-        assert list(requests.in_time_order([requests])) == sorted(rows, key=lambda row: row.time)
+        assert list(requests.in_time_order([requests])) == sorted(
+            rows, key=lambda row: (row.time, row.source, row.offset)
+        )
+        changed = requests.changed("number", range(len(rows)))
+        assert list(changed) == [row._replace(number=number) for number, row in enumerate(rows)]
+        assert list(requests.column("visitor")) == [row.visitor for row in rows]
         assert requests[first:end].texts == b"".join(row.query for row in rows[first:end])
         assert requests[first:end].size == sum(len(row.query) for row in rows[first:end])
 

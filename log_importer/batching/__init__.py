@@ -67,7 +67,7 @@ class Requests(Sequence[Request]):
 
     @classmethod
     def in_time_order(cls, parts: "Sequence[Requests]") -> "Requests":
-        """The earliest first; those of one time stay as they are."""
+        """The earliest first; those of one time by their sources, and of one source as they lie in it."""
         rows = b"".join([one.part.rows for one in parts])
         order = cls.way.time_order(rows)
         return cls.joined(parts) if order is None else cls(cls.way.pick([one.part for one in parts], rows, order))
@@ -121,6 +121,19 @@ class Requests(Sequence[Request]):
     def times(self) -> "memoryview[float]":
         """When each was logged, in seconds since 1970 UTC."""
         return column(self.part.rows, "time")  # type: ignore[return-value]
+
+    def column(self, name: str) -> "memoryview[int]":
+        """One number of each: `number`, `offset`, `visitor`, `agent`, `source`, `site`, `doubts`, `lane`."""
+        return column(self.part.rows, name)
+
+    def changed(self, name: str, values: Iterable[int]) -> "Requests":
+        """The same with other numbers in a column."""
+        rows = bytearray(self.part.rows)
+        view = column(rows, name)
+        for place, value in enumerate(values):
+            view[place] = value
+        view.release()
+        return Requests(self.part._replace(rows=bytes(rows)))
 
     @property
     def latest(self) -> float:

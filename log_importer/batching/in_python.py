@@ -67,10 +67,10 @@ class InPython:
         return array("i", sorted(range(len(keys)), key=keys.__getitem__))
 
     def time_order(self, rows: bytes) -> "array[int] | None":
-        """The places by time; `None` where they are in that order."""
-        times = column(rows, "time").tolist()
-        order = sorted(range(len(times)), key=times.__getitem__)
-        return None if order == list(range(len(times))) else array("i", order)
+        """The places by time, those of one time by source and offset; `None` where they are in that order."""
+        keys = list(zip(*(column(rows, name).tolist() for name in ("time", "source", "offset")), strict=True))
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        return None if order == list(range(len(keys))) else array("i", order)
 
     def spans(self, rows: bytes, seconds: int) -> dict[tuple[int, int], int]:
         """Site and span of so many seconds since 1970 -> how many requests lie in it."""

@@ -23,8 +23,8 @@ class Part(NamedTuple):
     begin: int = 0  # of the first one's query among the texts, which may have others before and behind
 
 
-def column(rows: bytes, name: str) -> "memoryview[int]":
-    """One number of each row."""
+def column(rows: bytes | bytearray, name: str) -> "memoryview[int]":
+    """One number of each row; those of a `bytearray` can be changed in it."""
     code, place = _COLUMNS[name]
     if not rows:
         return memoryview(array(code))

@@ -180,18 +180,46 @@ API int32_t rows_batch_order(int64_t count, const row *rows, int32_t *order) {
     return 0;
 }
 
-/* The order of their times; those of one time stay as they are. 1 where they are in it already, and `order` is not
+typedef struct {
+    double time;
+    uint64_t offset;
+    uint32_t source;
+    int32_t place;
+} moment;
+
+static int by_moment(const void *left, const void *right) {
+    const moment *a = left, *b = right;
+    if (a->time != b->time)
+        return a->time < b->time ? -1 : 1;
+    if (a->source != b->source)
+        return a->source < b->source ? -1 : 1;
+    if (a->offset != b->offset)
+        return a->offset < b->offset ? -1 : 1;
+    return a->place < b->place ? -1 : a->place > b->place;
+}
+
+static moment moment_of(const row *rows, int64_t n) {
+    return (moment){rows[n].time, rows[n].offset, rows[n].source, (int32_t)n};
+}
+
+/* The order of their times; those of one time by source and offset. 1 where they are in it already, and `order` is not
    written; else 0, or -1 where there is no memory. */
 API int32_t rows_time_order(int64_t count, const row *rows, int32_t *order) {
     int64_t sorted = 1;
-    while (sorted < count && rows[sorted - 1].time <= rows[sorted].time)
+    while (sorted < count) {
+        moment before = moment_of(rows, sorted - 1), next = moment_of(rows, sorted);
+        if (by_moment(&before, &next) > 0)
+            break;
         sorted++;
+    }
     if (sorted >= count)
         return 1;
-    waiting *all = all_of(count, rows);
+    moment *all = malloc((size_t)count * sizeof *all);
     if (!all)
         return -1;
-    qsort(all, (size_t)count, sizeof *all, by_time);
+    for (int64_t n = 0; n < count; n++)
+        all[n] = moment_of(rows, n);
+    qsort(all, (size_t)count, sizeof *all, by_moment);
     for (int64_t n = 0; n < count; n++)
         order[n] = all[n].place;
     free(all);
