@@ -17,6 +17,7 @@ from log_importer.parsing.parser import named_zone
 from log_importer.rules.hosts import host_name
 from log_importer.settings import PAYLOAD, Settings, is_pipe
 from log_importer.settings_file import SettingsFile
+from log_importer.sharing import read_shard
 from log_importer.sources.find import STDIN
 from log_importer.sources.urls import scheme_of, shown
 from log_importer.state import default_state_dir
@@ -100,6 +101,8 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
             "--trusted-proxies is given, but no --client-ip-from.", "Name the field that they write, as forwarded_for."
         )
     _check_following(values)
+    if "shard" in values:
+        _read_shard(values)
     if values.get("follow") or any(map(is_pipe, values.get("sources", ()))):
         # What a pipe said cannot be read again; and who follows starts anew sooner or later, and the server may too.
         values.setdefault("give_up_after", math.inf)
@@ -141,6 +144,21 @@ def _check_following(values: Mapping[str, Any]) -> None:
         raise UsageError("--from-now is given, but no --follow.", "Without it a run reads what lies there and ends.")
     if values.get("spool") and tuple(sources) != (STDIN,):
         raise UsageError("--spool is for standard input alone.", "Name the source - and no other.")
+
+
+def _read_shard(values: dict[str, Any]) -> None:
+    """Puts the shard in the place of its text. Raises `UsageError` where it cannot be done."""
+    shard = read_shard(values["shard"])
+    if shard is None:
+        raise UsageError(f"--shard: {values['shard']!r} is no share.", "Write 1/3, 2/3 and 3/3 on three machines.")
+    if any(map(is_pipe, values.get("sources", ()))):
+        raise UsageError("--shard is for files that every machine can read.", "Leave it out for a pipe.")
+    if values.get("add_sites_new_hosts") and shard.shares > 1:
+        raise UsageError(
+            "--shard and --add-sites-new-hosts exclude each other: two machines would make two sites for a host.",
+            "Make the sites first, or name one for all others with --idsite-fallback.",
+        )
+    values["shard"] = shard
 
 
 def _pair(name: str, text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from log_importer.errors import StateError
 from log_importer.ledger.database import read_database
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import load_about
+from log_importer.sharing import read_shard
 from log_importer.sources.find import Source, lies_at
 
 _SAME = ("url", "endpoint", "idsite")
@@ -22,12 +23,19 @@ def say_elsewhere(ledger: Ledger, files: Iterable[Source], say: Callable[[str], 
             continue
         about, names = _sources(path)
         found = sorted(names & new)
-        if found and all(about.get(key) == ledger.about.get(key) for key in _SAME):
+        same = all(about.get(key) == ledger.about.get(key) for key in _SAME)
+        if found and same and not _other_share(about.get("shard", ""), ledger.about.get("shard", "")):
             more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
             say(
                 f"{found[0]}{more}: imported before, under the job '{about['job']}'; this is another job, so what was "
                 "sent there is sent again."
             )
+
+
+def _other_share(one: str, other: str) -> bool:
+    """Whether two jobs are different shares of the same whole."""
+    first, second = read_shard(one), read_shard(other)
+    return first is not None and second is not None and first.shares == second.shares and first != second
 
 
 def _sources(path: Path) -> tuple[dict[str, str], set[str]]:

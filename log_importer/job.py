@@ -74,7 +74,7 @@ def _ledger(path: Path, settings: Settings, receiver: str, say: Callable[[str], 
     """The job's ledger. One of a receiver's database that is no longer there is begun anew. Raises `StateError`."""
     about = {
         "job": settings.job_title, "url": settings.address, "endpoint": settings.endpoint,
-        "idsite": str(settings.idsite), "receiver": receiver,
+        "idsite": str(settings.idsite), "receiver": receiver, "shard": str(settings.shard),
     }  # fmt: skip
     ledger = Ledger(path, about, say, settings.give_up_after)
     if ledger.about.get("receiver", "") == receiver:

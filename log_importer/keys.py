@@ -29,6 +29,36 @@ LIKE = 4
 """So many addresses with the same user agent are in different lanes."""
 
 
+LANE_KEYS = 1 << 16
+"""How many keys lanes have."""
+
+
+def spread(lane: int, count: int) -> int:
+    """Which of `count` machines or tasks a lane's key belongs to, evenly.
+
+    Not by its remainder, which is what tells a run's own lanes apart; and the few keys of one user agent differ in some
+    bits only, so all bits count.
+    """
+    return ((lane * 0x9E3779B1 >> 8) & 0xFFFF) * count // LANE_KEYS
+
+
+_LANES_EACH = 16
+"""Of so many lanes a user agent's hits are in four, as in a run on one machine."""
+
+
+def finer(lanes: Sequence[int], visitors: Sequence[int], count: int) -> list[int]:
+    """The lane of each visitor where there are `count`, many more than on one machine.
+
+    Four lanes for a user agent would be too few then: most of a site's visitors may have the same, and all senders but
+    four would wait for those. So it has more, by the addresses' keys, in proportion.
+    """
+    fan = max(1, count // _LANES_EACH)
+    return [
+        spread((lane + (visitor >> 32) % fan * 0x9E37) & 0xFFFF, count)
+        for lane, visitor in zip(lanes, visitors, strict=True)
+    ]
+
+
 def identity_keys(identity: str) -> tuple[int, int]:
     """The key and the lane of a visitor who is known by more than address and browser."""
     known = identity.encode("utf-8", "surrogatepass")

@@ -103,6 +103,7 @@ def plan_of(
             ai_bots=ai_bots,
         ),
         max_line_bytes=settings.max_line_bytes,
+        shard=settings.shard,
         keep_rejected=settings.rejects is not None or settings.debug > 1,
         keep_skipped=settings.debug > 1,
     )

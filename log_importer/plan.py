@@ -11,6 +11,7 @@ from log_importer.rules.bots import Bot
 from log_importer.rules.changes import Changes
 from log_importer.rules.mapping import MappingRule
 from log_importer.rules.selection import Selection
+from log_importer.sharing import ALL, Shard
 from log_importer.tracking.replay import Replay
 from log_importer.tracking.requests import Tracking
 
@@ -34,6 +35,7 @@ class Plan:
     fallbacks: Sequence[FormatSpec] = ()  # that a source may turn to in its middle
     encoding: str = "utf-8"
     max_line_bytes: int = MAX_LINE_BYTES
+    shard: Shard = ALL  # what of it this machine does
     keep_skipped: bool = False  # the number and reason of every line that is skipped
     keep_rejected: bool = False  # all rejected lines with their text, not only the first few
 

@@ -2,16 +2,17 @@
 
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
 
-from log_importer.delivery.dates import Dates
-from log_importer.delivery.lanes import Lanes
+from log_importer.delivery.dates import Dates, Day
+from log_importer.delivery.lanes import LANES, WINDOW, Lanes
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.poster import Delivery, Journal, Post
 from log_importer.delivery.rate import Rate
 from log_importer.delivery.sender import Sender
-from log_importer.interrupt import Interrupt
-from log_importer.ledger.ledger import Ledger
 from log_importer.model import Answer
 from log_importer.server import Server, described
 from log_importer.settings import Settings
@@ -28,11 +29,38 @@ def server_of(settings: Settings, url: str, token: str) -> Server:
     )  # fmt: skip
 
 
+_OTHERS = 2.0
+"""Seconds for which a machine that has begun a date gives way to others that may be beginning it too."""
+
+
+class Interrupts(Protocol):
+    """What ends a run: on `halt` nobody waits to hand in more, on `stop` nobody waits at all."""
+
+    @property
+    def halt(self) -> threading.Event: ...
+    @property
+    def stop(self) -> threading.Event: ...
+
+
+class Memory(Protocol):
+    """What is known of the server from earlier runs, and kept for later ones."""
+
+    @property
+    def days(self) -> set[Day]: ...
+    @property
+    def about(self) -> Mapping[str, str]: ...
+    def begin_days(self, days: Iterable[Day]) -> None: ...
+    def remember(self, **about: str) -> None: ...
+
+
 def start_sender(
-    settings: Settings, server: Server, token: str, journal: Journal, ledger: Ledger, zones: Mapping[int, str],
-    interrupt: Interrupt, say: Callable[[str], None],
+    settings: Settings, server: Server, token: str, journal: Journal, memory: Memory, zones: Mapping[int, str],
+    interrupts: Interrupts, say: Callable[[str], None], lanes: int = LANES, window: int = WINDOW,
 ) -> Sender:  # fmt: skip
-    """A sender to `server` that writes down in `journal`; `zones` are the time zones of the sites."""
+    """A sender to `server` that writes down in `journal`; `zones` are the time zones of the sites.
+
+    `lanes` may have a post each under way, and `window` hits wait in them together.
+    """
 
     def connect() -> Post:
         session = server.session()
@@ -42,15 +70,17 @@ def start_sender(
 
         return post
 
-    pace = Pace(settings.recorders, size=settings.recorder_max_payload_size, start=_settled_on(ledger))
-    lanes = Lanes(lambda: pace.size, MAX_BODY)
+    pace = Pace(settings.recorders, lanes, settings.recorder_max_payload_size, _settled_on(memory))
+    queues = Lanes(lambda: pace.size, MAX_BODY, lanes, window)
+    abort = threading.Event()
+    others = partial(abort.wait, _OTHERS) if settings.shard.shares > 1 else lambda: None
     delivery = Delivery(
-        journal, Dates(ledger.days, zones, ledger.begin_days), pace, say, settings.give_up_after,
-        settings.retry_max_attempts, settings.retry_delay, lanes.shrink,
+        journal, Dates(memory.days, zones, memory.begin_days, others), pace, say, settings.give_up_after,
+        settings.retry_max_attempts, settings.retry_delay, queues.shrink,
         rate=Rate(settings.max_rate), told=_told(server, say) if settings.debug else None,
-        transactions=not settings.server_without_transactions,
+        transactions=not settings.server_without_transactions, abort=abort,
     )  # fmt: skip
-    return Sender(lanes, delivery, connect, interrupt.halt, interrupt.stop)
+    return Sender(queues, delivery, connect, interrupts.halt, interrupts.stop)
 
 
 def _told(server: Server, say: Callable[[str], None]) -> Callable[[int, Answer], None]:
@@ -63,14 +93,14 @@ def _told(server: Server, say: Callable[[str], None]) -> Callable[[int, Answer],
     return told
 
 
-def _settled_on(ledger: Ledger) -> tuple[int, int] | None:
+def _settled_on(memory: Memory) -> tuple[int, int] | None:
     """How many posts at once, and how many hits in each, the last run ended with."""
-    found = re.fullmatch(r"([0-9]{1,3}) ([0-9]{1,6})", ledger.about.get("pace", ""))
+    found = re.fullmatch(r"([0-9]{1,3}) ([0-9]{1,6})", memory.about.get("pace", ""))
     return (int(found[1]), int(found[2])) if found else None
 
 
-def end_sender(sender: Sender, ledger: Ledger, interrupt: Interrupt) -> None:
+def end_sender(sender: Sender, memory: Memory, interrupts: Interrupts) -> None:
     """Ends the threads, and keeps what was learnt of the server."""
     # After a signal and its grace, nobody waits for a server that may take minutes.
-    sender.close(0.5 if interrupt.halt.is_set() else None)
-    ledger.remember(pace=f"{sender.pace.at_once} {sender.pace.size}")
+    sender.close(0.5 if interrupts.halt.is_set() else None)
+    memory.remember(pace=f"{sender.pace.at_once} {sender.pace.size}")

@@ -9,6 +9,7 @@ from log_importer.rules.changes import Changes
 from log_importer.rules.mapping import MappingRule
 from log_importer.rules.selection import Selection
 from log_importer.server.address import read_address
+from log_importer.sharing import ALL, Shard
 from log_importer.sources.find import STDIN
 
 PAYLOAD = 2000
@@ -65,6 +66,7 @@ class Settings:
     enable_reverse_dns: bool = False
     accept_any_client: bool = False
     max_line_bytes: int = MAX_LINE_BYTES
+    shard: Shard = ALL  # what of the logs this machine posts
     again: bool = False  # send what earlier runs did once more
     follow: bool = False  # read on as the files grow, until a signal comes
     from_now: bool = False  # what lies there when the job begins is left out
@@ -114,9 +116,10 @@ class Settings:
     @property
     def job_key(self) -> str:
         """What progress is kept for: server, site and selection together, or the name that the user gave."""
+        shard = [] if self.shard == ALL else [("shard", str(self.shard))]
         if self.job:
-            return f"job {self.job}"
-        parts: list[object] = [self.url.rstrip("/"), self.idsite, self.timezone]
+            return " ".join(["job", self.job, *(f"shard {number}" for _, number in shard)])
+        parts: list[object] = [self.url.rstrip("/"), self.idsite, self.timezone, *shard]
         usual = Selection()
         for one in fields(usual):
             value = getattr(self.selection, one.name)
@@ -127,10 +130,11 @@ class Settings:
     @property
     def job_title(self) -> str:
         """The job, for people."""
+        shard = "" if self.shard == ALL else f", shard {self.shard}"
         if self.job:
-            return self.job
+            return f"{self.job}{shard}"
         flags = "".join(f", {flag}" for flag in self.chosen_flags)
-        return f"{self.address or 'the embedded receiver'}, {self.site_title}{flags}"
+        return f"{self.address or 'the embedded receiver'}, {self.site_title}{flags}{shard}"
 
     @property
     def site_title(self) -> str:

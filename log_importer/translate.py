@@ -14,6 +14,7 @@ from log_importer.by_column.rows import Rows
 from log_importer.keys import download_key, file_key, visitor_keys
 from log_importer.model import ChunkResult, Context, RejectedLine, Site
 from log_importer.plan import Judges, Plan
+from log_importer.sharing import sharing
 from log_importer.translator import TURNED, UNREADABLE, Translator
 
 _SAMPLES_PER_CHUNK = 3
@@ -35,7 +36,7 @@ def compile_translation(plan: Plan, judges: Judges) -> Callable[[bytes, Context]
             return _chunk(data, context, translator, plan, hosts)
         return result
 
-    return translate
+    return sharing(translate, plan.shard)
 
 
 class _Hosts:

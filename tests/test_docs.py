@@ -70,6 +70,7 @@ def reasons() -> set[str]:
         found |= set(re.findall(f"{early}|{late}", source))
         troubled = r'"(?:refused|set_aside|in_doubt)", "([a-z-]+)"|_set_aside\([a-z.]+, "([a-z-]+)"'
         found |= set(re.findall(troubled, source))
+        found |= {(text,) for text in re.findall(r'^OTHER = "([a-z-]+)"', source, re.MULTILINE)}
         if path.name in ("exclusions.py", "selection.py", "lines.py"):
             found |= {(text,) for text in re.findall(r'"([a-z]+(?:-[a-z]+)*)"', source)}
     return {text for texts in found for text in texts if text} - {"refused", "pending", "_time"}

@@ -12,6 +12,7 @@ from log_importer.cli.options import (
     CHANGING,
     CONFIG,
     FOLLOWING,
+    MACHINES,
     POSTING,
     READING,
     SELECTING,
@@ -34,6 +35,7 @@ from log_importer.cli.options import (
 @POSTING
 @FOLLOWING
 @AGAIN
+@MACHINES
 @TELLING
 @option("--workers", type=click.IntRange(0, 256), metavar="N", help="Worker processes; 0 for none. [as processors]")
 @option("--php-binary", hidden=True)

@@ -266,6 +266,13 @@ AGAIN = section(
     ),
 )  # fmt: skip
 
+MACHINES = section(
+    "Several machines",
+    option(
+        "--shard", metavar="I/N", help="Send share I of N of all visitors, where N machines read the same logs (1/3)."
+    ),
+)  # fmt: skip
+
 TELLING = section(
     "What is told",
     flag("--preview", "Track into the embedded receiver, and serve its report, during the import and until Ctrl-C."),

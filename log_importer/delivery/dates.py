@@ -26,19 +26,29 @@ _QUARTER = 900  # seconds; all clocks of the world are shifted by whole quarters
 class Dates:
     """Which dates were begun, in this run or, as the ledger says, in an earlier one. Safe for the posting threads."""
 
-    def __init__(self, begun: set[Day], zones: Mapping[int, str], remember: Callable[[Iterable[Day]], None]) -> None:
-        """`zones` are the sites' time zones, as Matomo writes them; `remember` is told of dates begun."""
+    def __init__(
+        self, begun: set[Day], zones: Mapping[int, str], remember: Callable[[Iterable[Day]], None],
+        others: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
+        """`zones` are the sites' time zones, as Matomo writes them; `remember` is told of dates begun.
+
+        `others` waits until no other machine can be in the middle of beginning the same dates.
+        """
         self._begun = set(begun)
         self._zones = zones
         self._remember = remember
+        self._others = others
         self._quarters: set[tuple[int, int]] = set()  # of dates that were begun
         self._lock = threading.Lock()
 
     def begin(self, requests: Iterable[Request], post: Callable[[list[bytes]], bool]) -> None:
         """Pings the dates of `requests` that were not begun yet; `post` says whether the server took the pings."""
-        quarters = set(Requests.of(requests).spans(_QUARTER))
+        self.begin_quarters(quarters_of(requests), post)
+
+    def begin_quarters(self, quarters: set[tuple[int, int]], post: Callable[[list[bytes]], bool]) -> None:
+        """The same for the dates of quarters of an hour, as `quarters_of` gives them."""
         with self._lock:
-            quarters -= self._quarters
+            quarters = quarters - self._quarters
             new: dict[Day, float] = {}
             for site, quarter in sorted(quarters):
                 moment = quarter * _QUARTER
@@ -53,8 +63,14 @@ class Dates:
                 self._quarters.clear()
             self._quarters |= quarters
             if new:
+                self._others()
                 self._begun.update(new)
                 self._remember(new)
+
+
+def quarters_of(requests: Iterable[Request]) -> set[tuple[int, int]]:
+    """Site and quarter of an hour since 1970 UTC of each request."""
+    return set(Requests.of(requests).spans(_QUARTER))
 
 
 @lru_cache(maxsize=256)

@@ -51,6 +51,11 @@ class Lanes:
         """Hits that wait; those in flight are not counted."""
 
     @property
+    def count(self) -> int:
+        """How many lanes there are."""
+        return len(self._lanes)
+
+    @property
     def full(self) -> bool:
         """Whether the window is used up."""
         return self.held >= self._window

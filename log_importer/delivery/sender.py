@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from log_importer.delivery.lanes import LANES, Lanes
+from log_importer.delivery.lanes import Lanes
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.poster import Aborted, Delivery, Post, Poster
 from log_importer.model import Batch, Request
@@ -37,7 +37,7 @@ class Sender:
         self._posters: dict[threading.Thread, Poster] = {}
         self._threads = [
             threading.Thread(target=self._run, args=(connect,), name=f"recorder-{number}", daemon=True)
-            for number in range(LANES)
+            for number in range(lanes.count)
         ]
         for thread in self._threads:
             thread.start()

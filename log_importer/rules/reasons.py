@@ -2,8 +2,8 @@
 
 REASONS = frozenset(
     """
-    replay blank bot client-address comment date directive download host interrupted invalid ip load method no-site
-    oversize partial path pattern-time poison skip static status status-error status-redirect time time-future
-    time-too-old too-large twice unreadable user-agent
+    replay blank bot client-address comment date directive download host interrupted invalid ip load method
+    no-site other-shard oversize partial path pattern-time poison skip static status status-error status-redirect
+    time time-future time-too-old too-large twice unreadable user-agent
 """.split()
 )

@@ -48,14 +48,14 @@ def traffic(visits: int, chance: random.Random) -> list[tuple[int, float, int, b
     return found
 
 
-def write_servers(folder: Path, hits: list[tuple[int, float, int, bytes]]) -> list[str]:
-    """Four files a server, as it rotated them, each line where it was written; the oldest compressed."""
+def write_servers(folder: Path, hits: list[tuple[int, float, int, bytes]], parts: int = PARTS) -> list[str]:
+    """So many files a server, as it rotated them, each line where it was written; the two oldest compressed."""
     names = []
     for server in range(SERVERS):
         mine = sorted((written, text) for _, written, where, text in hits if where == server)
-        for part in range(PARTS):
-            data = b"".join(text for _, text in mine[len(mine) * part // PARTS : len(mine) * (part + 1) // PARTS])
-            name = f"web{server}.log.{PARTS - part}"
+        for part in range(parts):
+            data = b"".join(text for _, text in mine[len(mine) * part // parts : len(mine) * (part + 1) // parts])
+            name = f"web{server}.log.{parts - part}"
             if part < 2:
                 name, data = f"{name}.gz", gzip.compress(data, 1)
             (folder / name).write_bytes(data)
