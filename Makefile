@@ -16,6 +16,11 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.spark/.ready: pyproject.toml
+	test -x .spark/bin/python || $(PYTHON) -m venv .spark
+	.spark/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[remote,spark]' pytest
+	touch $@
+
 soak: .venv/.dev
 	SOAK=1 $(BIN)/pytest -n auto -m soak -x -rP
 

@@ -38,6 +38,7 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     """
     values = {name: value for name, value in given.items() if value not in (None, ())}
     file: SettingsFile | None = values.pop("config", None)
+    _check_spark(values)
     local = values.pop("local", False) or values.get("preview", False)
     named = [name for name in SERVER_OPTIONS if name in values]
     if "url" in values and local:
@@ -144,6 +145,34 @@ def _check_following(values: Mapping[str, Any]) -> None:
         raise UsageError("--from-now is given, but no --follow.", "Without it a run reads what lies there and ends.")
     if values.get("spool") and tuple(sources) != (STDIN,):
         raise UsageError("--spool is for standard input alone.", "Name the source - and no other.")
+
+
+_NOT_ON_SPARK = (
+    "local", "preview", "dry_run", "follow", "spool", "shard", "debug_request_limit", "metrics_file", "workers",
+)  # fmt: skip
+
+
+def _check_spark(values: dict[str, Any]) -> None:
+    """Checks that options for a cluster fit together. Raises `UsageError`."""
+    if not values.get("spark"):
+        if lost := [name for name in ("shared_dir", "max_senders") if name in values]:
+            raise UsageError(f"--{lost[0].replace('_', '-')} is given, but no --spark.", "Name the cluster's master.")
+        return
+    for other in _NOT_ON_SPARK:
+        if values.get(other):
+            option = "--" + other.replace("_", "-")
+            raise UsageError(f"{option} and --spark exclude each other.", "Leave one of them out.")
+    if "url" not in values:
+        raise UsageError("--spark needs a server that all machines of the cluster reach.", "Name it with --url.")
+    if not values.get("shared_dir"):
+        raise UsageError(
+            "--spark needs a folder where all machines of the cluster keep the progress.",
+            "Name one that all of them mount, or a URL such as s3://bucket/folder, with --shared-dir.",
+        )
+    if "://" not in values["shared_dir"]:
+        values["shared_dir"] = str(Path(values["shared_dir"]).absolute())  # executors stand in folders of their own
+    if any(map(is_pipe, values.get("sources", ()))):
+        raise UsageError("--spark is for files that every machine can read.", "Leave it out for a pipe.")
 
 
 def _read_shard(values: dict[str, Any]) -> None:

@@ -58,24 +58,29 @@ def _server(
 ) -> Iterator[tuple[str, str, str]]:  # fmt: skip
     """URL and token of the server; where none is named, the embedded receiver's for the run, and its database's id."""
     if settings.url:
-        yield settings.url, settings.token or _token(settings), ""
+        yield settings.url, settings.token or token_of(settings), ""
         return
     with open_receiver(state) if running is None else contextlib.nullcontext(running) as receiver:
         yield receiver.url, receiver.token, receiver.store.id
 
 
-def _token(settings: Settings) -> str:
+def token_of(settings: Settings) -> str:
     """A token for the login that the user gave. Raises `ServerRefused` and `ServerUnreachable`."""
     with contextlib.closing(server_of(settings, settings.url, "")) as server:
         return make_token(server, settings.login, settings.password, min(PATIENCE, settings.give_up_after))
 
 
-def _ledger(path: Path, settings: Settings, receiver: str, say: Callable[[str], None]) -> Ledger:
-    """The job's ledger. One of a receiver's database that is no longer there is begun anew. Raises `StateError`."""
-    about = {
+def about_job(settings: Settings, receiver: str = "") -> dict[str, str]:
+    """What a new ledger says of its job; `receiver` is the id of the embedded one's database."""
+    return {
         "job": settings.job_title, "url": settings.address, "endpoint": settings.endpoint,
         "idsite": str(settings.idsite), "receiver": receiver, "shard": str(settings.shard),
     }  # fmt: skip
+
+
+def _ledger(path: Path, settings: Settings, receiver: str, say: Callable[[str], None]) -> Ledger:
+    """The job's ledger. One of a receiver's database that is no longer there is begun anew. Raises `StateError`."""
+    about = about_job(settings, receiver)
     ledger = Ledger(path, about, say, settings.give_up_after)
     if ledger.about.get("receiver", "") == receiver:
         return ledger

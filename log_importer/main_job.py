@@ -43,6 +43,13 @@ def _job(settings: Settings, *, token_in_arguments: bool) -> int:
         say(
             "The token is on the command line, where ps shows it; LOG_IMPORTER_TOKEN_AUTH or --token-auth-file hide it."
         )
+    if settings.spark:
+        from log_importer.spark.driver import import_on_cluster  # needs libraries of its own
+
+        report = import_on_cluster(settings, say)
+        progress.close()
+        title = f"Import on {settings.spark} into {destination(report.server, settings.site_title, str(database))}"
+        return show(report, title, settings.shared_dir, say, json=settings.json)
     if settings.dry_run:
         report = dry_run(settings, say, progress)
         progress.close()

@@ -60,6 +60,8 @@ class Report:
     dry: bool = False  # nothing was meant to be sent, so what is pending is no failure
     interrupted: int = 0  # exit code of the signal, 0 for none
     server: str = ""  # its address without credentials; "" is the embedded receiver
+    in_flight: dict[str, list[int]] = field(default_factory=dict)
+    """Source -> numbers of the lines that were in flight when a task of a cluster died."""
     created: Mapping[str, int] = field(default_factory=dict)  # host -> the site that was made for it
 
     @property

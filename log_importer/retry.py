@@ -31,7 +31,17 @@ from log_importer.tally import Tally
 def retry(given: Mapping[str, Any]) -> int:
     """Sends again what the ledgers hold, of all jobs or those that `given` names; the exit code."""
     say = speaker(Progress(bar=False))
-    state = open_state(Path(given["state_dir"] or default_state_dir()))
+    if not given["shared_dir"]:
+        state = open_state(Path(given["state_dir"] or default_state_dir()))
+        return _retry(given, state, str(state), say)
+    from log_importer.spark.state import taken
+
+    with taken(given["shared_dir"]) as state:
+        return _retry(given, state, given["shared_dir"], say)
+
+
+def _retry(given: Mapping[str, Any], state: Path, where: str, say: Callable[[str], None]) -> int:
+    """`where` is the state folder's place, for people."""
     waiting = [one for one in (view(path) for path in ledgers(state)) if one.held and _meant(one, given)]
     if not waiting:
         say("Nothing waits for a retry.")
@@ -42,10 +52,10 @@ def retry(given: Mapping[str, Any]) -> int:
         raise UsageError(f"Requests wait for several servers: {names}.", "Name one with --url, or use --local.")
     codes = []
     for one in waiting:
-        options = {**given, "idsite": int(one.about["idsite"]) or None, "local": not one.url}
+        options = {**given, "shared_dir": None, "idsite": int(one.about["idsite"]) or None, "local": not one.url}
         options["url"] = given["url"] or one.url or None
         options["endpoint"] = given["endpoint"] or one.about["endpoint"] or None
-        codes.append(_retry_job(make_settings(options, terminal=True), one, state, say))
+        codes.append(_retry_job(make_settings(options, terminal=True), one, state, where, say))
     return worst(codes)
 
 
@@ -57,12 +67,12 @@ def _meant(one: View, given: Mapping[str, Any]) -> bool:
     return not given["url"] or one.url == read_address(given["url"]).base
 
 
-def _retry_job(settings: Settings, waiting: View, state: Path, say: Callable[[str], None]) -> int:
+def _retry_job(settings: Settings, waiting: View, state: Path, where: str, say: Callable[[str], None]) -> int:
     with open_job(settings, waiting.path, say) as job:
         report = job.report = _run(settings, job, say)
     database = receiver_database(state)
     title = f"Retry into {destination(report.server, settings.site_title, str(database))}"
-    return show(report, title, state, say, json=settings.json, look_at=database if settings.local else None)
+    return show(report, title, where, say, json=settings.json, look_at=database if settings.local else None)
 
 
 def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:

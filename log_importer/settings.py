@@ -67,6 +67,9 @@ class Settings:
     accept_any_client: bool = False
     max_line_bytes: int = MAX_LINE_BYTES
     shard: Shard = ALL  # what of the logs this machine posts
+    spark: str = ""  # the master of the cluster to import on; "": on this machine
+    shared_dir: str = ""  # where a run on a cluster keeps its progress, a folder or a URL
+    max_senders: int = 16  # lanes that post at once, on a cluster
     again: bool = False  # send what earlier runs did once more
     follow: bool = False  # read on as the files grow, until a signal comes
     from_now: bool = False  # what lies there when the job begins is left out

@@ -12,7 +12,8 @@ from log_importer.visible import visible_json
 
 
 def show(
-    report: Report, title: str, state: Path, say: Callable[[str], None], *, json: bool, look_at: Path | None = None
+    report: Report, title: str, state: Path | str, say: Callable[[str], None], *, json: bool,
+    look_at: Path | None = None,
 ) -> int:  # fmt: skip
     """Prints what `report` says, as JSON or for people, and returns its exit code.
 

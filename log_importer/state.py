@@ -82,6 +82,11 @@ def default_state_dir() -> Path:
     return user_state_path("log-importer")
 
 
+def job_folder(state: Path) -> Path:
+    """Where the ledgers of all jobs lie."""
+    return state / _JOBS
+
+
 def job_ledger(state: Path, job: str) -> Path:
     """Where the ledger of a job lies; `job` is what the job is known by, and the file's name is its hash."""
     return state / _JOBS / f"{hashlib.sha256(job.encode()).hexdigest()[:16]}.sqlite3"

@@ -1,7 +1,7 @@
 """What the ledgers know, for people and, as JSON, for programs."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,17 @@ _SHOWN = 20
 
 def status(given: Mapping[str, Any]) -> int:
     """Prints what the ledgers of the state folder know; the exit code, 7 where one of them is damaged."""
-    state = open_state(Path(given["state_dir"] or default_state_dir()))
+    if not given["shared_dir"]:
+        state = open_state(Path(given["state_dir"] or default_state_dir()))
+        return _show(given, state, str(state), ())
+    from log_importer.spark.state import looked_at
+
+    with looked_at(given["shared_dir"]) as (state, remarks):
+        return _show(given, state, given["shared_dir"], remarks)
+
+
+def _show(given: Mapping[str, Any], state: Path, title: str, remarks: Sequence[str]) -> int:
+    """`title` says where the state lies, `remarks` what else is to be said of it."""
     views: list[View] = []
     errors: list[StateError] = []
     for path in ledgers(state):
@@ -28,18 +38,24 @@ def status(given: Mapping[str, Any]) -> int:
     if given["job"]:
         views = [one for one in views if one.about["job"] == given["job"]]
         if not views and not errors:
-            raise UsageError(f"There is no job {given['job']} in {state}.", "See log-importer status for those there.")
+            raise UsageError(f"There is no job {given['job']} in {title}.", "See log-importer status for those there.")
     running = {one.path for one in views if JobLock(one.path).held}
     code = worst(error.exit_code for error in errors)
     if given["json"]:
         jobs = [_job(one, one.path in running) for one in views]
-        document = {"state": str(state), "jobs": jobs, "errors": [str(error) for error in errors], "exit_code": code}
+        document = {
+            "state": title,
+            "jobs": jobs,
+            "unfinished": list(remarks),
+            "errors": [str(error) for error in errors],
+            "exit_code": code,
+        }
         sys.stdout.write(visible_json(document, indent=True).decode() + "\n")
         return code
-    lines = [f"State: {visible(str(state))}"]
+    lines = [f"State: {visible(title)}", *map(visible, remarks)]
     for one in views:
         lines += ["", *_describe(one, one.path in running)]
-    if not views and not errors:
+    if not views and not errors and not remarks:
         lines.append("Nothing has been imported yet.")
     sys.stdout.write("\n".join(lines) + "\n")
     for error in errors:

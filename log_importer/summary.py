@@ -11,6 +11,7 @@ from log_importer.tally import BUCKETS, SourceCounts, Tally
 from log_importer.visible import visible
 
 _LABEL = 12
+_EXAMPLES = 10
 _KINDS = {"tracked": "good", "skipped": "aside"}  # all others want to be looked at
 _WITH_REASONS = ("skipped", "rejected", "refused", "set_aside")
 
@@ -35,6 +36,7 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
         "ai_bots": dict(tally.ais.most_common()),
         "hosts_without_site": dict(tally.without_site.most_common(100)),
         "created_sites": dict(report.created),
+        **({"in_flight": report.in_flight} if report.in_flight else {}),
         "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in _WITH_REASONS[1:]},
         "left_out": dict(tally.reasons("left_out")),
         "cut_urls": sum(counts.cut_urls for counts in tally.sources),
@@ -90,6 +92,10 @@ def as_text(report: Report, title: str, state: str, console: bool, paint: Paint 
     yield from _sources(tally)
     for host, idsite in report.created.items():
         yield f"Site {idsite} was made for {host}"
+    for source, numbers in report.in_flight.items():
+        some = ", ".join(map(str, sorted(numbers)[:_EXAMPLES]))
+        more = f" and {len(numbers) - _EXAMPLES:,} more (--json)" if len(numbers) > _EXAMPLES else ""
+        yield f"In flight when a task died: {visible(source)}, line {some}{more}"
     yield from _sites(tally)
     yield from _examples(tally)
     rate = f"{lines / report.seconds:,.0f} lines a second" if report.seconds else "no lines"

@@ -88,7 +88,8 @@ def test_options_stand_under_what_they_are_for(run: Run) -> None:
     titles = [line.rstrip(":") for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert titles == [
         "The server", "Sites", "What is imported", "What is changed before it is sent", "How the logs are read",
-        "What was done before", "How it is sent", "Live logs", "What is told", "Other options",
+        "What was done before", "How it is sent", "Live logs", "Several machines",
+        "What is told", "Other options",
     ]  # fmt: skip
     assert shown.index("Sites:") < shown.index("  --idsite ID") < shown.index("What is imported:")
 

@@ -271,6 +271,11 @@ MACHINES = section(
     option(
         "--shard", metavar="I/N", help="Send share I of N of all visitors, where N machines read the same logs (1/3)."
     ),
+    option("--spark", metavar="MASTER", help="Import on this Spark cluster: spark://host:7077, or submitted."),
+    option("--shared-dir", metavar="DIR", help="With --spark: a folder or URL where all machines keep the progress."),
+    option(
+        "--max-senders", type=click.IntRange(1, 1024), metavar="N", help="With --spark: tasks that post at once. [16]"
+    ),
 )  # fmt: skip
 
 TELLING = section(

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import CONFIG, POSTING, SERVER, STATE, flag
+from log_importer.cli.options import CONFIG, POSTING, SERVER, STATE, flag, option
 
 
 @click.command("retry")
@@ -12,6 +12,7 @@ from log_importer.cli.options import CONFIG, POSTING, SERVER, STATE, flag
 @SERVER
 @STATE
 @POSTING
+@option("--shared-dir", metavar="DIR", help="Of imports on a cluster: the folder or URL of their progress.")
 @flag("--json", "Print the summary as one JSON object.")
 def command(**given: Any) -> int:
     """Send again what was set aside or held in doubt.

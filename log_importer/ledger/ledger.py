@@ -84,6 +84,10 @@ class Ledger:
         record = None if source is None else self._records.get(source)
         return None if record is None or record.undone else record
 
+    def known(self, number: int) -> Record | None:
+        """The source of that number."""
+        return self._records.get(number)
+
     def candidates(self, head: bytes, fingerprint: Callable[[bytes], bytes]) -> list[Record]:
         """The sources that begin as `head` does, which is up to 1 KiB."""
         return [
@@ -250,6 +254,25 @@ class Ledger:
         self.days.update(days)
         self._put(lambda rows: rows.executemany("INSERT OR IGNORE INTO day VALUES (?, ?)", days))
 
+    def enter(
+        self, index: int, end: Boundary, counts: Iterable[tuple[str, str, int]],
+        held: Sequence[tuple[Request, Mapping[str, str]]],
+    ) -> None:  # fmt: skip
+        """Other machines did all of the run's source `index` up to `end`: how many lines of which bucket and reason.
+
+        `held` are the requests that are kept, and with each the bucket, the reason and the server's answer.
+        """
+        with self._lock:
+            record = self._open[index]
+            before, record.mark = record.mark, end
+            if end != before:
+                record.passed.append(Region(before.offset, end, 0))
+            rows = [_held(record.id, one, about["bucket"], about["reason"], about["answer"]) for one, about in held]
+            self._put(
+                _counting(record.id, counts), _holding(rows), *self._moving(record, moved=end != before),
+            )  # fmt: skip
+            self._parsed_to[index] = end.offset
+
     def finish(self, index: int, disk: Disk | None, incomplete: str, end: int = 0) -> None:
         """The source was read to its end; `disk` is the file where it is whole.
 
@@ -304,7 +327,7 @@ class Ledger:
             for request in outcome.requests:
                 source = self._open[request.source].id
                 if outcome.bucket in HELD:
-                    jobs.append(_holding([_held(source, request, outcome)]))
+                    jobs.append(_holding([_kept(source, request, outcome)]))
                     continue
                 place = (source, request.offset)
                 twice = int(outcome.maybe_twice(request) and request.doubts < 2)  # else it was counted before
@@ -366,7 +389,7 @@ class Ledger:
             twice = sum(map(outcome.maybe_twice, doubted))
             counts = [("maybe_twice", "", twice)]
             if outcome.bucket in HELD:
-                held = [_held(record.id, request, outcome) for request in requests]
+                held = [_kept(record.id, request, outcome) for request in requests]
                 jobs.append(_holding(held))
             else:
                 counts.append((outcome.bucket, outcome.reason, len(requests)))
@@ -447,12 +470,17 @@ def _dropping_done(source: int) -> Job:
     return lambda rows: rows.execute("DELETE FROM batch WHERE source = ? AND state = ?", (source, SETTLED))
 
 
-def _held(source: int, request: Request, outcome: Outcome) -> tuple[object, ...]:
+def _kept(source: int, request: Request, outcome: Outcome) -> tuple[object, ...]:
+    again = request._replace(doubts=request.doubts + _unanswered(outcome))
+    return _held(source, again, outcome.bucket, outcome.reason, outcome.answer)
+
+
+def _held(source: int, request: Request, bucket: str, reason: str, answer: str) -> tuple[object, ...]:
     row = (
-        request.offset, request.number, outcome.reason, outcome.answer, request.site, float(request.time),
-        f"{request.visitor:x}", request.agent, request.query, request.doubts + _unanswered(outcome),
+        request.offset, request.number, reason, answer, request.site, float(request.time),
+        f"{request.visitor:x}", request.agent, request.query, request.doubts,
     )  # fmt: skip
-    return (source, outcome.bucket, *row, proof(source, *row))
+    return (source, bucket, *row, proof(source, *row))
 
 
 def _unanswered(outcome: Outcome) -> bool:

@@ -1,0 +1,100 @@
+"""What is new of each source: from where earlier runs ended to where it ends now, and copies of each other once."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from log_importer.errors import LogImporterError, SourceError
+from log_importer.ledger.ledger import Ledger
+from log_importer.model import BEGINNING
+from log_importer.probe import Probe
+from log_importer.reading import Inputs
+from log_importer.recognise import identify
+from log_importer.sources.find import lies_at
+from log_importer.sources.fingerprint import fingerprint
+from log_importer.sources.stream import Stream
+from log_importer.spark.portion import Portion, wherever
+from log_importer.tally import Tally
+
+
+def choose(
+    inputs: Inputs, ledger: Ledger, known: Tally, errors: list[LogImporterError], *, again: bool
+) -> list[Portion]:  # fmt: skip
+    """The portions of a run; sources that are known to their end go into `known`, with their lines."""
+    portions = []
+    for one in inputs.probes:
+        if one.finished is not None:
+            _know(known, one, one.finished.end.line - 1)
+            continue
+        try:
+            portion = _portion(one, ledger, known, again=again)
+        except SourceError as error:
+            errors.append(error)
+            continue
+        if portion is not None:
+            portions.append(portion)
+    return _without_copies(portions, known)
+
+
+def _know(known: Tally, one: Probe, lines: int, incomplete: str = "") -> None:
+    index = known.add_source(one.source.name, one.format)
+    known.sources[index].known_lines = lines
+    known.sources[index].incomplete = incomplete
+
+
+def _portion(one: Probe, ledger: Ledger, known: Tally, *, again: bool) -> Portion | None:
+    with Stream(one.source) as stream:
+        head, disk = stream.head(), stream.disk
+        if not head or disk is None:
+            _know(known, one, 0)
+            return None
+        found = identify(stream, ledger, again=again)
+        if found is not None and found.over:
+            _know(known, one, found.known_lines, stream.damage)
+            return None
+        end = disk.size if stream.plain else None
+        start = BEGINNING if found is None else found.until
+        if end is not None and start.offset >= end:
+            _know(known, one, start.line - 1)
+            return None
+        return Portion(
+            wherever(one.source), lies_at(one.source.name), one.format, one.headers, disk, len(head),
+            fingerprint(head), start, found is not None and found.in_line, start.line - 1, end,
+            0 if found is None else found.record.id,
+        )  # fmt: skip
+
+
+def _without_copies(portions: Sequence[Portion], known: Tally) -> list[Portion]:
+    """Those that hold no more than another does are left out; only files with the same beginning are read for that."""
+    alike: dict[tuple[int, bytes], list[Portion]] = defaultdict(list)
+    for one in portions:
+        alike[one.head_length, one.head].append(one)
+    copies: set[int] = set()
+    for group in alike.values():
+        if len(group) > 1:
+            copies |= _copies(group, known)
+    return [one for one in portions if id(one) not in copies]
+
+
+def _copies(group: Sequence[Portion], known: Tally) -> set[int]:
+    ends = {}
+    for one in group:
+        with Stream(one.source) as stream:
+            stream.head()
+            ends[id(one)] = stream.end()
+    ordered = sorted(group, key=lambda one: -ends[id(one)][0])
+    found: set[int] = set()
+    for place, one in enumerate(ordered):
+        length, tail = ends[id(one)]
+        for longer in ordered[:place]:
+            if id(longer) not in found and _before(longer, length) == tail:
+                index = known.add_source(one.source.name, one.format)
+                known.sources[index].known_lines = one.known_lines
+                found.add(id(one))
+                break
+    return found
+
+
+def _before(portion: Portion, offset: int) -> bytes | None:
+    with Stream(portion.source) as stream:
+        stream.head()
+        return stream.go_to(offset)

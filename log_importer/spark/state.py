@@ -1,0 +1,88 @@
+"""The state of all jobs in a shared folder, brought to this machine to be looked at, or changed and put back."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from log_importer.errors import JobLocked, StateError
+from log_importer.shared import Shared, open_shared
+from log_importer.shared.leased import Leased
+from log_importer.spark.books import LEDGER
+from log_importer.spark.run import Run
+from log_importer.state import job_folder, open_state
+
+RETRY = "retry"
+"""An object that is there while held requests are sent again."""
+
+
+@contextlib.contextmanager
+def looked_at(place: str) -> Iterator[tuple[Path, list[str]]]:
+    """A state folder with the ledgers of all jobs as they stand, and a sentence for each run that is not finished.
+
+    Raises `StateError` and `UsageError`.
+    """
+    with tempfile.TemporaryDirectory(prefix="log-importer-") as folder:
+        state = open_state(Path(folder) / "state")
+        remarks = []
+        for key, shared in _jobs(place):
+            _fetch(shared, key, state)
+            if remark := _unfinished(shared):
+                remarks.append(remark)
+        yield state, remarks
+
+
+@contextlib.contextmanager
+def taken(place: str) -> Iterator[Path]:
+    """The same, with the lease of every job, for who sends what is held; changed ledgers are put back.
+
+    Raises `JobLocked` where a job has a run that is not finished, `StateError` and `UsageError`.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="log-importer-"))
+        state = open_state(Path(folder) / "state")
+        jobs = _jobs(place)
+        for _, shared in jobs:
+            if stack.enter_context(Run(shared)).written is not None:
+                raise JobLocked(_unfinished(shared), "Finish it first, with the same command again.")
+        for key, shared in jobs:
+            if not shared.create(RETRY, b""):
+                raise StateError(
+                    f"{shared.name}: an earlier retry died, and nobody knows which of the held requests it sent.",
+                    f"Look at the server; to send them once more, delete {shared.name}/{RETRY} first.",
+                )
+            stack.callback(shared.delete, RETRY)
+            _fetch(shared, key, state)
+        try:
+            yield state
+        finally:
+            for key, shared in jobs:
+                if _ledger(state, key).exists():
+                    shared.replace(LEDGER, _ledger(state, key).read_bytes())
+
+
+def _jobs(place: str) -> list[tuple[str, Shared]]:
+    shared = open_shared(place)
+    found = [(key, open_shared(f"{place.rstrip('/')}/{key}")) for key in shared.names("")]
+    return [(key, job) for key, job in found if job.read(LEDGER) is not None or job.names("run")]
+
+
+def _fetch(shared: Shared, key: str, state: Path) -> None:
+    data = shared.read(LEDGER)
+    if data is not None:
+        _ledger(state, key).write_bytes(data)
+
+
+def _ledger(state: Path, key: str) -> Path:
+    return job_folder(state) / f"{key}.sqlite3"
+
+
+def _unfinished(shared: Shared) -> str:
+    data = Leased(shared, "run").latest()
+    run = orjson.loads(data).get("run") if data is not None else None
+    if run is None:
+        return ""
+    sources = len(run["portions"])
+    return f"{shared.name}: a run of {sources:,} sources is under way or unfinished; the next import goes on with it."
