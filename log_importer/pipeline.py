@@ -117,7 +117,8 @@ def early_workers(settings: Settings) -> Iterator[None]:
 
     Comes before this process has threads, sockets or locks.
     """
-    start_early(_workers(settings, small=not settings.live and _are_small(settings.sources)))
+    elsewhere = bool(settings.spark)
+    start_early(0 if elsewhere else _workers(settings, small=not settings.live and _are_small(settings.sources)))
     try:
         yield
     finally:

@@ -23,6 +23,8 @@ MAIN_URL = "http://localhost"
 """Of site 1, for logs that name no host."""
 
 _START = 15.0
+_LEISURE = 15.0
+"""Seconds to wait for a user agent to be named; the first one loads the device detector."""
 
 
 class Receiver:
@@ -62,6 +64,8 @@ class Receiver:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self.run, name="receiver", daemon=True)
+        self._agents: threading.Thread | None = None
+        self._over = threading.Event()
 
     def run(self) -> None:
         """Serves until it is stopped; in the main thread, a SIGINT or SIGTERM stops it too.
@@ -75,8 +79,10 @@ class Receiver:
     def use_leisure(self) -> None:
         """From now on, while no hit comes in, the user agents in the database are named and all of it counted."""
         self._page.counter.start()
-        # A daemon, never waited for: what it does is committed row by row and can be done later.
-        threading.Thread(target=name_when_idle, args=(self._database,), name="agents", daemon=True).start()
+        self._agents = threading.Thread(
+            target=name_when_idle, args=(self._database, self._over), name="agents", daemon=True
+        )  # fmt: skip
+        self._agents.start()
 
     @property
     def report(self) -> str:
@@ -85,6 +91,10 @@ class Receiver:
 
     def close(self) -> None:
         """Closes address and database."""
+        self._over.set()
+        if self._agents is not None:
+            # A thread that outlives Python in the middle of another language's code takes the process with it.
+            self._agents.join(_LEISURE)
         self._page.close()
         self._socket.close()
         self.store.close()

@@ -5,7 +5,7 @@ unnamed, and it is named when there is time: after an import, or while the recei
 """
 
 import sqlite3
-import time
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -27,15 +27,15 @@ def name_agents(database: Path) -> int:
     return named
 
 
-def name_when_idle(database: Path) -> None:
-    """Names user agents one by one, whenever nobody has written to the database for a while. Never returns."""
+def name_when_idle(database: Path, over: threading.Event) -> None:
+    """Names user agents one by one, whenever nobody has written to the database for a while, until `over` is set."""
     with closing(sqlite3.connect(database, timeout=30)) as connection:
         seen = -1
-        while True:
+        while not over.is_set():
             version = connection.execute("PRAGMA data_version").fetchone()[0]  # changes with others' commits
             if version != seen or not _name_some(connection, 1):
                 seen = version
-                time.sleep(_QUIET)
+                over.wait(_QUIET)
 
 
 def _name_some(connection: sqlite3.Connection, most: int) -> int:

@@ -481,8 +481,9 @@ def test_a_server_half_of_whose_answers_are_refusals_gets_all_exactly_once(run: 
 
         keeper.fault = moody
         done = send(
-            run, entrance.url, "--retry-delay", 0.2, "--recorders", 6, "--recorder-max-payload-size", 5, "a.log"
-        )
+            run, entrance.url, "--retry-delay", 0.2, "--recorders", 6, "--recorder-max-payload-size", 5, "a.log",
+            timeout=150,
+        )  # fmt: skip
     accounted(done, keeper.stored, written, 0, tracked=150)
     assert keeper.stored == Counter(dict.fromkeys(written, 1))
     assert (failed > 10, done.summary["maybe_twice"]) == (True, 0)
