@@ -27,7 +27,7 @@ from log_importer.spark.portion import Portion, Span, cut
 from log_importer.spark.read import Reading, read
 from tests.spark.cluster import running, variables
 
-LINES, ROUNDS, SPANS = 400_000, 5, 8
+LINES, ROUNDS, SPANS = 4_000_000, 3, 8
 LANES = 64
 
 

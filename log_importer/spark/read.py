@@ -1,11 +1,13 @@
 """One task of the first stage: a span of a source -> blocks of requests, each of one lane, and the span's account."""
 
+import gc
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from log_importer.batching import Requests
 from log_importer.bot_rules import judges
@@ -13,6 +15,7 @@ from log_importer.delivery.dates import quarters_of
 from log_importer.errors import SourceError
 from log_importer.keys import finer
 from log_importer.model import BEGINNING, Boundary, Chunk, ChunkResult, Context, Disk, RejectedLine, Site
+from log_importer.native.heap import keep_memory
 from log_importer.parsing.regex_driver import TIMEOUTS
 from log_importer.plan import Plan
 from log_importer.sources.chunks import Chunker
@@ -42,6 +45,7 @@ class Reading:
     now: float  # seconds since 1970 UTC; the same for all, and when a run is begun again
     sites: Mapping[str, Site | None] | None
     max_line_bytes: int
+    name: str = field(default_factory=lambda: uuid4().hex)  # a process that knows it has compiled the plan already
 
 
 class Block(NamedTuple):
@@ -87,19 +91,24 @@ class SpanAccount:
             self.rejected_lines += result.rejected_lines
 
 
-_compiled: list[tuple[Plan, Callable[[bytes, Context], ChunkResult]]] = []
+_compiled: list[tuple[str, Callable[[bytes, Context], ChunkResult]]] = []
 
 
-def _translation(plan: Plan) -> Callable[[bytes, Context], ChunkResult]:
-    """The compiled function; a process that reads one span after another compiles it once."""
-    if not _compiled or _compiled[0][0] is not plan:
-        _compiled[:] = [(plan, compile_translation(plan, judges()))]
+def _translation(reading: Reading) -> Callable[[bytes, Context], ChunkResult]:
+    """The compiled function; a process that reads one span after another compiles it once.
+
+    Spark hands each task the plan anew, so it is known by the name of what it came with.
+    """
+    if not _compiled or _compiled[0][0] != reading.name:
+        _compiled[:] = [(reading.name, compile_translation(reading.plan, judges()))]
+        keep_memory()
+        gc.set_threshold(20_000)  # what a chunk is made into has no cycles, and is large
     return _compiled[0][1]
 
 
 def read(spans: Iterable[Span], reading: Reading) -> Iterator[tuple[Key, Block | SpanAccount]]:
     """The blocks of `spans`, keyed by lane and time, and behind each span's its account, in the lane after the last."""
-    translate = _translation(reading.plan)
+    translate = _translation(reading)
     for span in spans:
         account = SpanAccount(span)
         try:
