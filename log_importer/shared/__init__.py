@@ -4,35 +4,32 @@ Only a place where making an object fails if it is there already will do, for th
 that something is theirs find out that one of them is wrong.
 """
 
+import uuid
 from pathlib import Path
 
 from log_importer.errors import StateError, UsageError
 from log_importer.shared.folder import Folder
 from log_importer.shared.place import Shared
 
-__all__ = ["Shared", "open_shared"]
-
-_TRIAL = "trial"
+__all__ = ["Shared", "check_shared", "open_shared"]
 
 
 def open_shared(place: str) -> Shared:
-    """The folder that `place`, a path or a URL, names; it is made, and tried. Raises `UsageError`, `StateError`."""
+    """The folder that `place`, a path or a URL, names. Raises `UsageError` and `StateError`."""
     if "://" not in place:
-        shared: Shared = Folder(Path(place).absolute())
-    else:
-        from log_importer.shared.store import Store  # needs a library of its own
+        return Folder(Path(place).absolute())
+    from log_importer.shared.store import Store  # needs a library of its own
 
-        shared = Store(place)
-    _try(shared)
-    return shared
+    return Store(place)
 
 
-def _try(shared: Shared) -> None:
-    shared.delete(_TRIAL)
-    made = shared.create(_TRIAL, b"1")
-    again, kept = shared.create(_TRIAL, b"2"), shared.read(_TRIAL)
-    shared.delete(_TRIAL)
-    if not made and kept is None:
+def check_shared(shared: Shared) -> None:
+    """Tries whether an object is made once; many may do so at the same time. Raises `UsageError` and `StateError`."""
+    trial = f"trial-{uuid.uuid4().hex}"
+    made = shared.create(trial, b"1")
+    again, kept = shared.create(trial, b"2"), shared.read(trial)
+    shared.delete(trial)
+    if not made or kept is None:
         raise StateError(f"{shared.name}: what was written is not there.", "Name another folder with --shared-dir.")
     if again or kept != b"1":
         raise UsageError(

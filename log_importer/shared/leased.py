@@ -16,7 +16,7 @@ class LeaseLost(JobLocked):
 
 
 class Leased:
-    """A record under `folder`, taken over from whoever had it once `take` has been called."""
+    """A record under `folder`: who reads it with `latest` and then writes takes it over from whoever had it."""
 
     def __init__(self, shared: Shared, folder: str) -> None:
         self._shared = shared

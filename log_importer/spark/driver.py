@@ -22,7 +22,7 @@ from log_importer.posting import server_of
 from log_importer.rejects import Rejects
 from log_importer.server import Server
 from log_importer.settings import Settings
-from log_importer.shared import open_shared
+from log_importer.shared import check_shared, open_shared
 from log_importer.sources.find import lies_at
 from log_importer.spark import counts
 from log_importer.spark.books import Books, books
@@ -50,6 +50,7 @@ def import_on_cluster(settings: Settings, say: Say) -> Report:
     report = Report(Tally())
     place = f"{settings.shared_dir.rstrip('/')}/{hashlib.sha256(settings.job_key.encode()).hexdigest()[:16]}"
     shared = open_shared(place)
+    check_shared(shared)
     token = settings.token or token_of(settings)
     with (
         Interrupt(say, settings.grace) as interrupt,

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from log_importer.errors import StateError, UsageError
-from log_importer.shared import Shared, open_shared
+from log_importer.shared import Shared, check_shared, open_shared
+from log_importer.shared.folder import Folder
 from log_importer.shared.leased import Leased, LeaseLost
 from tests.remote.s3 import S3
 
@@ -36,6 +37,11 @@ def test_an_object_is_made_once_and_replaced_whole(shared: Shared) -> None:
     assert (shared.read("a/b"), shared.names("a"), shared.names("")) == (None, ["c"], ["a"])
 
 
+def test_a_place_is_tried_and_left_as_it_was(shared: Shared) -> None:
+    check_shared(shared)
+    assert shared.names("") == []
+
+
 def test_of_many_who_make_an_object_at_once_one_does(shared: Shared) -> None:
     made: list[bool] = []
     start = threading.Barrier(8)
@@ -50,6 +56,34 @@ def test_of_many_who_make_an_object_at_once_one_does(shared: Shared) -> None:
     for thread in threads:
         thread.join()
     assert (len(made), sum(made)) == (40, 5)
+
+
+def test_a_folder_is_tried_by_many_at_once(tmp_path: Path) -> None:
+    """A job begins on several machines at the same time, and none of them takes another's trial for its own."""
+    found: list[bool] = []
+
+    def check() -> None:
+        for _ in range(50):
+            check_shared(open_shared(str(tmp_path)))
+        found.append(True)
+
+    threads = [threading.Thread(target=check) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert open_shared(str(tmp_path)).names("") == []
+
+
+def test_a_place_where_an_object_can_be_made_twice_is_refused(tmp_path: Path) -> None:
+    class Forgetful(Folder):
+        def create(self, name: str, data: bytes) -> bool:
+            self.replace(name, data)
+            return True
+
+    with pytest.raises(UsageError, match="can be made again"):
+        check_shared(Forgetful(tmp_path))
 
 
 def test_who_had_a_record_learns_at_the_next_write_that_another_has_it(shared: Shared) -> None:
