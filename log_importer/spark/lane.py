@@ -17,19 +17,21 @@ from log_importer.errors import LogImporterError
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.rules.ranges import Ranges
 from log_importer.settings import Settings
-from log_importer.shared import open_shared
+from log_importer.shared import Shared, open_shared
 from log_importer.shared.leased import Leased
 from log_importer.spark import counts
 from log_importer.spark.portion import Portion
 from log_importer.spark.progress import Progress
 from log_importer.spark.read import Block, Key, SpanAccount
-from log_importer.spark.run import check_seen
+from log_importer.spark.run import check_seen, is_halted
 
 WINDOW = 8_000
 """Hits of a lane that wait, so that those with one user agent can be put together."""
 _AT_ONCE = 4_096
 """Hits that come before those that wait are put in order again."""
 _HANDED_OVER = 1_000
+_LOOK = 2.0
+"""Seconds between two looks whether the driver asks for an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,14 @@ class Sending:
 
 @dataclass(slots=True)
 class LaneReport:
-    """What a lane's task says at its end."""
+    """What a lane's task says at its end; by the index of a portion."""
 
     lane: int
     counts: dict[str, Any]
     held: Sequence[dict[str, Any]] = ()
-    again: Sequence[tuple[int, int]] = ()
+    again: Sequence[tuple[int, int]] = ()  # and the number of a line that was in flight when a task died
     unanswered: Mapping[int, int] = field(default_factory=dict)
-    partial: Mapping[int, int] = field(default_factory=dict)
+    partial: Mapping[int, int] = field(default_factory=dict)  # lines that are further ranges of a download
     complete: bool = False
     error: LogImporterError | None = None
     said: Sequence[str] = ()
@@ -86,51 +88,43 @@ class _Halting:
 
 
 def send(rows: Iterable[tuple[Key, Block | SpanAccount]], sending: Sending) -> Iterator[LaneReport]:
-    """Sends the blocks of `rows`, which are sorted by their keys; one report for each lane that was begun."""
+    """Sends the blocks of `rows`, which are sorted by their keys; one report for each lane.
+
+    What ends one lane would end the next, so those behind it are left as they stand, and counted.
+    """
+    ended = False
     for lane, mine in groupby(rows, key=lambda row: row[0][0]):
         if lane == sending.lanes:
             continue
-        report = _send_lane(lane, (block for _, block in mine if isinstance(block, Block)), sending)
+        blocks = (block for _, block in mine if isinstance(block, Block))
+        report = _send_lane(lane, () if ended else blocks, sending, begin=not ended)
+        ended = ended or not report.complete
         yield report
-        if not report.complete:
-            return  # what ended this one would end the next
 
 
-def _send_lane(lane: int, blocks: Iterable[Block], sending: Sending) -> LaneReport:
+def _send_lane(lane: int, blocks: Iterable[Block], sending: Sending, *, begin: bool) -> LaneReport:
     said: dict[str, None] = {}
     tally = counts.new_tally(sending.portions)
     report = LaneReport(lane, counts.as_json(tally))
-    shared = open_shared(sending.shared)
-    halting, over = _Halting(), threading.Event()
-
-    def watch() -> None:
-        while not over.wait(2.0):
-            with contextlib.suppress(LogImporterError):
-                if shared.read(f"halt/{sending.run}") is not None:
-                    halting.halt.set()
-                    return
-
     progress: Progress | None = None
-    watcher = threading.Thread(target=watch, name="halt", daemon=True)
-    watcher.start()
     try:
+        shared = open_shared(sending.shared)
         check_seen(shared, sending.run)
         progress = Progress(
             Leased(shared, f"lanes/{lane:05}"), sending.run, uuid.uuid4().hex, tally,
             hold=sending.settings.in_doubt == "hold",
         )  # fmt: skip
-        if not progress.complete:
-            _deliver(blocks, sending, progress, halting, said)
-            progress.complete = not halting.halt.is_set()
+        if begin and not progress.complete:
+            progress.write()
+            with _halting(shared, sending.run) as halting:
+                _deliver(blocks, sending, progress, halting, said)
+                progress.complete = not halting.halt.is_set()
             progress.write()
     except LogImporterError as error:
         report.error = error
         with contextlib.suppress(LogImporterError):
             if progress is not None:
                 progress.write()  # what was answered meanwhile
-    finally:
-        over.set()
-        watcher.join()
     if progress is not None:
         report.counts, report.held, report.partial = counts.as_json(tally), progress.held, progress.partial
         report.again, report.unanswered = progress.again, progress.unanswered
@@ -139,15 +133,40 @@ def _send_lane(lane: int, blocks: Iterable[Block], sending: Sending) -> LaneRepo
     return report
 
 
+@contextlib.contextmanager
+def _halting(shared: Shared, run: str) -> Iterator[_Halting]:
+    """Becomes a halt when the driver asks for an end of the run."""
+    halting, over = _Halting(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_LOOK):
+            with contextlib.suppress(LogImporterError):
+                if is_halted(shared, run):
+                    halting.halt.set()
+                    return
+
+    watcher = threading.Thread(target=watch, name="halt", daemon=True)
+    watcher.start()
+    try:
+        yield halting
+    finally:
+        over.set()
+        watcher.join()
+
+
 def _deliver(
     blocks: Iterable[Block], sending: Sending, progress: Progress, halting: _Halting, said: dict[str, None]
 ) -> None:  # fmt: skip
     server = server_of(sending.settings, sending.url, sending.token)
     ranges, partial = Ranges(), Counter[int]()
+
+    def say(sentence: str) -> None:
+        said[sentence] = None
+
     with contextlib.closing(server):
         memory = _Memory(sending.days, progress)
         sender = start_sender(
-            sending.settings, server, sending.token, progress, memory, sending.zones, halting, _saying(said), 1, WINDOW
+            sending.settings, server, sending.token, progress, memory, sending.zones, halting, say, 1, WINDOW
         )  # fmt: skip
         try:
             for requests, downloads in _merged(blocks, sending.lines_before):
@@ -161,10 +180,6 @@ def _deliver(
             progress.partial = partial
         finally:
             end_sender(sender, memory, halting)
-
-
-def _saying(said: dict[str, None]) -> Any:
-    return said.setdefault
 
 
 def _put(sender: Sender, requests: Requests) -> None:

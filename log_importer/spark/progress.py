@@ -27,12 +27,12 @@ Place = tuple[int, int]
 
 
 class Progress:
-    """The record of one lane, and the journal of its sender. Taken over from whoever had it when it is made."""
+    """The record of one lane as it stands, and the journal of its sender once it was taken over."""
 
     def __init__(self, leased: Leased, run: str, owner: str, tally: Tally, *, hold: bool) -> None:
         """`run` is the run's name, `owner` this task's; `hold`: what is open is kept and not sent again.
 
-        Raises `StateError` and `LeaseLost`.
+        Raises `StateError`.
         """
         self._leased = leased
         self._run = run
@@ -60,7 +60,6 @@ class Progress:
         if data is not None:
             self._load(data)
         self._doubts = dict(self._open)
-        self.write()
 
     def _load(self, data: bytes) -> None:
         try:
@@ -80,7 +79,7 @@ class Progress:
             self.tally.sources[one["source"]].in_doubt += one["bucket"] == "in_doubt"
 
     def write(self) -> None:
-        """Brings the record up to date. Raises `StateError` and `LeaseLost`."""
+        """Brings the record up to date; the first time takes it over. Raises `StateError` and `LeaseLost`."""
         with self._lock:
             done: dict[str, list[int]] = defaultdict(list)
             for index, offset in sorted(self._done):

@@ -61,6 +61,15 @@ def check_seen(shared: Shared, name: str) -> None:
         )
 
 
+def is_halted(shared: Shared, name: str) -> bool:
+    """Whether the driver of the run `name` asks for an end in good order. Raises `StateError`."""
+    return shared.read(_halt(name)) is not None
+
+
+def _halt(name: str) -> str:
+    return f"halt/{name}"
+
+
 class Run:
     """The run that is under way, held by this driver while it is a context manager. Its lease is renewed meanwhile."""
 
@@ -142,18 +151,18 @@ class Run:
         name, self.written = self.name, None
         with self._lock:
             self._write()
-        self._shared.delete(f"halt/{name}")
+        self._shared.delete(_halt(name))
         for lane in self._shared.names("lanes"):
             for number in self._shared.names(f"lanes/{lane}"):
                 self._shared.delete(f"lanes/{lane}/{number}")
 
     def halt(self) -> None:
         """Asks all lanes for an end in good order."""
-        self._shared.replace(f"halt/{self.name}", b"halt")
+        self._shared.replace(_halt(self.name), b"")
 
     def resume(self) -> None:
         """Takes that back."""
-        self._shared.delete(f"halt/{self.name}")
+        self._shared.delete(_halt(self.name))
 
     def _read(self, data: bytes | None) -> dict[str, Any]:
         try:
