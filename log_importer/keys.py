@@ -50,11 +50,11 @@ def finer(lanes: Sequence[int], visitors: Sequence[int], count: int) -> list[int
     """The lane of each visitor where there are `count`, many more than on one machine.
 
     Four lanes for a user agent would be too few then: most of a site's visitors may have the same, and all senders but
-    four would wait for those. So it has more, by the addresses' keys, in proportion.
+    four would wait for those. So it has more in proportion, by that of the addresses' keys which the four do not tell.
     """
     fan = max(1, count // _LANES_EACH)
     return [
-        spread((lane + (visitor >> 32) % fan * 0x9E37) & 0xFFFF, count)
+        spread((lane + (visitor >> 32) // LIKE % fan * 0x9E37) & 0xFFFF, count)
         for lane, visitor in zip(lanes, visitors, strict=True)
     ]
 

@@ -1,5 +1,6 @@
 """Lanes that are sent, fail, and are sent again: each line once, and the records say how far it went."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -101,6 +102,20 @@ def test_what_a_server_refuses_is_pending_and_what_other_lanes_did_before_is_cou
         third = cluster.send()
     assert Counter(oracle.stored) == Counter(range(LINES))
     assert (tracked(third), all(one.complete for one in third)) == (LINES, True)
+
+
+def test_of_hits_of_one_second_those_that_are_not_done_are_sent(tmp_path: Path) -> None:
+    oracle = Refusing(visitors=VISITORS)
+    oracle.until_post = 2
+    data = re.sub(rb":00:\d\d:\d\d ", b":00:00:00 ", lines(range(100), VISITORS))
+    with serve(oracle) as server:
+        cluster = Cluster(tmp_path, server.url, data)
+        cluster.send()
+        assert 0 < len(oracle.stored) < 100
+        oracle.refuses = False
+        reports = cluster.send()
+    assert Counter(oracle.stored) == Counter(range(100))
+    assert tracked(reports) == 100
 
 
 @pytest.mark.parametrize("hold", [False, True])

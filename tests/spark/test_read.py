@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from log_importer.bot_rules import judges
-from log_importer.keys import spread
+from log_importer.keys import finer, spread, visitor_keys
 from log_importer.model import BEGINNING, Disk
 from log_importer.plan import Plan
 from log_importer.sources.chunks import Chunker
@@ -148,6 +148,18 @@ def test_a_lane_is_the_same_for_a_visitor_in_all_files(tmp_path: Path) -> None:
     assert len(lanes) > 400
     assert all(len(found) == 1 for found in lanes.values())
     assert set().union(*lanes.values()) <= set(range(LANES))
+
+
+def test_a_popular_user_agent_is_in_the_more_lanes_the_more_there_are() -> None:
+    keys = [
+        visitor_keys(f"192.0.{number >> 8}.{number & 255}", "Mozilla/5.0 (X11) Firefox/1") for number in range(2000)
+    ]
+    visitors, _, lanes = zip(*keys, strict=True)
+    for count, least in ((16, 3), (64, 8), (512, 60)):
+        found = finer(lanes, visitors, count)
+        assert found == finer(lanes, visitors, count)
+        assert max(found) < count
+        assert len(set(found)) >= least
 
 
 @pytest.mark.parametrize("count", [1, 7, 64])
