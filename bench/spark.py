@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.grown import DATA, grown
@@ -23,22 +23,18 @@ from log_importer.plan import Plan
 from log_importer.sources.find import find_sources
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.spark.cluster import Cluster
-from log_importer.spark.portion import Portion, Span, cut
+from log_importer.spark.portion import Portion
 from log_importer.spark.read import Reading, read
+from log_importer.spark.spans import Span, cut
 from tests.spark.cluster import running, variables
 
 LINES, ROUNDS, SPANS = 4_000_000, 3, 8
 LANES = 64
 
 
-class _Count:
-    """Reads spans and counts what came of it; what would be shuffled stays where it is."""
-
-    def __init__(self, reading: Callable[[], Reading]) -> None:
-        self._reading = reading
-
-    def __call__(self, spans: Iterable[Span]) -> Iterator[int]:
-        yield len(list(read(spans, self._reading())))
+def _count(spans: Iterable[Span], reading: Reading) -> Iterator[int]:
+    """What would be shuffled stays where it is."""
+    yield sum(1 for _ in read(spans, reading))
 
 
 def seconds(path: Path, workers: int, rounds: int) -> list[float]:
@@ -54,10 +50,10 @@ def seconds(path: Path, workers: int, rounds: int) -> list[float]:
     with running(path.parent, workers) as cluster:
         os.environ.update(variables())
         with Cluster(cluster.master, "bench") as spark:
-            reading = spark.told(Reading(plan, [one], LANES, 2e9, None, plan.max_line_bytes))
+            task = spark.task(_count, Reading(plan, [one], LANES, 2e9, None))
             for number in range(rounds + 1):
                 began = time.monotonic()
-                spark.run(spark.spread(spans), _Count(reading), range(len(spans)))
+                spark.run(spark.spread(spans), task, range(len(spans)))
                 if number:  # the first starts what is needed
                     found.append(time.monotonic() - began)
     return found

@@ -386,7 +386,8 @@ class Follower:
                     yield chunk
                     if self._pause(0) or not self.room():
                         return
-                    check_patterns(self._tally.sources[one.index])
+                    counts = self._tally.sources[one.index]
+                    check_patterns(counts.source, counts.rejected)
                 if complete:
                     one.stream.follows = False
                     yield from one.chunks()  # its last line, where that has no end

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from heapq import heapify, heappop, heappush
@@ -22,7 +22,7 @@ from log_importer.sources.chunks import CHUNK_BYTES, Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.listed import UNTOLD
 from log_importer.sources.stream import Stream
-from log_importer.tally import SourceCounts, Tally
+from log_importer.tally import Tally
 
 _ALL_CHUNKS = 8 << 20
 """Bytes of a chunk of each source that is open, together."""
@@ -70,11 +70,11 @@ class Wait(Enum):
     QUIET = "all that was read is parsed, and sent when its time has come: nothing more comes for now"
 
 
-def check_patterns(counts: SourceCounts) -> None:
-    """Raises `SourceError` where a pattern of the user's took too long on too many lines."""
-    if (slow := counts.rejected["pattern-time"]) >= TIMEOUTS:
+def check_patterns(source: str, rejected: Mapping[str, int]) -> None:
+    """Raises `SourceError` where a pattern of the user's took too long on too many of a source's lines."""
+    if (slow := rejected.get("pattern-time", 0)) >= TIMEOUTS:
         raise SourceError(
-            f"{counts.source}: the pattern took too long on {slow} lines, so reading stopped.",
+            f"{source}: the pattern took too long on {slow} lines, so reading stopped.",
             "Make it simpler, with [^ ]* for .*?, or use --log-format.",
         )
 
@@ -263,7 +263,7 @@ class Reader:
                 yield unknown
             if self._halt():
                 return
-            check_patterns(counts)
+            check_patterns(counts.source, counts.rejected)
             chunker.resize(self._chunk_bytes)
         counts.incomplete = stream.damage
         if stream.remark:

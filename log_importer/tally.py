@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 from log_importer.batching import Requests
-from log_importer.model import ChunkResult, Outcome, RejectedLine, Request
+from log_importer.model import Outcome, RejectedLine, Request
 
 BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
 
@@ -73,6 +74,29 @@ _KEPT = 5
 _KEPT_HOSTS = 1000
 
 
+class Translated(Protocol):
+    """What became of lines, those of a chunk or of more."""
+
+    @property
+    def lines(self) -> int: ...
+    @property
+    def skipped(self) -> Mapping[str, int]: ...
+    @property
+    def rejected(self) -> Mapping[str, int]: ...
+    @property
+    def rejected_lines(self) -> Sequence[RejectedLine]: ...
+    @property
+    def cut_urls(self) -> int: ...
+    @property
+    def left_out(self) -> Mapping[str, int]: ...
+    @property
+    def ais(self) -> Mapping[str, int]: ...
+    @property
+    def details(self) -> Mapping[tuple[str, str], int]: ...
+    @property
+    def without_site(self) -> Mapping[str, int]: ...
+
+
 class Tally:
     """Counts as the run goes on; safe for the posting threads."""
 
@@ -99,8 +123,8 @@ class Tally:
         self.sources.append(SourceCounts(name, format_name))
         return len(self.sources) - 1
 
-    def read(self, source: int, result: ChunkResult) -> None:
-        """A chunk of `source` was translated."""
+    def read(self, source: int, result: Translated) -> None:
+        """Lines of `source` were translated."""
         counts = self.sources[source]
         with self._lock:
             counts.lines += result.lines

@@ -19,10 +19,12 @@ _BOM = b"\xef\xbb\xbf"
 class Chunker:
     """Reads one source. First `head`, to see what it is in; then `chunks`."""
 
-    def __init__(self, stream: Stream, max_line_bytes: int, size: int = CHUNK_BYTES) -> None:
-        """`size` is the bytes of a chunk, about."""
+    def __init__(
+        self, stream: Stream, max_line_bytes: int, size: int = CHUNK_BYTES, end: int | None = None
+    ) -> None:  # fmt: skip
+        """`size` is the bytes of a chunk, about; nothing is read from offset `end` on, where a line begins."""
         self._stream = stream
-        self._blocks = stream.blocks()
+        self._blocks = stream.blocks() if end is None else _first(end - stream.position, stream.blocks())
         self._skipped: tuple[bytes, int] | None = None  # an oversize line in front of all others
         self._max_line_bytes = max_line_bytes
         self._size = size
@@ -174,6 +176,13 @@ class Chunker:
                 self._buffer += block[end:]
                 break
         return kept, skipped
+
+
+def _first(count: int, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The first bytes of `blocks`, so many."""
+    while count and (block := next(blocks, None)) is not None:
+        yield block[:count]
+        count -= min(count, len(block))
 
 
 def _result(generator: Generator[None, None, tuple[bytes, int]]) -> tuple[bytes, int]:

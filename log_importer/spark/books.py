@@ -6,15 +6,18 @@ entered here in one step, with the run's name, so that it is never entered twice
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from log_importer.ledger.ledger import Ledger
-from log_importer.model import Boundary, Disk
+from log_importer.model import Request
 from log_importer.shared import Shared
+from log_importer.spark.account import SpanAccount
 from log_importer.spark.portion import Portion
 from log_importer.spark.progress import request_of
+from log_importer.spark.survey import Found
 from log_importer.tally import SourceCounts, Tally
 
 LEDGER = "ledger.sqlite3"
@@ -40,29 +43,33 @@ class Books:
         """Whether that run was entered already."""
         return bool(run) and self.ledger.about.get(_LAST) == run
 
-    def enter(
-        self, run: str, portions: Sequence[Portion], ends: Mapping[int, Boundary], finished: Mapping[int, Disk],
-        tally: Tally, held: Sequence[Mapping[str, Any]], damages: Mapping[int, str],
-    ) -> None:  # fmt: skip
-        """Enters what a run did, and puts the ledger back. By the index of a portion: behind its last line, the file
-        where that is all of it, and how it is incomplete.
-
-        Raises `StateError`.
-        """
+    def enter(self, run: str, found: Found, tally: Tally, held: Iterable[Mapping[str, Any]]) -> None:
+        """Enters what a run did, which is on disk once the ledger is put back. Raises `StateError`."""
         ledger = self.ledger
-        for index, one in enumerate(portions):
+        by_source: dict[int, list[tuple[Request, Mapping[str, Any]]]] = defaultdict(list)
+        for row in held:
+            by_source[row["source"]].append((request_of(row), row))
+        finished = {one.span.source for one in found.accounts if _is_finished(one, found.portions)}
+        for index, one in enumerate(found.portions):
             record = ledger.known(one.record) or ledger.add(one.place, one.format, one.start)
             ledger.adopt(record, one.place, one.disk, one.head_length, one.head)
             ledger.read_as(index, record)
-            mine = [(request_of(row), row) for row in held if row["source"] == index]
-            ledger.enter(index, ends.get(index, one.start), _rows(tally.sources[index]), mine)
-            ledger.finish(index, finished.get(index), damages.get(index, ""))
+            ledger.enter(index, found.ends.get(index, one.start), _rows(tally.sources[index]), by_source[index])
+            ledger.finish(index, one.disk if index in finished else None, tally.sources[index].incomplete)
         ledger.remember(**{_LAST: run})
 
     def put_back(self, exit_code: int) -> None:
         """The ledger is closed, and takes the place of the one in the shared folder. Raises `StateError`."""
         self.close(exit_code)
         self._shared.replace(LEDGER, self._path.read_bytes())
+
+
+def _is_finished(account: SpanAccount, portions: Sequence[Portion]) -> bool:
+    """Whether a source was read to the end of its file, and that is as it was when the run began."""
+    disk, before = account.ending.disk, portions[account.span.source].disk
+    if disk is None or not account.ending.whole:
+        return False
+    return (disk.size, disk.mtime_ns) == (before.size, before.mtime_ns)  # a machine may call its devices otherwise
 
 
 def _rows(counts: SourceCounts) -> list[tuple[str, str, int]]:

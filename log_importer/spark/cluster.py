@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from log_importer.errors import LogImporterError, UsageError
@@ -16,6 +17,7 @@ _SPAN = "spark.sql.files.maxPartitionBytes"
 _SPAN_BYTES = 128 << 20
 T = TypeVar("T")
 U = TypeVar("U")
+V = TypeVar("V")
 
 
 class ClusterFailed(LogImporterError):
@@ -65,9 +67,11 @@ class Cluster:
         """The rows, a task each."""
         return self.context.parallelize(rows, max(1, len(rows)))
 
-    def told(self, value: T) -> Callable[[], T]:
-        """Brings a value to the executors, once to each; there the function gives it."""
-        return _Told(self.context.broadcast(value))
+    def task(
+        self, function: Callable[[Iterable[T], V], Iterator[U]], told: V
+    ) -> Callable[[Iterable[T]], Iterator[U]]:  # fmt: skip
+        """What a task does with its rows: a function of this package, and what it is told, brought to each once."""
+        return partial(_with, function, self.context.broadcast(told))
 
     def run(self, rows: "RDD[Any]", function: Callable[[Iterable[Any]], Iterator[U]], parts: Sequence[int]) -> list[U]:
         """What `function` gives for these partitions, gathered here. Raises `ClusterFailed`."""
@@ -85,12 +89,8 @@ class Cluster:
         self.context.cancelAllJobs()
 
 
-class _Told:
-    def __init__(self, broadcast: Any) -> None:
-        self._broadcast = broadcast
-
-    def __call__(self) -> Any:
-        return self._broadcast.value
+def _with(function: Callable[[Iterable[T], Any], Iterator[U]], told: Any, rows: Iterable[T]) -> Iterator[U]:
+    return function(rows, told.value)
 
 
 def _bytes(text: str, usual: int) -> int:

@@ -1,7 +1,7 @@
 """The counts of a lane as they stand in its record, and those of all lanes together."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from log_importer.spark.portion import Portion
@@ -17,6 +17,14 @@ def new_tally(portions: Sequence[Portion]) -> Tally:
     for one in portions:
         tally.add_source(one.source.name, one.format)
     return tally
+
+
+def add_doubts(tally: Tally, held: Iterable[Mapping[str, Any]], unanswered: Mapping[int, int]) -> None:
+    """Adds what is in doubt: requests that are held as such, and by source how many were posted without an answer."""
+    for one in held:
+        tally.sources[one["source"]].in_doubt += one["bucket"] == "in_doubt"
+    for index, lines in unanswered.items():
+        tally.sources[index].in_doubt += lines
 
 
 def as_json(tally: Tally) -> dict[str, Any]:

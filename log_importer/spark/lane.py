@@ -20,9 +20,10 @@ from log_importer.settings import Settings
 from log_importer.shared import Shared, open_shared
 from log_importer.shared.leased import Leased
 from log_importer.spark import counts
+from log_importer.spark.account import SpanAccount
 from log_importer.spark.portion import Portion
 from log_importer.spark.progress import Progress
-from log_importer.spark.read import Block, Key, SpanAccount
+from log_importer.spark.read import Block, Key
 from log_importer.spark.run import check_seen, is_halted
 
 WINDOW = 8_000

@@ -1,8 +1,8 @@
-"""What a run does: of each source the portion from where earlier runs ended, cut into spans that are read apart."""
+"""What a run does of each source: the portion from where earlier runs ended to where it ended when the run began."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from log_importer.errors import SourceError
 from log_importer.model import BEGINNING, Boundary, Disk
@@ -75,30 +75,3 @@ def _begins(source: Source, written: dict[str, Any]) -> bool:
             return same and (not stream.plain or written["end"] is None or stream.end()[0] >= written["end"])
     except SourceError:
         return False
-
-
-class Span(NamedTuple):
-    """A part of a portion that one task reads: the lines that begin from `start` to before `end`."""
-
-    number: int  # among all spans of the run
-    source: int  # index of the portion
-    start: int
-    end: int | None  # `None`: to the end, whatever that is
-    first: bool  # of its portion
-    header: str = ""  # the `#Fields:` line in force at its start
-
-
-def cut(portions: Sequence[Portion], size: int) -> list[Span]:
-    """The spans of all portions, each of about `size` bytes where it can be cut."""
-    spans: list[Span] = []
-    for index, one in enumerate(portions):
-        begin = one.start.offset
-        if one.end is None:
-            spans.append(Span(len(spans), index, begin, None, True, one.start.header))
-            continue
-        for start in range(begin, one.end, size) or [begin]:
-            first = start == begin
-            spans.append(
-                Span(len(spans), index, start, min(start + size, one.end), first, one.start.header if first else "")
-            )
-    return spans

@@ -75,8 +75,7 @@ class Progress:
             counts.add(self.tally, found["counts"])
         except (ValueError, KeyError, TypeError) as error:
             raise StateError(f"A lane's record is damaged: {error!r}.", "Restore the folder from a backup.") from None
-        for one in self.held:
-            self.tally.sources[one["source"]].in_doubt += one["bucket"] == "in_doubt"
+        counts.add_doubts(self.tally, self.held, {})
 
     def write(self) -> None:
         """Brings the record up to date; the first time takes it over. Raises `StateError` and `LeaseLost`."""

@@ -115,7 +115,25 @@ class Run:
     @property
     def name(self) -> str:
         """The run's name, which its lanes' records carry."""
-        return str(self.written["name"]) if self.written else ""
+        return str(self._known("name")) if self.written else ""
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes it has."""
+        return int(self._known("lanes"))
+
+    @property
+    def now(self) -> float:
+        """When it was begun, in seconds since 1970 UTC: to all its tasks, and whenever it goes on."""
+        return float(self._known("now"))
+
+    def _known(self, name: str) -> Any:
+        assert self.written is not None, "no run was begun"
+        return self.written[name]
+
+    def leave_out(self, portions: Sequence[Portion]) -> None:
+        """Begins anew with no more than these, before anything was posted. Raises as `begin`."""
+        self.begin(self._known("key"), portions, self.lanes, self.now)
 
     def begin(self, key: str, portions: Sequence[Portion], lanes: int, now: float) -> None:
         """Writes down a new run before anything of it is posted. Raises `StateError` and `LeaseLost`."""
@@ -131,14 +149,13 @@ class Run:
 
         `sources` are those that the user names now, by their places.
         """
-        assert self.written is not None
-        if self.written["key"] != key:
+        if self._known("key") != key:
             raise UsageError(
                 "An unfinished run of this job had other options, or another version, so its lines could become other "
                 "hits.",
                 "Finish it with the same command as before, or give this one another --job.",
             )
-        found = [(written["place"], portion_of(written, sources)) for written in self.written["portions"]]
+        found = [(written["place"], portion_of(written, sources)) for written in self._known("portions")]
         if gone := [place for place, portion in found if portion is None]:
             raise SourceError(
                 f"{gone[0]}: belongs to an unfinished run, and is no longer there, nor as another of these sources.",

@@ -93,7 +93,8 @@ def posting(oracle: Oracle, process: subprocess.Popen[bytes], hits: int) -> None
         if len(oracle.stored) >= hits and oracle._posts:
             return
         time.sleep(0.005)
-    raise AssertionError((process.poll(), len(oracle.stored), process.stderr and process.stderr.read()))
+    assert process.stderr is not None
+    raise AssertionError((process.poll(), len(oracle.stored), process.stderr.read()[-2000:]))
 
 
 def test_executors_that_are_killed_while_they_post_lose_nothing_and_what_may_be_twice_is_listed(

@@ -14,9 +14,10 @@ from log_importer.shared import open_shared
 from log_importer.shared.leased import Leased, LeaseLost
 from log_importer.spark import counts
 from log_importer.spark.lane import LaneReport, Sending, send
-from log_importer.spark.portion import cut
+from log_importer.spark.portion import Portion
 from log_importer.spark.progress import Progress
 from log_importer.spark.read import Reading, read
+from log_importer.spark.spans import cut
 from tests.conftest import TOKENS
 from tests.fault_server import Posted, Told, serve
 from tests.faults.test_merge import MIDNIGHT, hit
@@ -37,13 +38,11 @@ class Cluster:
         if self.shared.names("run") == []:
             Leased(self.shared, "run").write(f'{{"run": "{RUN}"}}'.encode())
         one = portion(folder / "a.log", "combined")
-        plan = PLANS["default"]
-        spans = cut([one], 7000)
-        found: list[Any] = list(read(spans, Reading(plan, [one], LANES, NOW, None, plan.max_line_bytes)))
+        found: list[Any] = list(read(cut([one], 7000), _reading(one)))
         before, line = [], 0
         for account in (value for (lane, *_), value in found if lane == LANES):
             before.append(line)
-            line += account.newlines
+            line += account.ending.newlines
         self.rows = sorted(found, key=lambda row: row[0])
         settings = Settings(
             url=url, token=TOKENS.superuser, idsite=1, recorder_max_payload_size=20, give_up_after=1.0,
@@ -217,6 +216,5 @@ def _written(folder: Path) -> Path:
     return folder / "b.log"
 
 
-def _reading(one: Any) -> Reading:
-    plan = PLANS["default"]
-    return Reading(plan, [one], LANES, NOW, None, plan.max_line_bytes)
+def _reading(one: Portion) -> Reading:
+    return Reading(PLANS["default"], [one], LANES, NOW, None)

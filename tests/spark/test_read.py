@@ -16,8 +16,10 @@ from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import find_sources
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.sources.stream import Stream
-from log_importer.spark.portion import Portion, cut
-from log_importer.spark.read import Block, Reading, SpanAccount, headers, read, told
+from log_importer.spark.account import SpanAccount
+from log_importer.spark.portion import Portion
+from log_importer.spark.read import Block, Reading, read
+from log_importer.spark.spans import cut, headers, told
 from log_importer.translate import compile_translation
 from tests.conftest import SAMPLES
 from tests.faults.test_merge import MIDNIGHT, hit
@@ -37,7 +39,7 @@ def portion(path: Path, form: str, *, with_headers: bool = False) -> Portion:
 
 
 def reading(one: Portion, plan: Plan = PLAN) -> Reading:
-    return Reading(plan, [one], LANES, NOW, None, plan.max_line_bytes)
+    return Reading(plan, [one], LANES, NOW, None)
 
 
 Row = tuple[int, int, float, bytes]
@@ -68,13 +70,13 @@ def in_spans(one: Portion, size: int, plan: Plan = PLAN) -> tuple[list[Row], dic
     """The same of spans of so many bytes, and how many spans there were."""
     spans = cut([one], size)
     if one.headers and len(spans) > 1:
-        spans = told(spans, dict(headers(spans, reading(one, plan))))
+        spans = told(spans, dict(headers(spans, ([one], plan.max_line_bytes))))
     found: list[Any] = list(read(spans, reading(one, plan)))
     accounts = [value for _, value in found if isinstance(value, SpanAccount)]
     before, line = [], 0
     for account in accounts:
         before.append(line)
-        line += account.newlines
+        line += account.ending.newlines
     rows: list[Row] = []
     skipped: dict[str, int] = {}
     rejected: dict[str, int] = {}
