@@ -3,6 +3,7 @@
 A hit waits until no source can bring an older one; what comes later than that is let through at once, and called late.
 """
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
@@ -26,7 +27,7 @@ class Merger:
         self._most = most
         self._most_bytes = most_bytes
         self._waiting = NONE  # in the order of their times
-        self._newest = float("-inf")  # time of the newest hit let go
+        self._newest = -math.inf  # time of the newest hit let go
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -48,9 +49,9 @@ class Merger:
             end = max(end, self._waiting.fitting(0, excess - 1) + 1)
         return self._let_go(end)
 
-    def rest(self) -> Requests:
-        """All that wait, in time order: nothing older is to come."""
-        return self._let_go(len(self._waiting))
+    def rest(self, until: float = math.inf) -> Requests:
+        """All that wait, in time order, but for those of later times than `until`: nothing older is to come."""
+        return self._let_go(bisect_right(self._waiting.times, until))
 
     def _let_go(self, end: int) -> Requests:
         going, self._waiting = self._waiting[:end], self._waiting[end:]

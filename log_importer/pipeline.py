@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -240,6 +241,8 @@ class _Run:
         self._look_on = look_on
         self._see = see
         self._grace = settings.grace
+        self._disorder = settings.disorder
+        self._reached = math.inf  # seconds since 1970 UTC up to which all sources that wait for each other are read
         self._hold = settings.in_doubt == "hold"
         self._ledger = ledger
         self._tally = tally
@@ -260,7 +263,8 @@ class _Run:
         try:
             with contextlib.suppress(Stopped):  # while a host's site was asked for: what was handed over is sent
                 self._all(pool, chunks)
-            self._send(self._merger.rest())
+            # What a signal leaves unread comes before the rest of what waits, which is left to be read again.
+            self._send(self._merger.rest(self._reached if self._interrupt.halt.is_set() else math.inf))
             self._sender.flush(self._grace)
         finally:
             end_sender(self._sender, self._ledger, self._interrupt)
@@ -313,6 +317,7 @@ class _Run:
         if doubts:
             requests = self._settle_doubts(requests)
         self._send(self._merger.add(requests, chunk.floor))
+        self._reached = math.inf if chunk.floor is None else chunk.floor + self._disorder
         self._progress.update(self._tally, self._sender.in_flight)
 
     def _send(self, requests: Requests) -> None:

@@ -104,3 +104,10 @@ def test_hits_that_wait_for_no_others_pass_straight_through_behind_those_that_wa
     assert times(merger.add([request(10), request(30)], 20)) == [10]
     assert times(merger.add([request(5), request(4)], None)) == [30, 5, 4]
     assert late == []
+
+
+def test_what_waits_goes_up_to_a_time_and_the_rest_waits_on() -> None:
+    merger = Merger(Late())
+    merger.add([request(10), request(20), request(20), request(30)], 0)
+    assert times(merger.rest(20)) == [10, 20, 20]
+    assert times(merger.rest()) == [30]
