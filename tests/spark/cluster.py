@@ -2,8 +2,8 @@
 
 import contextlib
 import os
+import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -96,20 +96,12 @@ def kill_tree(pid: int) -> None:
         kill_tree(child)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def running(folder: Path, workers: int = 2) -> Iterator[Cluster]:
     """A cluster with that many workers."""
     if not PYTHON.exists():
         missing("environment with Spark: make .spark/.ready")
     home = subprocess.run([str(PYTHON), "-c", _HOME], capture_output=True, check=True, text=True).stdout.strip()
-    port = _free_port()
-    master = f"spark://127.0.0.1:{port}"
     known = dict(os.environ) | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": str(PYTHON)}
     processes: list[subprocess.Popen[bytes]] = []
 
@@ -123,8 +115,8 @@ def running(folder: Path, workers: int = 2) -> Iterator[Cluster]:
         return process
 
     try:
-        begin("master", "master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0")
-        _wait(folder / "master.log", "I have been elected leader", "Started daemon")
+        begin("master", "master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
+        master = _said(folder / "master.log", r"Starting Spark master at (spark://127\.0\.0\.1:[0-9]+)")
         started = [
             begin(
                 f"worker{number}", "worker.Worker", "--host", "127.0.0.1", "-c", "1", "-m", "1g", "--webui-port", "0",
@@ -133,7 +125,7 @@ def running(folder: Path, workers: int = 2) -> Iterator[Cluster]:
             for number in range(workers)
         ]  # fmt: skip
         for number in range(workers):
-            _wait_for_port(port, folder / f"worker{number}.log")
+            _said(folder / f"worker{number}.log", f"Successfully registered with master ({master})")
         yield Cluster(master, folder, home, started)
     finally:
         for process in processes:
@@ -141,18 +133,10 @@ def running(folder: Path, workers: int = 2) -> Iterator[Cluster]:
             process.wait()
 
 
-def _wait(log: Path, *signs: str) -> None:
+def _said(log: Path, pattern: str) -> str:
+    """What the first group of `pattern` found, once it is in the log."""
     deadline = time.monotonic() + 60
-    while not any(sign in log.read_text("utf-8", "replace") for sign in signs):
-        assert time.monotonic() < deadline, log.read_text("utf-8", "replace")
+    while not (found := re.search(pattern, text := log.read_text("utf-8", "replace"))):
+        assert time.monotonic() < deadline, text
         time.sleep(0.1)
-    time.sleep(1)
-
-
-def _wait_for_port(port: int, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert time.monotonic() < deadline, log.read_text("utf-8", "replace")
-        time.sleep(0.1)
+    return found[1]
