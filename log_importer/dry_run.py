@@ -1,6 +1,5 @@
 """`import --dry-run`: everything but the server. What would be sent stays pending."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,11 +8,12 @@ from log_importer.hosts import OfflineHosts
 from log_importer.looking import look
 from log_importer.model import Chunk, ChunkResult
 from log_importer.overlap import check_overlap
-from log_importer.pipeline import Report, plan_of, start_pool
+from log_importer.pipeline import plan_of, start_pool
 from log_importer.progress import Progress
 from log_importer.reading import Reader
 from log_importer.rejects import Rejects
 from log_importer.rules.ranges import Ranges
+from log_importer.run_report import Report
 from log_importer.settings import Settings
 from log_importer.tally import Tally
 from log_importer.worker import Pool
@@ -21,7 +21,6 @@ from log_importer.worker import Pool
 
 def dry_run(settings: Settings, say: Callable[[str], None], progress: Progress) -> Report:
     """Counts what an import of all sources would do, as if nothing had been imported before."""
-    began = time.monotonic()
     report = Report(Tally(), dry=True)
     inputs = look(settings, say)
     report.errors.extend(inputs.errors)
@@ -53,7 +52,7 @@ def dry_run(settings: Settings, say: Callable[[str], None], progress: Progress) 
                 count()
         while pool.busy:
             count()
-    report.seconds = time.monotonic() - began
+    report.clock()
     return report
 
 

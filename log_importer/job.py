@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from log_importer.errors import StateError
 from log_importer.ledger.ledger import Ledger
-from log_importer.pipeline import Report
 from log_importer.posting import server_of
 from log_importer.receive import open_receiver
+from log_importer.run_report import Report
 from log_importer.settings import Settings
 from log_importer.sites import PATIENCE, make_token
 from log_importer.state import JobLock

@@ -11,11 +11,12 @@ from log_importer.errors import LogImporterError
 from log_importer.job import open_job
 from log_importer.metrics import watch_of, write_metrics
 from log_importer.native.heap import keep_memory
-from log_importer.pipeline import Report, early_workers, run_import
+from log_importer.pipeline import early_workers, run_import
 from log_importer.preview import go_on, previewing
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
 from log_importer.run_account import RunAccount
+from log_importer.run_report import Report
 from log_importer.settings import Settings
 from log_importer.showing import show
 from log_importer.spooling import reading, spooling

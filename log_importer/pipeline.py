@@ -5,13 +5,12 @@ import gc
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from log_importer.account import Account
 from log_importer.batching import Requests
 from log_importer.elsewhere import say_elsewhere
-from log_importer.errors import LogImporterError, worst
 from log_importer.following import Follower, follow
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt, Stopped
@@ -26,6 +25,7 @@ from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
 from log_importer.rejects import Rejects
 from log_importer.rules.ranges import Ranges
+from log_importer.run_report import Report
 from log_importer.server import Server
 from log_importer.settings import Settings, processors
 from log_importer.sources.spool import Spool
@@ -48,33 +48,6 @@ _UNNOTICED = 0.5
 
 See = Callable[[Chunk, ChunkResult], None]
 """Is shown each chunk and what became of it."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What a run did, for the summary."""
-
-    tally: Tally
-    errors: list[LogImporterError] = field(default_factory=list)
-    seconds: float = 0.0
-    limited: bool = False  # by --debug-request-limit
-    dry: bool = False  # nothing was meant to be sent, so what is pending is no failure
-    interrupted: int = 0  # exit code of the signal, 0 for none
-    server: str = ""  # its address without credentials; "" is the embedded receiver
-    in_flight: dict[str, list[int]] = field(default_factory=dict)
-    """Source -> numbers of the lines that were in flight when a task of a cluster died."""
-    created: Mapping[str, int] = field(default_factory=dict)  # host -> the site that was made for it
-
-    @property
-    def exit_code(self) -> int:
-        """By the README's table; a signal comes first."""
-        return worst(
-            [
-                self.interrupted,
-                *(error.exit_code for error in self.errors),
-                *self.tally.exit_codes(dry=self.dry or self.limited),
-            ]
-        )
 
 
 def plan_of(
@@ -118,8 +91,8 @@ def early_workers(settings: Settings) -> Iterator[None]:
 
     Comes before this process has threads, sockets or locks.
     """
-    elsewhere = bool(settings.spark)
-    start_early(0 if elsewhere else _workers(settings, small=not settings.live and _are_small(settings.sources)))
+    if not settings.spark:
+        start_early(_workers(settings, small=not settings.live and _are_small(settings.sources)))
     try:
         yield
     finally:
@@ -156,7 +129,6 @@ def run_import(
     `watch` is shown the report now and then while the run goes on; what `spool` writes is read, where there is one.
     What `witness` gives, told by what plan lines are read, is shown each chunk and what became of it.
     """
-    began = time.monotonic()
     gc.set_threshold(_COLLECT)
     report = Report(Tally())
     server = server_of(settings, url, token)
@@ -169,42 +141,34 @@ def run_import(
     check_hosts(settings, inputs)
     if not settings.follows:
         check_overlap(inputs.probes, inputs.ends)
-    with Interrupt(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool:
-        try:
-            with (
-                contextlib.closing(server), Rejects(settings.rejects) as rejects,
-                _reader(settings, inputs, ledger, report, progress, interrupt, say, spool) as reader,
-            ):  # fmt: skip
-                chunks = reader.chunks()
-                if not settings.live and all(one.finished for one in inputs.probes):  # nobody needs to be asked
-                    for _ in chunks:
-                        pass
-                else:
-                    hosts = Hosts(settings, server, time.time, say)
-                    interrupt.wait_for(hosts.begin)
-                    plan = plan_of(settings, inputs, hosts.one, hosts.sites, ai_bots=hosts.ai_bots)
-                    pool.use(plan)
-                    see = witness(report, plan)
-                    progress.start(None if settings.live else inputs.size)
-                    interrupt.begin()
+    with (
+        report.until_the_end(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool,
+        contextlib.closing(server), Rejects(settings.rejects) as rejects,
+        _reader(settings, inputs, ledger, report, progress, interrupt, say, spool) as reader,
+    ):  # fmt: skip
+        chunks = reader.chunks()
+        if not settings.live and all(one.finished for one in inputs.probes):  # nobody needs to be asked
+            for _ in chunks:
+                pass
+            return report
+        hosts = Hosts(settings, server, time.time, say)
+        interrupt.wait_for(hosts.begin)
+        plan = plan_of(settings, inputs, hosts.one, hosts.sites, ai_bots=hosts.ai_bots)
+        pool.use(plan)
+        see = witness(report, plan)
+        progress.start(None if settings.live else inputs.size)
+        interrupt.begin()
 
-                    def look_on() -> None:
-                        report.seconds = time.monotonic() - began
-                        watch(report)
+        def look_on() -> None:
+            report.clock()
+            watch(report)
 
-                    run = _Run(
-                        settings, server, token, hosts, ledger, report.tally, rejects, progress, interrupt, say,
-                        look_on, see,
-                    )  # fmt: skip
-                    report.created = hosts.created
-                    report.limited = settings.debug_request_limit > 0
-                    run.go(pool, chunks, reader)
-        except LogImporterError as error:
-            report.errors.append(error)
-        except KeyboardInterrupt:
-            pass  # the summary says what is pending
-    report.interrupted = interrupt.exit_code  # also of a signal that came while the worker processes ended
-    report.seconds = time.monotonic() - began
+        run = _Run(
+            settings, server, token, hosts, ledger, report.tally, rejects, progress, interrupt, say, look_on, see,
+        )  # fmt: skip
+        report.created = hosts.created
+        report.limited = settings.debug_request_limit > 0
+        run.go(pool, chunks, reader)
     return report
 
 

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from log_importer.arguments import make_settings
-from log_importer.errors import LogImporterError, UsageError, worst
-from log_importer.interrupt import Interrupt
+from log_importer.errors import UsageError, worst
 from log_importer.job import Job, open_job
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import Held
 from log_importer.ledger.view import View, view
 from log_importer.model import Outcome, Request
-from log_importer.pipeline import Report
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
+from log_importer.run_report import Report
 from log_importer.server import Server
 from log_importer.server.address import read_address
 from log_importer.settings import Settings
@@ -76,31 +75,22 @@ def _retry_job(settings: Settings, waiting: View, state: Path, where: str, say: 
 
 
 def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
-    began = time.monotonic()
     report = Report(Tally())
     server = server_of(settings, job.url, job.token)
     report.server = server.url if settings.url else ""
     requests = _requests(job.ledger, report.tally)
-    with Interrupt(say, settings.grace) as interrupt:
+    with report.until_the_end(say, settings.grace) as interrupt, contextlib.closing(server):
+        sites = sorted({request.site for request in requests})
+        patience = min(PATIENCE, settings.give_up_after)
+        zones = interrupt.wait_for(lambda: _checked(server, sites, patience))
+        interrupt.begin()
+        journal = _Retrial(job.ledger, report.tally)
+        sender = start_sender(settings, server, job.token, journal, job.ledger, zones, interrupt, say)
         try:
-            with contextlib.closing(server):
-                sites = sorted({request.site for request in requests})
-                patience = min(PATIENCE, settings.give_up_after)
-                zones = interrupt.wait_for(lambda: _checked(server, sites, patience))
-                interrupt.begin()
-                journal = _Retrial(job.ledger, report.tally)
-                sender = start_sender(settings, server, job.token, journal, job.ledger, zones, interrupt, say)
-                try:
-                    sender.put([request._replace(lane=request.visitor & 0xFFFF) for request in requests])
-                    sender.flush(settings.grace)
-                finally:
-                    end_sender(sender, job.ledger, interrupt)
-        except LogImporterError as error:
-            report.errors.append(error)
-        except KeyboardInterrupt:
-            pass  # the summary says what still waits
-        report.interrupted = interrupt.exit_code
-    report.seconds = time.monotonic() - began
+            sender.put([request._replace(lane=request.visitor & 0xFFFF) for request in requests])
+            sender.flush(settings.grace)
+        finally:
+            end_sender(sender, job.ledger, interrupt)
     return report
 
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from log_importer.colours import Paint, plain
-from log_importer.pipeline import Report
+from log_importer.run_report import Report
 from log_importer.tally import BUCKETS, SourceCounts, Tally
 from log_importer.visible import visible
 

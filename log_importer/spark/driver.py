@@ -14,10 +14,11 @@ from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt
 from log_importer.job import about_job, token_of
 from log_importer.looking import check_hosts, look
-from log_importer.pipeline import Report, plan_of
+from log_importer.pipeline import plan_of
 from log_importer.plan import Plan
 from log_importer.posting import server_of
 from log_importer.rejects import Rejects
+from log_importer.run_report import Report
 from log_importer.server import Server
 from log_importer.settings import Settings
 from log_importer.shared import check_shared, open_shared
@@ -44,29 +45,20 @@ Say = Callable[[str], None]
 
 def import_on_cluster(settings: Settings, say: Say) -> Report:
     """Imports all sources on the cluster that the settings name. Raises what ends a run before it begins."""
-    began = time.monotonic()
     report = Report(Tally())
     place = f"{settings.shared_dir.rstrip('/')}/{hashlib.sha256(settings.job_key.encode()).hexdigest()[:16]}"
     shared = open_shared(place)
     check_shared(shared)
     token = settings.token or token_of(settings)
+    server = server_of(settings, settings.url, token)
+    report.server = server.url
     with (
-        Interrupt(say, settings.grace) as interrupt,
-        contextlib.closing(server_of(settings, settings.url, token)) as server,
-    ):
-        report.server = server.url
-        try:
-            with Run(shared) as run, books(shared, about_job(settings), say, settings.give_up_after) as kept:
-                if kept.has(run.name):  # its driver died between the entry and the end
-                    run.end()
-                driver = _Driver(settings, place, server, token, run, kept, report, interrupt, say)
-                driver.go()
-        except LogImporterError as error:
-            report.errors.append(error)
-        except KeyboardInterrupt:
-            pass  # the summary says what is pending
-        report.interrupted = interrupt.exit_code
-    report.seconds = time.monotonic() - began
+        report.until_the_end(say, settings.grace) as interrupt, contextlib.closing(server), Run(shared) as run,
+        books(shared, about_job(settings), say, settings.give_up_after) as kept,
+    ):  # fmt: skip
+        if kept.has(run.name):  # its driver died between the entry and the end
+            run.end()
+        _Driver(settings, place, server, token, run, kept, report, interrupt, say).go()
     return report
 
 
