@@ -21,8 +21,8 @@ PLANTED = {
     ),
     "posting without an intent": (
         "ledger/ledger.py",
-        "            written = self._put(lambda database: database.executemany(_INTO_BATCH, rows))\n",
-        "            written = self._put(lambda database: len(rows))\n",
+        "            written = self._put(rows.batches(self._rows(batch, requests, POSTED)))\n",
+        "            written = self._put()\n",
     ),
     "forgetting the tail marker": (
         "recognise.py", "same = fingerprint(last) == boundary.tail", "same = True",

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from log_importer.batching import Requests
-from log_importer.ledger.database import POSTED, SETTLED, into_meta, open_database, proof, unwritable
+from log_importer.ledger import rows
+from log_importer.ledger.database import POSTED, SETTLED, open_database, unwritable
 from log_importer.ledger.load import HELD, Held, load, load_about, load_held
-from log_importer.ledger.offsets import pack, unpack
 from log_importer.ledger.record import Record, Region
 from log_importer.ledger.writer import Job, Writer, Written
 from log_importer.model import BEGINNING, Boundary, Chunk, Disk, Outcome, Request
@@ -41,8 +41,8 @@ class Ledger:
             self._records = load(database, path)
             self.about = load_about(database)
             self.days = set(database.execute("SELECT site, day FROM day"))
-            rows = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
-            self._finished = {Disk(*disk): source for *disk, source in rows}
+            files = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
+            self._finished = {Disk(*disk): source for *disk, source in files}
             self._next_batch = 1 + (database.execute("SELECT max(id) FROM batch").fetchone()[0] or 0)
             self.read_since: float | None = database.execute(_READ_SINCE).fetchone()[0]
             """When the last run began that read all there was, else the first one, in seconds since 1970 UTC."""
@@ -102,7 +102,7 @@ class Ledger:
         record = Record(self._next_source, name, form, stream, mark=done)
         self._next_source += 1
         self._records[record.id] = record
-        self._save(record)
+        self._put(rows.source(record))
         return record
 
     def adopt(self, record: Record, name: str, disk: Disk, head_length: int, head: bytes) -> None:
@@ -116,7 +116,7 @@ class Ledger:
                 known.remove(record)
             record.name, record.device, record.inode, record.head_length, record.head = seen
             self._heads[head_length][head].append(record)
-            self._save(record)
+            self._put(rows.source(record))
 
     def keep_end(self, record: Record, end: Boundary) -> None:
         """A copy of the source's beginning ends at `end`, whose line is 0: reading never goes on from there."""
@@ -125,8 +125,7 @@ class Ledger:
             if any(end.offset in (one.start, one.after.offset) for one in read):
                 return
             record.passed.append(Region(end.offset, end, 0))
-            row = _chunk_row(record.id, end.offset, end, ())
-            self._put(lambda rows: rows.execute(_INTO_CHUNK, row))
+            self._put(rows.chunk(record.id, end.offset, end))
 
     def lie(self, names: Mapping[tuple[int, int], str]) -> None:
         """Device and inode -> the name that the file has now, where it was renamed."""
@@ -146,11 +145,7 @@ class Ledger:
             record.undone = record.undone_before(to.offset)
             record.doubts = {offset: times for offset, times in record.doubts.items() if offset < to.offset}
             self._finished = {disk: source for disk, source in self._finished.items() if source != record.id}
-            self._put(
-                lambda rows: rows.execute("DELETE FROM chunk WHERE source = ? AND start >= ?", (record.id, to.offset)),
-                lambda rows: rows.execute("DELETE FROM finished WHERE source = ?", (record.id,)),
-                lambda rows: _shorten_batches(rows, record.id, to.offset),
-            )
+            self._put(rows.rewound(record.id, to.offset))
 
     def is_done(self, index: int, end: int) -> bool:
         """Whether all of the run's source `index` before offset `end`, and of earlier runs, is parsed and settled."""
@@ -170,11 +165,7 @@ class Ledger:
             known = self._heads[record.head_length][record.head]
             if record in known:
                 known.remove(record)
-            tables = ("chunk", "batch", "held", "count", "finished")
-            self._put(lambda rows: [
-                *(rows.execute(f"DELETE FROM {table} WHERE source = ?", (record.id,)) for table in tables),  # noqa: S608
-                rows.execute("DELETE FROM source WHERE id = ?", (record.id,)),
-            ])  # fmt: skip
+            self._put(rows.no_source(record.id))
 
     # What is done
 
@@ -205,36 +196,31 @@ class Ledger:
         counts += [("rejected", reason, lines) for reason, lines in rejected.items()]
         start, after = chunk.context.offset, chunk.after
         if record.stream:
-            self._put(_counting(record.id, counts))
+            self._put(rows.counts(record.id, counts))
             return
         if chunk.context.wanted is not None:
             gone = sorted(set(chunk.context.wanted) - set(requests))
             moved = record.settle(gone)
-            self._put(*self._done(record, gone), _counting(record.id, counts), *self._moving(record, moved))
+            self._put(*self._done(record, gone), rows.counts(record.id, counts), *_moving(record, moved))
             return
         if not requests and not chunk.data.endswith(b"\n"):
             return  # half a line, perhaps: once it has grown, it may be one
         record.regions.append(Region(start, after, len(requests), bool(requests)))
-        row = _chunk_row(record.id, start, after, requests)
-        self._put(
-            lambda rows: rows.execute(_INTO_CHUNK, row),
-            _counting(record.id, counts),
-            *self._moving(record, record.advance()),
-        )
+        chunk_done = rows.chunk(record.id, start, after, requests)
+        self._put(chunk_done, rows.counts(record.id, counts), *_moving(record, record.advance()))
 
     def intend(self, requests: Sequence[Request]) -> int:
         """Requests are about to be posted. Returns once that is on disk: the number of the batch."""
         with self._lock:
             batch = self._next_batch
             self._next_batch += 1
-            rows = self._rows(batch, requests, POSTED)
-            written = self._put(lambda database: database.executemany(_INTO_BATCH, rows))
+            written = self._put(rows.batches(self._rows(batch, requests, POSTED)))
         written.wait()
         return batch
 
     def release(self, batch: int) -> None:
         """The server said that it stored nothing of the batch."""
-        self._put(lambda rows: rows.execute("DELETE FROM batch WHERE id = ?", (batch,)))
+        self._put(rows.released(batch))
 
     def settle(self, outcomes: Iterable[Outcome], batch: int | None = None) -> None:
         """What became of all requests of `batch`, or of some that were not posted alone. Returns once it is on disk."""
@@ -242,7 +228,7 @@ class Ledger:
         jobs: list[Job] = []
         with self._lock:
             if batch is not None:
-                jobs.append(lambda rows: rows.execute(_SETTLED, (batch,)))
+                jobs.append(rows.settled(batch))
             for outcome in outcomes:
                 jobs += self._settling(outcome, posted=batch is not None)
             written = self._put(*jobs)
@@ -252,7 +238,7 @@ class Ledger:
         """Dates of sites that have been begun."""
         days = list(days)
         self.days.update(days)
-        self._put(lambda rows: rows.executemany("INSERT OR IGNORE INTO day VALUES (?, ?)", days))
+        self._put(rows.days(days))
 
     def enter(
         self, index: int, end: Boundary, counts: Iterable[tuple[str, str, int]],
@@ -267,10 +253,10 @@ class Ledger:
             before, record.mark = record.mark, end
             if end != before:
                 record.passed.append(Region(before.offset, end, 0))
-            rows = [_held(record.id, one, about["bucket"], about["reason"], about["answer"]) for one, about in held]
-            self._put(
-                _counting(record.id, counts), _holding(rows), *self._moving(record, moved=end != before),
-            )  # fmt: skip
+            waiting = [
+                rows.held_row(record.id, one, about["bucket"], about["reason"], about["answer"]) for one, about in held
+            ]
+            self._put(rows.counts(record.id, counts), rows.held(waiting), *_moving(record, moved=end != before))
             self._parsed_to[index] = end.offset
 
     def finish(self, index: int, disk: Disk | None, incomplete: str, end: int = 0) -> None:
@@ -282,7 +268,7 @@ class Ledger:
         with self._lock:
             record = self._open[index]
             record.incomplete = incomplete
-            self._save(record)
+            self._put(rows.source(record))
             if disk is None or incomplete:
                 return
             self._ending[index] = (end, disk)
@@ -295,13 +281,12 @@ class Ledger:
         del self._ending[index]
         record = self._open[index]
         self._finished[disk] = record.id
-        row = (*disk, record.id)
-        self._put(lambda rows: rows.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?, ?, ?)", row))
+        self._put(rows.finished(disk, record.id))
 
     def remember(self, **about: str) -> None:
         """Keeps what else is worth knowing at the next run, by its name."""
         self.about.update(about)
-        self._put(lambda rows: into_meta(rows, about))
+        self._put(rows.meta(about))
 
     # What is held
 
@@ -315,10 +300,7 @@ class Ledger:
 
     def retry(self, requests: Iterable[Request], bucket: str) -> Written:
         """Held requests are about to be posted, so in doubt; or they were not stored, and go back to their bucket."""
-        rows = [(bucket, self._open[request.source].id, request.offset) for request in requests]
-        return self._put(
-            lambda database: database.executemany("UPDATE held SET bucket = ? WHERE source = ? AND offset = ?", rows)
-        )
+        return self._put(rows.held_in(bucket, [self.place(request) for request in requests]))
 
     def retried(self, outcomes: Iterable[Outcome]) -> None:
         """What became of held requests that were posted. Returns once it is on disk."""
@@ -327,19 +309,18 @@ class Ledger:
             for request in outcome.requests:
                 source = self._open[request.source].id
                 if outcome.bucket in HELD:
-                    jobs.append(_holding([_kept(source, request, outcome)]))
+                    jobs.append(rows.held([rows.kept_row(source, request, outcome)]))
                     continue
                 place = (source, request.offset)
                 twice = int(outcome.maybe_twice(request) and request.doubts < 2)  # else it was counted before
                 counts = [(outcome.bucket, outcome.reason, 1), ("maybe_twice", "", twice)]
-                jobs += [_dropping_held(place), _counting(source, counts)]
+                jobs += [rows.not_held(place), rows.counts(source, counts)]
         self._put(*jobs).wait()
 
     def close(self, exit_code: int) -> None:
         """The run is over. Raises `StateError` where that cannot be written."""
-        row = (time.time(), exit_code, self._run)
         try:
-            self._put(lambda rows: rows.execute("UPDATE run SET ended = ?, exit_code = ? WHERE id = ?", row))
+            self._put(rows.ended(self._run, time.time(), exit_code))
         finally:
             self._writer.close()
 
@@ -350,21 +331,13 @@ class Ledger:
 
         return self._writer.put(all_of_them)
 
-    def _save(self, record: Record) -> None:
-        row = (
-            record.id, record.name, record.format, record.stream, record.device, record.inode, record.head_length,
-            record.head, *record.mark, record.incomplete, _proof(record),
-        )  # fmt: skip
-        marks = ", ".join("?" * len(row))
-        self._put(lambda rows: rows.execute(f"INSERT OR REPLACE INTO source VALUES ({marks})", row))  # noqa: S608
-
-    def _rows(self, batch: int, requests: Sequence[Request], state: int) -> list[tuple[object, ...]]:
-        rows = []
+    def _rows(self, batch: int, requests: Sequence[Request], state: int) -> list[rows.Row]:
+        found = []
         for record, mine in self._by_record(requests):
             # In a source the lines' numbers rise with their offsets, so that each may be sorted alone.
             numbers, offsets = mine.lines()
-            rows.append(_batch_row(batch, record.id, state, offsets, numbers))
-        return rows
+            found.append(rows.batch_row(batch, record.id, state, offsets, numbers))
+        return found
 
     def _by_record(self, some: Sequence[Request]) -> Iterable[tuple[Record, Requests]]:
         """The requests of each source; several files of a run may have been the same, one after the other."""
@@ -382,112 +355,31 @@ class Ledger:
         if not posted:
             batch = self._next_batch
             self._next_batch += 1
-            rows = self._rows(batch, outcome.requests, SETTLED)
-            jobs.append(lambda database: database.executemany(_INTO_BATCH, rows))
+            jobs.append(rows.batches(self._rows(batch, outcome.requests, SETTLED)))
         for record, requests in self._by_record(outcome.requests):
             doubted = [request for request in requests if request.doubts] if requests.doubted else []
             twice = sum(map(outcome.maybe_twice, doubted))
             counts = [("maybe_twice", "", twice)]
             if outcome.bucket in HELD:
-                held = [_kept(record.id, request, outcome) for request in requests]
-                jobs.append(_holding(held))
+                held = [rows.kept_row(record.id, request, outcome) for request in requests]
+                jobs.append(rows.held(held))
             else:
                 counts.append((outcome.bucket, outcome.reason, len(requests)))
-            jobs.append(_counting(record.id, counts))
+            jobs.append(rows.counts(record.id, counts))
             if not record.stream:
                 moved = record.settle(requests.lines()[1])
-                jobs += self._moving(record, moved)
+                jobs += _moving(record, moved)
             else:
-                jobs.append(_dropping_done(record.id))
+                jobs.append(rows.no_settled(record.id))
         return jobs
 
     def _done(self, record: Record, offsets: Sequence[int]) -> list[Job]:
         if not offsets:
             return []
-        row = _batch_row(self._next_batch, record.id, SETTLED, offsets, ())
+        row = rows.batch_row(self._next_batch, record.id, SETTLED, offsets, ())
         self._next_batch += 1
-        return [lambda rows: rows.execute(_INTO_BATCH, row)]
-
-    def _moving(self, record: Record, moved: bool) -> list[Job]:
-        if not moved:
-            return []
-        place, checksum, mark = record.mark.offset, _proof(record), (*record.mark,)
-        passed = [_chunk_row(record.id, one.start, one.after, ()) for one in record.passed if one.start < place]
-        return [
-            lambda rows: rows.execute(
-                "UPDATE source SET offset = ?, line = ?, header = ?, tail = ?, proof = ? WHERE id = ?",
-                (*mark, checksum, record.id),
-            ),
-            lambda rows: rows.execute("DELETE FROM chunk WHERE source = ? AND start < ?", (record.id, place)),
-            lambda rows: rows.executemany(_INTO_CHUNK, passed),
-            lambda rows: rows.execute("DELETE FROM batch WHERE source = ? AND last < ?", (record.id, place)),
-        ]
+        return [rows.batches([row])]
 
 
-_INTO_CHUNK = "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_INTO_BATCH = "INSERT OR REPLACE INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
-_SETTLED = f"UPDATE batch SET state = {SETTLED} WHERE id = ?"  # noqa: S608 - our number
-
-
-def _dropping_held(place: tuple[int, int]) -> Job:
-    return lambda rows: rows.execute("DELETE FROM held WHERE source = ? AND offset = ?", place)
-
-
-def _shorten_batches(rows: sqlite3.Connection, source: int, end: int) -> None:
-    """Lines from offset `end` on were never posted, as far as the ledger knows."""
-    found = rows.execute("SELECT id, state, offsets, numbers FROM batch WHERE source = ? AND last >= ?", (source, end))
-    for batch, state, offsets, numbers in found.fetchall():
-        kept = [offset for offset in unpack(offsets) if offset < end]
-        if kept:
-            rows.execute(_INTO_BATCH, _batch_row(batch, source, state, kept, unpack(numbers)[: len(kept)]))
-        else:
-            rows.execute("DELETE FROM batch WHERE id = ? AND source = ?", (batch, source))
-
-
-def _batch_row(
-    batch: int, source: int, state: int, offsets: Sequence[int], numbers: Sequence[int]
-) -> tuple[object, ...]:  # fmt: skip
-    last = offsets[-1]
-    return (batch, source, last, state, pack(offsets), pack(numbers), proof(batch, source, last))
-
-
-def _chunk_row(source: int, start: int, after: Boundary, requests: Sequence[int]) -> tuple[object, ...]:
-    return (source, start, *after, pack(requests), proof(source, start, *after))
-
-
-def _proof(record: Record) -> int:
-    return proof(record.id, int(record.stream), record.head, record.head_length, *record.mark)
-
-
-def _counting(source: int, counts: Iterable[tuple[str, str, int]]) -> Job:
-    rows = [(source, bucket, reason, lines) for bucket, reason, lines in counts if lines]
-    return lambda database: database.executemany(
-        "INSERT INTO count VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET lines = lines + excluded.lines", rows
-    )
-
-
-def _dropping_done(source: int) -> Job:
-    return lambda rows: rows.execute("DELETE FROM batch WHERE source = ? AND state = ?", (source, SETTLED))
-
-
-def _kept(source: int, request: Request, outcome: Outcome) -> tuple[object, ...]:
-    again = request._replace(doubts=request.doubts + _unanswered(outcome))
-    return _held(source, again, outcome.bucket, outcome.reason, outcome.answer)
-
-
-def _held(source: int, request: Request, bucket: str, reason: str, answer: str) -> tuple[object, ...]:
-    row = (
-        request.offset, request.number, reason, answer, request.site, float(request.time),
-        f"{request.visitor:x}", request.agent, request.query, request.doubts,
-    )  # fmt: skip
-    return (source, bucket, *row, proof(source, *row))
-
-
-def _unanswered(outcome: Outcome) -> bool:
-    return outcome.posted and outcome.bucket == "in_doubt"
-
-
-def _holding(held: Sequence[tuple[object, ...]]) -> Job:
-    return lambda rows: rows.executemany(
-        "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", held
-    )  # fmt: skip
+def _moving(record: Record, moved: bool) -> list[Job]:
+    return [rows.mark(record)] if moved else []

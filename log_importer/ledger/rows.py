@@ -1,0 +1,182 @@
+"""What changes in a ledger, as jobs for its writer: the rows, and a checksum with each that is read again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from sqlite3 import Connection
+
+from log_importer.ledger.database import SETTLED, into_meta, proof
+from log_importer.ledger.offsets import pack, unpack
+from log_importer.ledger.record import Record
+from log_importer.ledger.writer import Job
+from log_importer.model import Boundary, Disk, Outcome, Request
+
+Row = tuple[object, ...]
+
+_INTO_CHUNK = "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INTO_BATCH = "INSERT OR REPLACE INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
+_OF_SOURCE = ("chunk", "batch", "held", "count", "finished")
+
+# Sources
+
+
+def source(record: Record) -> Job:
+    """A source, new or changed."""
+    row = (
+        record.id, record.name, record.format, record.stream, record.device, record.inode, record.head_length,
+        record.head, *record.mark, record.incomplete, _proof(record),
+    )  # fmt: skip
+    marks = ", ".join("?" * len(row))
+    return lambda rows: rows.execute(f"INSERT OR REPLACE INTO source VALUES ({marks})", row)  # noqa: S608
+
+
+def no_source(number: int) -> Job:
+    """Nothing of a source is known any more."""
+
+    def write(rows: Connection) -> None:
+        for table in _OF_SOURCE:
+            rows.execute(f"DELETE FROM {table} WHERE source = ?", (number,))  # noqa: S608 - our names
+        rows.execute("DELETE FROM source WHERE id = ?", (number,))
+
+    return write
+
+
+def mark(record: Record) -> Job:
+    """The mark of a source has moved: what lies before it needs no rows, but for where reading may go on."""
+    place, row = record.mark.offset, (*record.mark, _proof(record), record.id)
+    passed = [_chunk_row(record.id, one.start, one.after) for one in record.passed if one.start < place]
+
+    def write(rows: Connection) -> None:
+        rows.execute("UPDATE source SET offset = ?, line = ?, header = ?, tail = ?, proof = ? WHERE id = ?", row)
+        rows.execute("DELETE FROM chunk WHERE source = ? AND start < ?", (record.id, place))
+        rows.executemany(_INTO_CHUNK, passed)
+        rows.execute("DELETE FROM batch WHERE source = ? AND last < ?", (record.id, place))
+
+    return write
+
+
+def finished(disk: Disk, number: int) -> Job:
+    """A file, as it lies on disk, holds no more of a source than is done."""
+    row = (*disk, number)
+    return lambda rows: rows.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def rewound(number: int, end: int) -> Job:
+    """A source has nothing from offset `end` on: lines there were never posted, as far as the ledger knows."""
+
+    def write(rows: Connection) -> None:
+        rows.execute("DELETE FROM chunk WHERE source = ? AND start >= ?", (number, end))
+        rows.execute("DELETE FROM finished WHERE source = ?", (number,))
+        behind = "SELECT id, state, offsets, numbers FROM batch WHERE source = ? AND last >= ?"
+        for one, state, offsets, numbers in rows.execute(behind, (number, end)).fetchall():
+            kept = [offset for offset in unpack(offsets) if offset < end]
+            if kept:
+                rows.execute(_INTO_BATCH, batch_row(one, number, state, kept, unpack(numbers)[: len(kept)]))
+            else:
+                rows.execute("DELETE FROM batch WHERE id = ? AND source = ?", (one, number))
+
+    return write
+
+
+def chunk(number: int, start: int, after: Boundary, requests: Sequence[int] = ()) -> Job:
+    """What was parsed of a source, from offset `start`; `requests` are the offsets of the lines to be posted."""
+    row = _chunk_row(number, start, after, requests)
+    return lambda rows: rows.execute(_INTO_CHUNK, row)
+
+
+def counts(number: int, lines: Iterable[tuple[str, str, int]]) -> Job:
+    """Bucket, reason and how many lines of a source."""
+    added = [(number, *one) for one in lines if one[2]]
+    return lambda rows: rows.executemany(
+        "INSERT INTO count VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET lines = lines + excluded.lines", added
+    )
+
+
+# Batches
+
+
+def batch_row(number: int, source: int, state: int, offsets: Sequence[int], numbers: Sequence[int]) -> Row:
+    """Lines of one source in a batch, in line order."""
+    last = offsets[-1]
+    return (number, source, last, state, pack(offsets), pack(numbers), proof(number, source, last))
+
+
+def batches(some: Sequence[Row]) -> Job:
+    """Rows of batches."""
+    return lambda rows: rows.executemany(_INTO_BATCH, some)
+
+
+def settled(number: int) -> Job:
+    """All of a batch is settled."""
+    return lambda rows: rows.execute("UPDATE batch SET state = ? WHERE id = ?", (SETTLED, number))
+
+
+def released(number: int) -> Job:
+    """Nothing of a batch was stored."""
+    return lambda rows: rows.execute("DELETE FROM batch WHERE id = ?", (number,))
+
+
+def no_settled(source: int) -> Job:
+    """What is settled of a source that is never read again."""
+    return lambda rows: rows.execute("DELETE FROM batch WHERE source = ? AND state = ?", (source, SETTLED))
+
+
+# Requests that are held
+
+
+def kept_row(source: int, request: Request, outcome: Outcome) -> Row:
+    """A request that an outcome leaves to be sent another time."""
+    unanswered = outcome.posted and outcome.bucket == "in_doubt"
+    again = request._replace(doubts=request.doubts + unanswered)
+    return held_row(source, again, outcome.bucket, outcome.reason, outcome.answer)
+
+
+def held_row(source: int, request: Request, bucket: str, reason: str, answer: str) -> Row:
+    """A request that waits for a retry, and why."""
+    row = (
+        request.offset, request.number, reason, answer, request.site, float(request.time),
+        f"{request.visitor:x}", request.agent, request.query, request.doubts,
+    )  # fmt: skip
+    return (source, bucket, *row, proof(source, *row))
+
+
+def held(some: Sequence[Row]) -> Job:
+    """Rows of requests that are held."""
+    return lambda rows: rows.executemany(
+        "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", some
+    )
+
+
+def held_in(bucket: str, places: Sequence[tuple[int, int]]) -> Job:
+    """Requests of these sources and offsets are held in another bucket."""
+    some = [(bucket, *place) for place in places]
+    return lambda rows: rows.executemany("UPDATE held SET bucket = ? WHERE source = ? AND offset = ?", some)
+
+
+def not_held(place: tuple[int, int]) -> Job:
+    """The request of that source and offset is held no longer."""
+    return lambda rows: rows.execute("DELETE FROM held WHERE source = ? AND offset = ?", place)
+
+
+# Runs and the server
+
+
+def ended(run: int, now: float, exit_code: int) -> Job:
+    """A run is over."""
+    return lambda rows: rows.execute("UPDATE run SET ended = ?, exit_code = ? WHERE id = ?", (now, exit_code, run))
+
+
+def days(some: Sequence[tuple[int, str]]) -> Job:
+    """Dates of sites that have been begun."""
+    return lambda rows: rows.executemany("INSERT OR IGNORE INTO day VALUES (?, ?)", some)
+
+
+def meta(about: Mapping[str, str]) -> Job:
+    """What else is worth knowing, by its name."""
+    return lambda rows: into_meta(rows, about)
+
+
+def _chunk_row(number: int, start: int, after: Boundary, requests: Sequence[int] = ()) -> Row:
+    return (number, start, *after, pack(requests), proof(number, start, *after))
+
+
+def _proof(record: Record) -> int:
+    return proof(record.id, int(record.stream), record.head, record.head_length, *record.mark)
