@@ -24,7 +24,7 @@ lint: .venv/.dev
 soak: .venv/.dev
 	SOAK=1 $(BIN)/pytest -n auto -m soak -x -rP
 
-bench: .venv/.dev
+bench: .venv/.dev .spark/.ready
 	$(BIN)/python -m bench.speed
 	$(BIN)/python -m bench.receiver
 	$(BIN)/python -m bench.report
@@ -34,6 +34,8 @@ bench: .venv/.dev
 	$(BIN)/python -m bench.hostile
 	$(BIN)/python -m bench.follow
 	$(BIN)/python -m bench.faults
+	$(BIN)/python -m bench.scale
+	.spark/bin/python -m bench.spark
 
 profile: .venv/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[profile]'
@@ -44,7 +46,7 @@ conformance: .venv/.dev
 	@$(BIN)/python -m tests.conformance $(FILE)
 
 clean:
-	rm -rf .venv .demo build dist
+	rm -rf .venv .spark .axe .demo build dist
 
 .venv/.runtime: pyproject.toml $(wildcard log_importer/native/*.c) log_importer/native/build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "log-importer needs Python 3.11 or later; name one with: make PYTHON=/path/to/python3")'

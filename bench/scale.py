@@ -34,8 +34,8 @@ SIZES = (1, 100, 1000)
 """Terabytes of plain text."""
 FLEETS = ((2, 2), (16, 16), (64, 64), (64, 512), (512, 4096))
 """Processors that read, and processors of trackers."""
-_ON_A_CLUSTER = 2
-"""Reading and sending are one after the other on a cluster, since hits are sorted between; on one machine together."""
+_ONE_MACHINE = 2
+"""Readers of the fleet that is one machine. It reads and sends together; a cluster sorts all hits in between."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def table(lines: Sequence[bytes], everything: bool) -> tuple[Rates, list[Row], d
     found = rates(lines, requests)
     lost = {trackers: idle(requests, max(64, 8 * trackers), trackers) for _, trackers in FLEETS if trackers <= 64}
     rows = [
-        row(size, readers, trackers, found, lost.get(trackers, lost[64]), together=readers == _ON_A_CLUSTER)
+        row(size, readers, trackers, found, lost.get(trackers, lost[64]), together=readers == _ONE_MACHINE)
         for size in SIZES
         for readers, trackers in FLEETS
     ]

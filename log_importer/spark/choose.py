@@ -1,7 +1,9 @@
 """What is new of each source: from where earlier runs ended to where it ends now, and copies of each other once."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from log_importer.errors import LogImporterError, SourceError
 from log_importer.ledger.ledger import Ledger
@@ -14,6 +16,8 @@ from log_importer.sources.fingerprint import fingerprint
 from log_importer.sources.stream import Stream
 from log_importer.spark.portion import Portion, wherever
 from log_importer.tally import Tally
+
+T = TypeVar("T")
 
 
 def choose(
@@ -32,7 +36,7 @@ def choose(
             continue
         if portion is not None:
             portions.append(portion)
-    return _without_copies(portions, known)
+    return _without_copies(portions, known, errors)
 
 
 def _know(known: Tally, one: Probe, lines: int, incomplete: str = "") -> None:
@@ -63,38 +67,61 @@ def _portion(one: Probe, ledger: Ledger, known: Tally, *, again: bool) -> Portio
         )  # fmt: skip
 
 
-def _without_copies(portions: Sequence[Portion], known: Tally) -> list[Portion]:
+def _without_copies(
+    portions: Sequence[Portion], known: Tally, errors: list[LogImporterError]
+) -> list[Portion]:  # fmt: skip
     """Those that hold no more than another does are left out; only files with the same beginning are read for that."""
     alike: dict[tuple[int, bytes], list[Portion]] = defaultdict(list)
     for one in portions:
         alike[one.head_length, one.head].append(one)
-    copies: set[int] = set()
+    left_out: set[int] = set()
     for group in alike.values():
         if len(group) > 1:
-            copies |= _copies(group, known)
-    return [one for one in portions if id(one) not in copies]
+            left_out |= {id(one) for one in _copies(group, known, errors)}
+    return [one for one in portions if id(one) not in left_out]
 
 
-def _copies(group: Sequence[Portion], known: Tally) -> set[int]:
-    ends = {}
-    for one in group:
-        with Stream(one.source) as stream:
-            stream.head()
-            ends[id(one)] = stream.end()
-    ordered = sorted(group, key=lambda one: -ends[id(one)][0])
-    found: set[int] = set()
-    for place, one in enumerate(ordered):
-        length, tail = ends[id(one)]
-        for longer in ordered[:place]:
-            if id(longer) not in found and _before(longer, length) == tail:
-                index = known.add_source(one.source.name, one.format)
-                known.sources[index].known_lines = one.known_lines
-                found.add(id(one))
-                break
-    return found
+def _copies(group: Sequence[Portion], known: Tally, errors: list[LogImporterError]) -> list[Portion]:
+    """The portions that are left out: the copies, which `known` is told of, and what cannot be read."""
+    left_out: list[Portion] = []
+
+    def tried(read: Callable[[Portion], T], one: Portion) -> T | None:
+        try:
+            return read(one)
+        except SourceError as error:
+            errors.append(error)
+            left_out.append(one)
+            return None
+
+    ends = [(end, one) for one in group if (end := tried(_end, one)) is not None]
+    kept: list[Portion] = []
+    for (length, tail), one in sorted(ends, key=lambda end: -end[0][0]):
+        before = partial(_before, length)
+        if not any(tried(before, longer) == tail for longer in kept):
+            kept.append(one)
+        elif (lines := tried(_lines, one)) is not None:
+            index = known.add_source(one.source.name, one.format)
+            known.sources[index].known_lines = lines
+            left_out.append(one)
+        kept = [longer for longer in kept if longer not in left_out]
+    return left_out
 
 
-def _before(portion: Portion, offset: int) -> bytes | None:
+def _end(portion: Portion) -> tuple[int, bytes]:
+    with Stream(portion.source) as stream:
+        stream.head()
+        return stream.end()
+
+
+def _before(offset: int, portion: Portion) -> bytes | None:
     with Stream(portion.source) as stream:
         stream.head()
         return stream.go_to(offset)
+
+
+def _lines(portion: Portion) -> int:
+    last, count = b"\n", 0
+    with Stream(portion.source) as stream:
+        for last in stream.blocks():
+            count += last.count(b"\n")
+    return count + (not last.endswith(b"\n"))

@@ -59,7 +59,7 @@ def test_the_cluster_stores_what_one_machine_does_row_for_row(
     assert summed([summary]) == summed([alone.summary])
     incomplete = [source["source"] for source in summary["sources"] if source["incomplete"]]
     assert incomplete == [source["source"] for source in alone.summary["sources"] if source["incomplete"]]
-    (tmp_path / names[-1]).write_bytes((tmp_path / names[-1]).read_bytes() * 1 + more(tmp_path / names[-1]))
+    (tmp_path / names[-1]).write_bytes((tmp_path / names[-1]).read_bytes() + more(tmp_path / names[-1]))
     code, again, error = ended(cluster.start(other.url, *names))
     assert (again["tracked"], again["known_lines"], code) == (3, summary["lines"], 1), error
 
