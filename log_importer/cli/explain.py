@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import CHANGING, CONFIG, READING, SELECTING, Lenient, flag, say
+from log_importer.cli.lenient import Lenient
+from log_importer.cli.option import flag
+from log_importer.cli.options import CHANGING, CONFIG, READING, SELECTING, say
 
 
 @click.command("explain", cls=Lenient)

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import READING, option, say
+from log_importer.cli.option import option
+from log_importer.cli.options import READING, say
 
 _FORMAT_FILES = option(
     "--format-file", "format_files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",

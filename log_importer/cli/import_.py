@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from log_importer.cli.lenient import Lenient
+from log_importer.cli.option import option
 from log_importer.cli.options import (
     AGAIN,
     CHANGING,
@@ -19,8 +21,6 @@ from log_importer.cli.options import (
     SERVER,
     STATE,
     TELLING,
-    Lenient,
-    option,
 )
 
 

@@ -1,4 +1,4 @@
-"""The options that several commands share. Each can also be set as an environment variable, LOG_IMPORTER_ and name."""
+"""The options that several commands share."""
 
 import sys
 from pathlib import Path
@@ -6,51 +6,8 @@ from typing import Any
 
 import click
 
-from log_importer.cli.help import Decorator, Sectioned, section, together
-
-
-def option(name: str, *names: str, **attributes: Any) -> Decorator:
-    """A click option that is `None` where it is not given, so that settings know what was said."""
-    variable = "LOG_IMPORTER_" + name.split("/")[0].lstrip("-").replace("-", "_").upper()
-    return click.option(name, *names, default=None, envvar=variable, show_envvar=False, **attributes)
-
-
-def flag(name: str, text: str) -> Decorator:
-    """An option that is on where it is given."""
-    return option(name, is_flag=True, flag_value=True, type=bool, help=text)
-
-
-class Lenient(Sectioned):
-    """Takes what Matomo's own script takes: a value behind a flag that needs none."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        name, kept = "--track-http-method", list[str]()
-        for word in args:
-            option, equals, value = word.partition("=")
-            after = bool(kept) and kept[-1] == name
-            if (option == name and equals) or (after and word.lower() in (*_ON, *_OFF)):
-                off = (value if option == name else word).lower() in _OFF
-                kept = [*(kept[:-1] if after else kept), *([] if off else [name])]
-            else:
-                kept.append(word)
-        return super().parse_args(ctx, kept)
-
-
-_ON, _OFF = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
-
-
-_FILE = click.Path(path_type=Path)
-
-
-def _several(name: str, metavar: str, text: str) -> Decorator:
-    """An option that may be given again, and one for a file with a value a line."""
-    variable = name.lstrip("-").replace("-", "_")
-    return together(
-        option(name, variable, multiple=True, metavar=metavar, help=text),
-        option(
-            f"{name}-from", f"{variable}_from", type=_FILE, metavar="FILE", help="The same, a line each in this file."
-        ),
-    )
+from log_importer.cli.help import section, together
+from log_importer.cli.option import FILE, flag, option, several
 
 
 def _read_config(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Any:
@@ -67,7 +24,7 @@ def _read_config(ctx: click.Context, _parameter: click.Parameter, value: Path | 
 
 CONFIG = option(
     "--config",
-    type=_FILE,
+    type=FILE,
     metavar="FILE",
     is_eager=True,
     callback=_read_config,
@@ -78,7 +35,7 @@ READING = section(
     "How the logs are read",
     option("--log-format-name", metavar="NAME", help="The format of all sources, instead of detecting it."),
     option(
-        "--format-file", "format_files", multiple=True, type=_FILE, metavar="FILE",
+        "--format-file", "format_files", multiple=True, type=FILE, metavar="FILE",
         help="A format file of your own, beside the others; may be given again.",
     ),
     option("--log-format", metavar="STRING", help="The server's own LogFormat, log_format or log-format."),
@@ -129,13 +86,13 @@ SITES = section(
 
 CHOOSING = section(
     "What is imported",
-    _several("--hostname", "HOST", "Only hits on hosts like this (*.example.org)."),
-    _several("--include-host", "HOST", "Only hits on this host."),
-    _several("--exclude-host", "HOST", "No hits on this host."),
-    _several("--include-path", "PATH", "Only hits on paths like this (/docs/*)."),
-    _several("--exclude-path", "PATH", "No hits on paths like this."),
-    _several("--useragent-exclude", "TEXT", "No user agents with this text in them."),
-    _several("--exclude-ip", "ADDRESS", "No clients of this address or network (192.0.2.0/24)."),
+    several("--hostname", "HOST", "Only hits on hosts like this (*.example.org)."),
+    several("--include-host", "HOST", "Only hits on this host."),
+    several("--exclude-host", "HOST", "No hits on this host."),
+    several("--include-path", "PATH", "Only hits on paths like this (/docs/*)."),
+    several("--exclude-path", "PATH", "No hits on paths like this."),
+    several("--useragent-exclude", "TEXT", "No user agents with this text in them."),
+    several("--exclude-ip", "ADDRESS", "No clients of this address or network (192.0.2.0/24)."),
     option("--method", multiple=True, metavar="METHOD,...", help="Only requests of these methods. [GET,POST]"),
     option("--status", multiple=True, metavar="STATUS,...", help="Only answers of these statuses (404, 2xx)."),
     option("--exclude-older-than", metavar="DATE", help="No hits before this date ('2026-03-01 00:00:00 +0000')."),
@@ -188,7 +145,7 @@ CHANGING = section(
     ),
     flag("--no-user-id", "Do not send the names of users that are logged in."),
     flag("--hash-user-id", "Send them hashed, the same in every run."),
-    option("--hash-key-file", type=_FILE, metavar="FILE", help="The key for that. [one made in the state folder]"),
+    option("--hash-key-file", type=FILE, metavar="FILE", help="The key for that. [one made in the state folder]"),
 )  # fmt: skip
 
 SERVER = section(
@@ -198,10 +155,10 @@ SERVER = section(
     option("--api-url", metavar="URL", help="Where the server's API is, if it is not under --url."),
     option("--auth-user", metavar="USER", help="For a web server that wants a login of its own."),
     option("--auth-password", metavar="PASSWORD", help="LOG_IMPORTER_AUTH_PASSWORD hides it from ps."),
-    option("--ca-file", type=_FILE, metavar="FILE", help="The authorities whose certificates count. [the system's]"),
+    option("--ca-file", type=FILE, metavar="FILE", help="The authorities whose certificates count. [the system's]"),
     flag("--accept-invalid-ssl-certificate", "Talk to whoever answers, without knowing who it is."),
     option("--token-auth", metavar="TOKEN", help="The token; LOG_IMPORTER_TOKEN_AUTH hides it from ps."),
-    option("--token-auth-file", type=_FILE, metavar="FILE", help="A file that holds the token and only you can read."),
+    option("--token-auth-file", type=FILE, metavar="FILE", help="A file that holds the token and only you can read."),
     option("--login", metavar="USER", help="Of Matomo, to make a token with, where there is none."),
     option("--password", metavar="PASSWORD", help="LOG_IMPORTER_PASSWORD hides it from ps."),
     flag("--local", "Track into the embedded receiver's database on this machine."),
@@ -244,7 +201,7 @@ FOLLOWING = section(
         "--flush-after", type=_SECONDS, metavar="S",
         help="Seconds after which a hit is sent that was followed or came through a pipe. [5]",
     ),
-    option("--spool", type=_FILE, metavar="DIR", help="Write standard input to this folder first: nothing is lost."),
+    option("--spool", type=FILE, metavar="DIR", help="Write standard input to this folder first: nothing is lost."),
     option(
         "--spool-size", type=click.IntRange(1 << 20), metavar="BYTES",
         help="So much of it, at most; then its writer waits. [1073741824]",
@@ -253,7 +210,7 @@ FOLLOWING = section(
 
 STATE = section(
     "What was done before",
-    option("--state-dir", type=_FILE, metavar="DIR", help="Where state lies."),
+    option("--state-dir", type=FILE, metavar="DIR", help="Where state lies."),
     option("--job", metavar="NAME", help="The name of the job, of which one run goes at a time."),
 )
 
@@ -286,14 +243,14 @@ TELLING = section(
     flag("--debug-tracker", "Ask the tracker to explain itself, for each site, and tell what it says."),
     option("--debug-request-limit", type=click.IntRange(1), metavar="N", help="Send the first N hits, and end."),
     flag("--dump-log-regex", "Print the patterns of the sources' formats, and end."),
-    option("--rejects", type=_FILE, metavar="FILE", help="Keep every rejected line in this file."),
-    option("--metrics-file", type=_FILE, metavar="FILE", help="Write the counts for Prometheus there."),
+    option("--rejects", type=FILE, metavar="FILE", help="Keep every rejected line in this file."),
+    option("--metrics-file", type=FILE, metavar="FILE", help="Write the counts for Prometheus there."),
     option("--show-progress/--no-show-progress", "progress", help="The progress bar. [on a terminal]"),
     option(
         "--show-progress-delay", type=click.FloatRange(0), metavar="S",
         help="Without a bar, a line each S seconds. [30]",
     ),
-    option("--output", type=_FILE, metavar="FILE", help="Put all that is printed at the end of FILE."),
+    option("--output", type=FILE, metavar="FILE", help="Put all that is printed at the end of FILE."),
     flag("--show-settings", "Print the settings and where each comes from, and end."),
     flag("--json", "Print the summary as one JSON object."),
 )  # fmt: skip

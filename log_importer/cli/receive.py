@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import STATE, flag, option
+from log_importer.cli.option import flag, option
+from log_importer.cli.options import STATE
 
 
 @click.command("receive")

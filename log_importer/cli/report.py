@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import STATE, option
+from log_importer.cli.option import option
+from log_importer.cli.options import STATE
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 

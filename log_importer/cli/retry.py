@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import CONFIG, POSTING, SERVER, STATE, flag, option
+from log_importer.cli.option import flag, option
+from log_importer.cli.options import CONFIG, POSTING, SERVER, STATE
 
 
 @click.command("retry")

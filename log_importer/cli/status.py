@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from log_importer.cli.options import flag, option
+from log_importer.cli.option import flag, option
 
 
 @click.command("status")
