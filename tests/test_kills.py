@@ -67,7 +67,7 @@ def test_an_import_killed_many_times_stores_every_line_and_lists_what_may_be_the
                 deadline = time.monotonic() + 10
             else:
                 oracle.kill = None
-                deadline = time.monotonic() + chance.uniform(0.2, 1.5)
+                deadline = time.monotonic() + chance.uniform(0.2, 1.2)
             while process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)

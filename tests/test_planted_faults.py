@@ -13,10 +13,10 @@ from tests.conftest import ROOT
 PLANTED = {
     "acknowledging before the receipt": (
         "delivery/poster.py",
-        "        answer = self._post([request.query for request in requests])\n",
+        "        answer = self._post(requests.queries)\n",
         (
             "        self._journal.settle([Outcome(requests, 'tracked')], batch)\n"
-            "        answer = self._post([request.query for request in requests])\n"
+            "        answer = self._post(requests.queries)\n"
         ),
     ),
     "posting without an intent": (
@@ -73,7 +73,7 @@ FOLLOWING = {
         "following.py", "(rotated and one.silent(_LATE))", "rotated",
     ),
     "reading the new file before the old": (
-        "following.py", "        self._open.append(one)\n", "        self._open.insert(0, one)\n",
+        "followed.py", "        self._files.insert(place, one)\n", "        self._files.insert(0, one)\n",
     ),
     "half a line taken for a line": (
         "sources/chunks.py",
@@ -86,9 +86,16 @@ FOLLOWING = {
         "        if True:\n",
     ),
     "taking a copy for another log": (
-        "following.py", "any(one.holds(stream) for one in self._open)", "False",
+        "following.py", "            if one.holds(stream):\n", "            if False:\n",
     ),
 }  # fmt: skip
+ALL = {**PLANTED, **FOLLOWING}
+
+
+def test_each_fault_has_one_place_in_the_code() -> None:
+    """Else nobody would notice for long that a fault is planted no more."""
+    places = {name: (ROOT / "log_importer" / file).read_text().count(right) for name, (file, right, _) in ALL.items()}
+    assert {name: count for name, count in places.items() if count != 1} == {}
 
 
 def planted(folder: Path, file: str, right: str, wrong: str) -> None:
@@ -97,19 +104,24 @@ def planted(folder: Path, file: str, right: str, wrong: str) -> None:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     path = folder / "log_importer" / file
     text = path.read_text()
-    assert text.count(right) == 1, "the fault cannot be planted where the code has changed"
+    assert text.count(right) == 1
     path.write_text(text.replace(right, wrong))
 
 
 def finds(module: str, arguments: list[str], folder: Path) -> bool:
-    """Whether a run of `module` over the code in `folder` fails as a finding does."""
+    """Whether a run of `module` over the code in `folder` fails as a finding does.
+
+    Where a fault strikes only at times, Hypothesis may see it, look again, see nothing, and say just that: which is
+    not counted as found.
+    """
     code = {"CONSERVATION_CODE": str(folder), "PYTHONPATH": f"{folder}:{ROOT}"}
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=folder, capture_output=True, check=False,
         env={**os.environ, **code},
     )  # fmt: skip
-    assert done.returncode == 0 or b"AssertionError" in done.stderr, done.stderr.decode()[-2000:]
-    return done.returncode != 0
+    found = b"AssertionError" in done.stderr
+    assert done.returncode == 0 or found or b"hypothesis.errors.Flaky" in done.stderr, done.stderr.decode()[-2000:]
+    return found
 
 
 @pytest.mark.soak
@@ -118,7 +130,7 @@ def finds(module: str, arguments: list[str], folder: Path) -> bool:
 def test_a_planted_fault_is_found(fault: str, tmp_path: Path) -> None:
     planted(tmp_path, *PLANTED[fault])
     # Each run begins with other random cases.
-    assert any(finds("tests.test_conservation", ["80"], tmp_path) for _ in range(3)), "it was not found"
+    assert any(finds("tests.test_conservation", ["80"], tmp_path) for _ in range(5)), "it was not found"
 
 
 @pytest.mark.soak
