@@ -40,7 +40,7 @@ _SMALL = 4 << 20
 """Bytes of input that are done before a worker process would have started."""
 _HANDED_OVER = 1000
 """Requests handed to the lanes at once, so that the window is kept to."""
-_COLLECT = 10_000
+_COLLECT = 50_000
 """Objects made until those that refer to each other are looked for, which requests, made by the thousand, never do."""
 _UNNOTICED = 0.5
 """Seconds that a line may have waited before it was read and handed over."""

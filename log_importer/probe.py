@@ -85,9 +85,9 @@ def describe_failure(name: str, lines: list[str], found: Detection, scrub: Calla
         return f"{name}: no format reads its lines."
     line = lines[nearest.first_unread]
     cure = "Name a format with --log-format-name, or give the server's own definition with --log-format."
-    if nearest.stopped_at < _NEAR:
+    if found.stopped_at < _NEAR:
         return f"{name}: no format comes near its lines, such as '{visible(scrub(line), 60)}'. {cure}"
-    number, stop = nearest.first_unread + 1, nearest.stopped_at
+    number, stop = nearest.first_unread + 1, found.stopped_at
     if stop < len(line):
         rest = visible(scrub(line[stop:]), 40)
         where = f"line {number} stops making sense at character {stop + 1}, where it says '{rest}'"

@@ -88,6 +88,8 @@ class InProcess:
         return self._translate(chunk.data, chunk.context)
 
 
+_BEHIND = 5
+"""How far workers stand back, which have time, for the coordinator, for which all of them and the server wait."""
 _EARLY: "list[_Worker]" = []
 """Workers that wait for a pool."""
 
@@ -260,6 +262,8 @@ def serve(channel: Channel, parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the coordinator decides when to stop
     _die_with(parent)
+    if hasattr(os, "nice"):
+        os.nice(_BEHIND)
     keep_memory()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         verdicts = judges()  # while the coordinator looks at its sources

@@ -21,6 +21,7 @@ Day = tuple[int, str]
 _MOST_QUARTERS = 50_000
 """Quarters of an hour that are remembered, those of more than a year."""
 _QUARTER = 900  # seconds; all clocks of the world are shifted by whole quarters of an hour
+_DAY = 86400
 
 
 class Dates:
@@ -39,11 +40,13 @@ class Dates:
         self._remember = remember
         self._others = others
         self._quarters: set[tuple[int, int]] = set()  # of dates that were begun
+        self._days: set[tuple[int, int]] = set()  # site and day since 1970 UTC, of which every date was begun
         self._lock = threading.Lock()
 
     def begin(self, requests: Iterable[Request], post: Callable[[list[bytes]], bool]) -> None:
         """Pings the dates of `requests` that were not begun yet; `post` says whether the server took the pings."""
-        self.begin_quarters(quarters_of(requests), post)
+        if not self._days.issuperset(Requests.of(requests).spans(_DAY)):
+            self.begin_quarters(quarters_of(requests), post)
 
     def begin_quarters(self, quarters: set[tuple[int, int]], post: Callable[[list[bytes]], bool]) -> None:
         """The same for the dates of quarters of an hour, as `quarters_of` gives them."""
@@ -52,8 +55,7 @@ class Dates:
             new: dict[Day, float] = {}
             for site, quarter in sorted(quarters):
                 moment = quarter * _QUARTER
-                zone = zone_of(self._zones.get(site, "UTC"))
-                new.setdefault((site, f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d}"), moment)
+                new.setdefault(self._date(site, moment), moment)
             for day in self._begun:
                 new.pop(day, None)
             # Where it fails, the post that follows fails too and says why; the next attempt pings again.
@@ -61,11 +63,20 @@ class Dates:
                 return
             if len(self._quarters) > _MOST_QUARTERS:
                 self._quarters.clear()
+                self._days.clear()
             self._quarters |= quarters
             if new:
                 self._others()
                 self._begun.update(new)
                 self._remember(new)
+            for site, number in {(site, quarter * _QUARTER // _DAY) for site, quarter in quarters}:
+                # A day that loses an hour has 23, so that there may be three dates in 24 hours.
+                if all(self._date(site, number * _DAY + at) in self._begun for at in (0, _DAY // 2, _DAY - _QUARTER)):
+                    self._days.add((site, number))
+
+    def _date(self, site: int, moment: float) -> Day:
+        zone = zone_of(self._zones.get(site, "UTC"))
+        return site, f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d}"
 
 
 def quarters_of(requests: Iterable[Request]) -> set[tuple[int, int]]:

@@ -107,9 +107,12 @@ class Poster:
             requests, self._on_the_wire = self._on_the_wire, ()
         self._journal.doubt(requests)
 
-    def deliver(self, requests: Sequence[Request], posted: Posted | None = None) -> None:
+    def deliver(
+        self, requests: Sequence[Request], posted: Posted | None = None, answered: Callable[[], None] = lambda: None
+    ) -> None:  # fmt: skip
         """Settles `requests`; `posted` is what came of a post of them that was made before.
 
+        `answered` is told where all of them are answered at once, before that is written down.
         Raises `ServerRefused`, `ServerUnreachable`, or `Aborted` with some of them pending.
         """
         began, attempt, attempts, failures = time.monotonic(), 0, 0, 0
@@ -117,6 +120,7 @@ class Poster:
             posted = posted or self._attempt(requests)
             receipt = posted.receipt
             if receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
+                answered()
                 return self._store(posted)
             if receipt.verdict is Verdict.ALL_REFUSED:
                 self._journal.settle([Outcome(requests, "refused", "invalid")], posted.batch)

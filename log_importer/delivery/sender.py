@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from log_importer.delivery.lanes import Lanes
 from log_importer.delivery.pace import Pace
@@ -33,7 +34,7 @@ class Sender:
         self._failure: BaseException | None = None
         self._waiting_since: float | None = None  # the first hit, of those not let go of yet
         self._in_flight = 0
-        self._posts = 0  # batches being delivered
+        self._posting: set[Poster] = set()  # whose batch is not answered yet
         self._posters: dict[threading.Thread, Poster] = {}
         self._threads = [
             threading.Thread(target=self._run, args=(connect,), name=f"recorder-{number}", daemon=True)
@@ -131,27 +132,33 @@ class Sender:
                 if batch is None or self._stopping:
                     return
                 self._in_flight += len(batch.requests)
-                self._posts += 1
+                self._posting.add(poster)
                 self._work.notify()  # there may be more
                 self._changed.notify_all()
             try:
-                poster.deliver(batch.requests)
+                poster.deliver(batch.requests, answered=partial(self._answered, poster))
             except Aborted:
                 pass
             except BaseException as error:
                 self._fail(error)
             finally:
                 with self._work:
-                    self._posts -= 1
+                    self._posting.discard(poster)
                     self._in_flight -= len(batch.requests)
                     self._lanes.release(batch)
                     self._work.notify()
                     self._changed.notify_all()
 
+    def _answered(self, poster: Poster) -> None:
+        """While what came of a batch is written down, another may be posted."""
+        with self._work:
+            self._posting.discard(poster)
+            self._work.notify()
+
     def _take(self) -> Batch | None:
         """The next batch, where another post is allowed now."""
         pace = self._delivery.pace
-        if self._posts >= pace.at_once:
+        if len(self._posting) >= pace.at_once:
             return None
         batch = self._lanes.take(self._flushing)
         if batch is None:

@@ -28,7 +28,6 @@ class Trial:
     told: bool  # whether every field that tells the format had a value
     first_time: float | None  # of the first hit, seconds since 1970 UTC
     first_unread: int | None  # index of the first line that it could not read
-    stopped_at: int  # character of that line where it stopped
     reason: str  # why that line was rejected
 
     @property
@@ -43,7 +42,8 @@ class Detection:
 
     best: Trial | None
     tied: tuple[str, ...]  # names of all formats that share the best score, where there is more than one
-    nearest: Trial | None  # where none fits
+    nearest: Trial | None = None  # where none fits
+    stopped_at: int = 0  # character of its first unread line where that one stopped
 
 
 def detect(lines: Sequence[str], specs: Iterable[FormatSpec], reading: Reading | None = None) -> Detection:
@@ -59,9 +59,10 @@ def detect(lines: Sequence[str], specs: Iterable[FormatSpec], reading: Reading |
     if readers:
         best = readers[-1]
         tied = tuple(trial.spec.name for trial in readers if trial.score == best.score)
-        return Detection(best, tied if len(tied) > 1 else (), None)
-    unread = [trial for trial in trials if trial.first_unread is not None]
-    return Detection(None, (), max(unread, key=lambda trial: trial.stopped_at, default=None))
+        return Detection(best, tied if len(tied) > 1 else ())
+    stops = [_stopped_at(trial, lines, reading) for trial in trials]
+    stop = max(stops, default=-1)
+    return Detection(None, (), trials[stops.index(stop)], stop) if stop >= 0 else Detection(None, ())
 
 
 def try_format(lines: Sequence[str], spec: FormatSpec, reading: Reading | None = None) -> Trial:
@@ -73,7 +74,7 @@ def try_format(lines: Sequence[str], spec: FormatSpec, reading: Reading | None =
     telling = set(map(Hit._fields.index, spec.telling))
     first_time: float | None = None
     first_unread: int | None = None
-    stopped_at, reason = 0, ""
+    reason = ""
     for index, line in enumerate(lines):
         outcome = reader.read(line)
         if type(outcome) is Hit:
@@ -85,9 +86,8 @@ def try_format(lines: Sequence[str], spec: FormatSpec, reading: Reading | None =
                 first_time = outcome.time
         elif type(outcome) is Rejected and first_unread is None:
             first_unread, reason = index, outcome.reason
-            stopped_at = reader.parser.stopped_at(line)
         should += not isinstance(outcome, str)
-    return Trial(spec, should, read, filled, not telling, first_time, first_unread, stopped_at, reason)
+    return Trial(spec, should, read, filled, not telling, first_time, first_unread, reason)
 
 
 def _header_fits(lines: Sequence[str], spec: FormatSpec) -> bool:
@@ -105,4 +105,13 @@ def _only_header(trial: Trial, lines: Sequence[str]) -> bool:
 
 def _unfit(lines: Sequence[str], spec: FormatSpec) -> Trial:
     first = next((index for index, line in enumerate(lines) if line.strip()), None)
-    return Trial(spec, len(lines), 0, 0, False, None, first, 0, "unreadable")
+    return Trial(spec, len(lines), 0, 0, False, None, first, "unreadable")
+
+
+def _stopped_at(trial: Trial, lines: Sequence[str], reading: Reading | None) -> int:
+    """Which character of its first unread line a format stopped at, from 0; -1 where there is no such line."""
+    if trial.first_unread is None:
+        return -1
+    if trial.spec.driver == "w3c" and not _header_fits(lines, trial.spec):
+        return 0
+    return LineReader(trial.spec, reading).parser.stopped_at(lines[trial.first_unread])

@@ -7,7 +7,7 @@ the `regex` package, which can stop after a time limit.
 import contextlib
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import regex
@@ -88,9 +88,13 @@ class RegexDriver:
         self.columns: tuple[str, ...] = tuple(self._pattern.groupindex)
         self._places = tuple(self._pattern.groupindex.values())
         self._all_named = self._places == tuple(range(1, self._pattern.groups + 1))
-        self._split: SplitPattern | None = None
+
+    @cached_property
+    def _split(self) -> SplitPattern | None:
+        """What a detection, which tries many formats on lines one by one, has no need of."""
         with contextlib.suppress(ValueError, re.error):
-            self._split = SplitPattern(self._pattern) if isinstance(self._pattern, re.Pattern) else None
+            return SplitPattern(self._pattern) if isinstance(self._pattern, re.Pattern) else None
+        return None
 
     def read(self, line: str) -> Sequence[str | None] | None:
         """The groups' values, `None` where the pattern does not match. Raises `TimeoutError`."""

@@ -115,6 +115,36 @@ def test_all_is_tracked_over_one_kept_connection() -> None:
         assert not any(TOKEN in posted.path or TOKEN in str(posted.headers) for posted in server.posted)
 
 
+def test_while_what_came_of_a_batch_is_written_down_the_next_is_posted_and_only_one_at_a_time() -> None:
+    under_way, most = 0, 0
+
+    def alone(posted: Posted) -> Told:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        time.sleep(0.02)
+        under_way -= 1
+        return good(posted)
+
+    with serve(alone) as server:
+        bench = Bench(server)
+        settle = bench.books.settle
+        posted_then: list[int] = []
+
+        def slowly(outcomes: Iterable[Outcome], batch: int | None = None) -> None:
+            end = time.monotonic() + 5
+            while not posted_then and len(server.bulk) < 2 and time.monotonic() < end:
+                time.sleep(0.01)
+            posted_then.append(len(server.bulk))
+            settle(outcomes, batch)
+
+        bench.books.settle = slowly  # type: ignore[method-assign]
+        assert bench.send([request(number, visitor=number % 4) for number in range(16)]) is None
+    assert posted_then[0] == 2
+    assert most == 1
+    assert bench.buckets == {("tracked", ""): 16}
+
+
 def test_the_invalid_ones_that_the_server_names_are_refused() -> None:
     with serve(lambda posted: counted(len(posted.queries) - 1, 1, [2])) as server:
         bench = Bench(server)
