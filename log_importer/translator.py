@@ -5,7 +5,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from log_importer.by_column.facts import JUDGED, Means, compile_additions, grouped
+from log_importer.by_column.facts import (
+    JUDGED,
+    AgentAdditions,
+    Means,
+    compile_additions,
+    grouped,
+    look_at_agents,
+)
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
@@ -16,8 +23,9 @@ from log_importer.rules.changes import changes_before, private, scrubber, shape_
 from log_importer.rules.details import detail_of
 from log_importer.rules.exclusions import compile_exclusions, servers_own
 from log_importer.rules.hosts import host_name
-from log_importer.rules.mapping import NOTHING, compile_rules, with_values
+from log_importer.rules.mapping import NOTHING, MappingRule, compile_rules, with_values
 from log_importer.rules.selection import Rule
+from log_importer.rules.values import BotName
 from log_importer.together import Together
 from log_importer.tracking.replay import Replayed, compile_replay, encode_replayed
 from log_importer.tracking.requests import NONE_SET, Encoder
@@ -96,9 +104,10 @@ class Translator:
         if alone or any(one is not None for one in (self._before, self._private, self._shape, self._replay)):
             return None
         of_pages, of_visitors = (compile_additions(some, _bot_name(judges)) for some in groups or ((), ()))
+        of_agents = _of_agents(groups[1], judges) if groups and look_at_agents(groups[1]) else None
         return Means(
             rules, judges.is_bot, encoder, plan.site, plan.tracking.log_hostname, plan.tracking.visitor_ids,
-            plan.selection.bots, of_pages, of_visitors,
+            plan.selection.bots, of_pages, of_visitors, of_agents,
         )  # fmt: skip
 
     def reader_of_many(self) -> LineReader | None:
@@ -271,14 +280,27 @@ class Translator:
         return found
 
 
-def _bot_name(judges: Judges) -> Callable[[Hit], str | None]:
+def _bot_name(judges: Judges) -> BotName:
+    return _bot_name_or(judges, lambda hit: _SEARCH_ENGINE if judges.search_engine(hit.client_ip) else None)
+
+
+def _bot_name_or(judges: Judges, otherwise: BotName) -> BotName:
     def bot_name(hit: Hit) -> str | None:
         bot = judges.is_bot(hit.user_agent) if hit.user_agent else None
-        if bot is not None:
-            return bot.name
-        return "search engine" if judges.search_engine(hit.client_ip) else None
+        return otherwise(hit) if bot is None else bot.name
 
     return bot_name
+
+
+def _of_agents(rules: Sequence[MappingRule], judges: Judges) -> AgentAdditions | None:
+    elsewhere = compile_additions(rules, _bot_name_or(judges, lambda _: None))
+    search_engine = compile_additions(rules, _bot_name_or(judges, lambda _: _SEARCH_ENGINE))
+    if elsewhere is None or search_engine is None:
+        return None
+    return AgentAdditions(elsewhere, search_engine, judges.search_engine)
+
+
+_SEARCH_ENGINE = "search engine"
 
 
 _HEADER = FIELDS.encode()

@@ -1,6 +1,7 @@
 """Lines that are translated together become what they become one by one: of every format, broken ones too."""
 
 import gzip
+import json
 import random
 import re
 from collections import Counter
@@ -8,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -179,14 +181,20 @@ def test_what_a_line_begins_with_is_cut_off_where_the_rest_does_not_look_at_it(b
     assert SplitPattern(pattern).cuts[2].first == first
 
 
-def test_what_was_forgotten_is_worked_out_anew() -> None:
-    """More addresses, paths, user agents and referrers than are remembered, some of them again and again."""
-    ways = [compile_translation(PLANS["everything"], replace(judges(), native=native)) for native in (compiled(), None)]
+@pytest.mark.parametrize("plan", ["everything", "bots' variables"])
+def test_what_was_forgotten_is_worked_out_anew(plan: str) -> None:
+    """More addresses, paths, user agents and referrers than are remembered, some of them again and again.
+
+    Two thirds of the addresses are a search engine's.
+    """
+    ways = [compile_translation(PLANS[plan], replace(judges(), native=native)) for native in (compiled(), None)]
     numbers = [n for first in range(0, 35_000, 5000) for n in (*range(first, first + 5000), *range(0, first, 25))]
     for first in range(0, len(numbers), 5000):
         lines = [
-            f'10.{n >> 16}.{n >> 8 & 255}.{n & 255} - - [17/May/2024:{n % 24:02}:{n % 60:02}:00 +0000] "GET /{n}?{n} '
-            f'HTTP/1.1" {200 + n % 300} {n} "https://{n}.example.com/" "Mozilla/5.0 ({n}) Firefox/{n}"\n'
+            f"{'74.125' if n % 3 else '10.0'}.{n >> 8 & 255}.{n & 255} - - "
+            f'[17/May/2024:{n % 24:02}:{n % 60:02}:00 +0000] "GET /{n}?{n} HTTP/1.1" {200 + n % 300} {n} '
+            f'"https://{n}.example.com/" '
+            f'"{"Bot" if n % 2 else "Mozilla"}/5.0 ({n}) Firefox/{n}"\n'
             for n in numbers[first : first + 5000]
         ]
         data, context = "".join(lines).encode(), Context("combined", "", 1, 0, NOW)
@@ -214,6 +222,19 @@ def test_ai_bots_are_counted(plan: str) -> None:
     ]
     together = check(PLANS[plan], "combined", "", lines)
     assert together.ais == ({"GPTBot": 2})
+
+
+def test_an_agent_is_a_bot_at_a_search_engines_address_and_none_elsewhere() -> None:
+    lines = [
+        f'{address} - - [17/May/2024:10:05:00 +0000] "GET / HTTP/1.1" 200 1 "-" "{agent}"'.encode()
+        for address in ("74.125.0.1", "10.2.0.9") for agent in ("Mozilla/5.0 Firefox/140.0", "Googlebot/2.1")
+    ]  # fmt: skip
+    together = check(PLANS["bots' variables"], "combined", "", lines)
+    ends = list(accumulate(together.lengths, initial=0))
+    queries = [dict(parse_qsl(together.blob[begin:end].decode())) for begin, end in pairwise(ends)]
+    assert [query.get("dimension5") for query in queries] == ["search engine", "Googlebot", None, "Googlebot"]
+    kinds = [next(iter(json.loads(query["_cvar"]).values()))[0] for query in queries]
+    assert kinds == ["Bot", "Bot", "Not-Bot", "Bot"]
 
 
 def test_no_bot_is_counted_under_another_name_however_many_there_are() -> None:

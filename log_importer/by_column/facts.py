@@ -1,7 +1,7 @@
 """What pages, visitors and referrers say, of which each request is made: worked out once, and kept by who asks."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from log_importer.by_column.codes import ALONE, Codes
@@ -49,15 +49,30 @@ class Means:
     bots: bool  # their hits are tracked
     of_pages: Callable[[Hit], str | None] | None = None  # what mapping rules add to what a page says
     of_visitors: Callable[[Hit], str | None] | None = None
+    of_agents: "AgentAdditions | None" = None  # the same, where user agent and bot are all that they look at
+
+
+class AgentAdditions(NamedTuple):
+    """What mapping rules add that look at user agents and bots alone."""
+
+    elsewhere: Callable[[Hit], str | None]
+    search_engine: Callable[[Hit], str | None]  # where the address is one's
+    is_search_engine: Callable[[str], bool]
 
 
 def grouped(rules: Sequence[MappingRule]) -> tuple[list[MappingRule], list[MappingRule]] | None:
-    """The mapping rules that look at pages, and those that look at visitors; `None` where that is not all they do."""
-    pages = [rule for rule in rules if looks_at(rule) <= PAGE]
-    visitors = [rule for rule in rules if rule not in pages and looks_at(rule) <= VISITOR]
+    """The mapping rules that look at pages, and those that look at visitors; `None` where that is not all they do.
+
+    What one rule sets is set by a rule each.
+    """
+    if not all(map(only_adds, rules)):
+        return None
+    each = [replace(rule, set=(one,)) for rule in rules for one in rule.set]
+    pages = [rule for rule in each if looks_at(rule) <= PAGE]
+    visitors = [rule for rule in each if not looks_at(rule) <= PAGE and looks_at(rule) <= VISITOR]
     of_pages, of_visitors = ({name for rule in some for name, _ in rule.set} for some in (pages, visitors))
-    all_of_them = len(pages) + len(visitors) == len(rules)
-    return (pages, visitors) if all_of_them and all(map(only_adds, rules)) and not of_pages & of_visitors else None
+    all_of_them = len(pages) + len(visitors) == len(each)
+    return (pages, visitors) if all_of_them and not of_pages & of_visitors else None
 
 
 def compile_additions(rules: Sequence[MappingRule], bot: BotName) -> Callable[[Hit], str | None] | None:
@@ -85,6 +100,11 @@ def compile_additions(rules: Sequence[MappingRule], bot: BotName) -> Callable[[H
         return None if left_out else "".join(f"&{name}={percent(value)}" for name, value in found.items())
 
     return added
+
+
+def look_at_agents(rules: Sequence[MappingRule]) -> bool:
+    """Whether user agents and bots are all that there is in these rules."""
+    return all(set(rule_references(rule)) <= {"user_agent", "bot"} for rule in rules)
 
 
 class Page:
@@ -124,6 +144,7 @@ class Agent(NamedTuple):
 
     code: int
     name: str | None = None
+    added: tuple[str, str] = ("", "")  # by rules: elsewhere, and at a search engine's address
 
 
 class Client(NamedTuple):
@@ -131,6 +152,7 @@ class Client(NamedTuple):
 
     code: int
     address: str = ""
+    search_engine: bool = False  # known where rules ask for it
 
 
 class Beside(NamedTuple):
@@ -158,7 +180,8 @@ class Facts:
             for fields in (AGENT, ADDRESS, BESIDE)
         )
         found = len(self._agent_rules) + len(self._address_rules) + len(self._other_rules)
-        self.apart = found == len(self._visitor_rules) and means.of_visitors is None and not means.visitor_ids
+        added_apart = means.of_visitors is None or means.of_agents is not None
+        self.apart = found == len(self._visitor_rules) and added_apart and not means.visitor_ids
         """Whether each rule and each parameter of visitors is of the user agent, of the address, or of all the rest."""
 
     def page(self, hit: Hit) -> Page:
@@ -180,12 +203,19 @@ class Facts:
 
     def agent(self, hit: Hit) -> Agent:
         """What a hit's user agent is and whether its hits are skipped."""
-        return Agent(self._verdict(self._agent_rules, hit, self._bot(hit)), hit.user_agent)
+        code, rules = self._verdict(self._agent_rules, hit, self._bot(hit)), self.means.of_agents
+        if rules is None:
+            return Agent(code, hit.user_agent)
+        elsewhere, search_engine = rules.elsewhere(hit), rules.search_engine(hit)
+        if elsewhere is None or search_engine is None:
+            return Agent(ALONE)
+        return Agent(code, hit.user_agent, (elsewhere, search_engine))
 
     def client(self, address: str) -> Client:
         """What an address is and whether its hits are skipped."""
-        rules = self._address_rules
-        return Client(self._verdict(rules, Hit(0.0, address, "")) if rules else NO_CODE, address)
+        rules, added = self._address_rules, self.means.of_agents
+        code = self._verdict(rules, Hit(0.0, address, "")) if rules else NO_CODE
+        return Client(code, address, added is not None and added.is_search_engine(address))
 
     def beside(self, hit: Hit) -> Beside:
         """Who a hit's visitor is by all but address and user agent, and whether their hits are skipped."""

@@ -98,6 +98,8 @@ class Apart:
         self._agents = groups.of_part(parser.part(AGENT), facts.agent, Agent(ALONE), lambda agent: agent.code)
         self.groups = (self._clients, self._besides, self._agents)
         self._of_clients, self._of_besides, self._of_agents = Texts(native), Texts(native), Texts(native)
+        self._added = Texts(native)  # by rules, two for each user agent
+        self._search_engines = array("B")  # whether clients are
         self._addresses = array("I")  # the keys of clients
         self._keys, self._lanes = array("Q"), array("H")  # of those who are known by more
         self._known = array("B")  # whether they are
@@ -127,7 +129,18 @@ class Apart:
             self._agent_lanes.extend(lanes)
         for number in self._of_agents.lacking(numbers[2], len(agents)):
             self._of_agents.put(number, self._facts.of_agent(agents[number]))
-        return [self._of_clients.of(numbers[0]), self._of_besides.of(numbers[1]), self._of_agents.of(numbers[2])]
+        texts = [self._of_clients.of(numbers[0]), self._of_besides.of(numbers[1]), self._of_agents.of(numbers[2])]
+        return texts if self._facts.means.of_agents is None else [*texts, self._additions(numbers)]
+
+    def _additions(self, numbers: Numbers) -> Text:
+        """What rules add for each line's user agent and kind of address."""
+        clients, agents = self._clients.values, self._agents.values
+        self._search_engines.extend([client.search_engine for client in clients[len(self._search_engines) :]])
+        known = self._search_engines
+        both = array("i", [2 * agent + known[client] for client, agent in zip(numbers[0], numbers[2], strict=True)])
+        for number in self._added.lacking(both, 2 * len(agents)):
+            self._added.put(number, agents[number // 2].added[number % 2])
+        return self._added.of(both)
 
     def keys(self, numbers: Numbers) -> Keys:
         count = len(numbers[0])
@@ -142,12 +155,13 @@ class Apart:
     def forget(self) -> None:
         if self._clients.full:
             self._of_clients.forget()
-            del self._addresses[:]
+            del self._addresses[:], self._search_engines[:]
         if self._besides.full:
             self._of_besides.forget()
             del self._keys[:], self._lanes[:], self._known[:]
         if self._agents.full:
             self._of_agents.forget()
+            self._added.forget()
             del self._agent_keys[:], self._agent_lanes[:]
 
 
