@@ -7,6 +7,7 @@ from log_importer.explain import PLACEHOLDER
 from log_importer.hosts import OfflineHosts
 from log_importer.looking import look
 from log_importer.model import Chunk, ChunkResult
+from log_importer.native import load
 from log_importer.overlap import check_overlap
 from log_importer.pipeline import plan_of, start_pool
 from log_importer.progress import Progress
@@ -26,7 +27,7 @@ def dry_run(settings: Settings, say: Callable[[str], None], progress: Progress) 
     report.errors.extend(inputs.errors)
     hosts = OfflineHosts(settings, PLACEHOLDER)
     sites = {idsite: hosts.site(idsite) for idsite in settings.rule_sites}
-    ranges = Ranges()
+    ranges = Ranges(load())
     check_overlap(inputs.probes, inputs.ends)
     reader = Reader(
         inputs, report.tally, report.errors, progress, settings.max_line_bytes, lambda: False, say,

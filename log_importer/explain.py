@@ -1,5 +1,6 @@
 """What becomes of each log line and why, as one object a line; nothing is sent."""
 
+from array import array
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from log_importer.hosts import OfflineHosts
 from log_importer.keys import download_key, file_key, visitor_keys
 from log_importer.looking import look
 from log_importer.model import Hit
+from log_importer.native import load
 from log_importer.pipeline import plan_of
 from log_importer.progress import Progress
 from log_importer.reading import Reader, Wait
@@ -33,7 +35,7 @@ def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImpo
     plan = plan_of(settings, inputs, hosts.one, sites, ai_bots=settings.ai_bots)
     verdicts = judges()
     tally = Tally()
-    ranges = Ranges()
+    ranges = Ranges(load())
     translators: dict[str, Translator] = {}
     reader = Reader(inputs, tally, errors, Progress(bar=False), settings.max_line_bytes, lambda: False, say)
     for chunk in reader.chunks():
@@ -68,7 +70,8 @@ def _explained(outcome: Outcome, ranges: Ranges) -> dict[str, Any]:
     assert hit is not None
     if outcome.download:
         visitor, _, _ = visitor_keys(hit.client_ip, hit.user_agent or "", outcome.identity)
-        if ranges.repeats([download_key(visitor, file_key(hit))], [hit.time], [hit.status == 206]):
+        key = array("Q", [download_key(visitor, file_key(hit))])
+        if ranges.repeats(key, array("d", [hit.time]), array("B", [hit.status == 206])):
             return {"outcome": "skipped", "reason": "partial", **known}
     return {"outcome": "tracked", **known, "request": _parameters(outcome.query)}
 

@@ -18,6 +18,7 @@ from log_importer.ledger.ledger import Ledger
 from log_importer.looking import check_hosts, look, reading_of
 from log_importer.merging import Merger
 from log_importer.model import Chunk, ChunkResult, Outcome, Site
+from log_importer.native import load
 from log_importer.overlap import check_overlap
 from log_importer.plan import Plan
 from log_importer.posting import end_sender, server_of, start_sender
@@ -38,7 +39,7 @@ from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_e
 
 _SMALL = 4 << 20
 """Bytes of input that are done before a worker process would have started."""
-_HANDED_OVER = 1000
+_HANDED_OVER = 2500
 """Requests handed to the lanes at once, so that the window is kept to."""
 _COLLECT = 50_000
 """Objects made until those that refer to each other are looked for, which requests, made by the thousand, never do."""
@@ -217,7 +218,7 @@ class _Run:
         self._hosts = hosts
         self._left = settings.debug_request_limit or None  # so many requests may still be sent
         self._tell_lines = settings.debug > 1
-        self._ranges = Ranges()
+        self._ranges = Ranges(load())
         self._merger = Merger(tally.late)
         self._sender = start_sender(settings, server, token, self._account, ledger, hosts.zones, interrupt, say)
 

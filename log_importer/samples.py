@@ -8,6 +8,7 @@ from typing import Any
 
 from log_importer.bot_rules import judges
 from log_importer.model import Chunk, ChunkResult
+from log_importer.native import load
 from log_importer.parsing.lines import BOM, LineReader
 from log_importer.plan import Plan
 from log_importer.rules.changes import scrubber
@@ -61,7 +62,7 @@ class Samples:
         """Number and reason of every line of a chunk that is not sent."""
         again = self._translate(chunk.data, chunk.context)
         yield from again.skipped_lines
-        for place in Ranges().repeats(again.downloads, again.times, again.ranges):
+        for place in Ranges(load()).repeats(again.downloads, again.times, again.ranges):
             yield again.numbers[place], "partial"
         for line in again.rejected_lines:
             yield line.number, line.reason

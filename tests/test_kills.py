@@ -20,7 +20,7 @@ from tests.fault_server import FaultServer, serve
 from tests.oracle import Kill, Oracle, lines
 
 SOAK = bool(os.environ.get("SOAK"))
-LINES, KILLS, BATCH = (200_000, 300, 500) if SOAK else (12_000, 30, 200)
+LINES, KILLS, BATCH = (200_000, 300, 400) if SOAK else (12_000, 30, 200)
 VISITORS = 5000
 ORPHANED = re.compile(rb"Traceback [^\n]*\n(?: [^\n]*\n)*EOFError: Ran out of input\n")
 """What Python itself says in a worker whose parent is killed before the worker has begun to run our code."""

@@ -67,6 +67,9 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "rows_lines": (None, [_I64, _P, _P, _P]),
     "rows_runs": (_I64, [_I64, _P, _I32, _P, _P]),
     "differences": (_I32, [_I64, _P, _P]),
+    "ranges_new": (_P, [_U64]),
+    "ranges_free": (None, [_P]),
+    "ranges_repeats": (_I64, [_P, _I64, _P, _P, _P, ctypes.c_double, _P]),
 }
 
 

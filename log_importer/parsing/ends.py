@@ -1,6 +1,6 @@
 """How far in time a run of lines goes: the time of the hits at its end."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from log_importer.model import Hit
 from log_importer.parsing.detect import detect
@@ -31,11 +31,10 @@ class Ends:
         It is the middle one of the last few hits, since one line may have been begun long before it was written, or by
         an odd clock; those after `latest` are none at all. `None` where no hit is near the end.
         """
-        texts = list(self._texts(data))
         if self._reader is not None:
             self._reader.use(header)
-        times = _times(self._reader, texts, latest) or _times(self._second, texts, latest)
-        if not times and self._fallbacks and texts:
+        times = _times(self._reader, self._texts(data), latest) or _times(self._second, self._texts(data), latest)
+        if not times and self._fallbacks and (texts := list(self._texts(data))):
             found = detect(texts[::-1], self._fallbacks, self._reading).best
             self._second = LineReader(found.spec, self._reading) if found else None
             times = _times(self._second, texts, latest)
@@ -43,15 +42,15 @@ class Ends:
 
     def _texts(self, data: bytes) -> Iterator[str]:
         """The last lines, the last one first."""
-        lines = data[-TAIL:].split(b"\n")
-        whole = lines[1:] if len(data) > TAIL else lines
-        for raw in whole[: -_LINES - 2 : -1]:
+        lines = data[-TAIL:].rsplit(b"\n", _LINES + 1)
+        whole = lines[1:] if len(data) > TAIL or len(lines) > _LINES + 1 else lines
+        for raw in reversed(whole):
             text = raw.decode(self._codec, "surrogateescape").removesuffix("\r").lstrip("\0").removeprefix(BOM)
             if text and not text.startswith("#"):
                 yield text
 
 
-def _times(reader: LineReader | None, texts: Sequence[str], latest: float) -> list[float]:
+def _times(reader: LineReader | None, texts: Iterable[str], latest: float) -> list[float]:
     times: list[float] = []
     for text in texts if reader is not None else ():
         outcome = reader.read(text) if reader is not None else None

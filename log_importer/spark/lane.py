@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import uuid
+from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from log_importer.batching import NONE, Requests
 from log_importer.delivery.dates import Day
 from log_importer.delivery.sender import Sender
 from log_importer.errors import LogImporterError
+from log_importer.native import load
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.rules.ranges import Ranges
 from log_importer.settings import Settings
@@ -159,7 +161,7 @@ def _deliver(
     blocks: Iterable[Block], sending: Sending, progress: Progress, halting: _Halting, said: dict[str, None]
 ) -> None:  # fmt: skip
     server = server_of(sending.settings, sending.url, sending.token)
-    ranges, partial = Ranges(), Counter[int]()
+    ranges, partial = Ranges(load()), Counter[int]()
 
     def say(sentence: str) -> None:
         said[sentence] = None
@@ -219,4 +221,5 @@ def _repeats(requests: Requests, downloads: Downloads, ranges: Ranges) -> set[in
         return set()
     places = zip(requests.column("source"), requests.column("offset"), strict=True)
     found = [downloads.pop(place, (0, 0)) for place in places]
-    return set(ranges.repeats([key for key, _ in found], requests.times, [part for _, part in found]))
+    keys, partial = array("Q", [key for key, _ in found]), array("B", [part for _, part in found])
+    return set(ranges.repeats(keys, array("d", requests.times), partial))
