@@ -20,6 +20,8 @@ _ENOUGH = 24
 """Answers after which a level is judged, however much they differ."""
 _REST, _LONGEST_REST = 40, 640
 """Answers between two trials of one more at once; doubled when it brought nothing."""
+_QUICK, _AHEAD = 0.02, 4
+"""An answer within so many seconds comes sooner than the next batch is ready: so many posts more keep a server busy."""
 _SEA_CHANGE = 2.0
 """A server that gets faster or slower by this is another server."""
 
@@ -36,7 +38,7 @@ class Pace:
         self._largest = size
         at_once, first = start or (1, SMALLEST)
         self.at_once = recorders or max(1, min(at_once, most))
-        """Posts allowed at the same time."""
+        """Posts at the same time that the server does best with."""
         self.size = min(first, size)
         """Hits to put in the next batch."""
         self.stored_at = 0.0
@@ -52,6 +54,15 @@ class Pace:
         self._ceiling = most + 1  # refused there
         self._hurt = False  # refused, and nothing stored since
 
+    @property
+    def allowed(self) -> int:
+        """Posts that may be under way now."""
+        return self.at_once + _AHEAD if self._quick else self.at_once
+
+    @property
+    def _quick(self) -> bool:
+        return not self._fixed and 0 < self._hit_seconds * self.size < _QUICK
+
     def stored(self, hits: int, seconds: float, now: float) -> None:
         """A post of `hits` was answered as stored after `seconds`, at `now` of any steady clock."""
         self._hurt, self.stored_at = False, now
@@ -59,6 +70,9 @@ class Pace:
         self._fit_size(hits, seconds / hits)
         if self._fixed or not self._settled_size or now - seconds < self._since:
             return  # it tells of another level too
+        if self._quick:  # it is not the server that is waited for
+            self._posts.clear()
+            return
         self._posts.append((hits, seconds))
         if self._resting:
             self._watch(now)

@@ -158,7 +158,7 @@ class Sender:
     def _take(self) -> Batch | None:
         """The next batch, where another post is allowed now."""
         pace = self._delivery.pace
-        if len(self._posting) >= pace.at_once:
+        if len(self._posting) >= pace.allowed:
             return None
         batch = self._lanes.take(self._flushing)
         if batch is None:

@@ -32,7 +32,7 @@ class Simulated:
         under_way: list[tuple[float, int, int, float]] = []  # work that is left when served alone, ...
         number = 0
         while number < posts or under_way:
-            while number < posts and len(under_way) < pace.at_once:
+            while number < posts and len(under_way) < pace.allowed:
                 number += 1
                 if len(under_way) >= self.limit:
                     self.refused += 1
@@ -155,3 +155,19 @@ def test_it_begins_where_an_earlier_run_settled() -> None:
     assert (Pace(start=(3, 1500)).at_once, Pace(start=(3, 1500)).size) == (3, 1500)
     assert Pace(start=(99, 99999), size=800).at_once == 16
     assert Pace(start=(99, 99999), size=800).size == 800
+
+
+def test_a_server_that_answers_at_once_is_kept_busy_and_one_that_gets_slow_is_left_alone_again() -> None:
+    server = Simulated(hit=1e-6, fixed=0.0, factor=lambda now: 1.0 if now < 0.5 else 3000.0)
+    pace = Pace()
+    server.run(pace, 100)
+    assert (pace.at_once, pace.allowed) == (1, 5)
+    server.now = 1.0
+    server.run(pace, 3)
+    assert pace.allowed == pace.at_once
+
+
+def test_as_many_as_the_user_says_are_under_way_also_where_answers_come_at_once() -> None:
+    server, pace = Simulated(hit=1e-6, fixed=0.0), Pace(recorders=2)
+    server.run(pace, 100)
+    assert pace.allowed == 2
