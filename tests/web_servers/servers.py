@@ -19,6 +19,8 @@ class Server:
     port: int
     log: str  # a pattern within the folder; "" for standard output
     environment: Mapping[str, str] = field(default_factory=dict)
+    mapped: str = ""
+    """What the last of the commands has in its memory once it has found the server that it writes the log of."""
 
 
 def nginx(folder: Path) -> Server:
@@ -134,7 +136,8 @@ sub vcl_recv {
         "-s",
         "malloc,8m",
     ]
-    return Server([daemon, ["varnishncsa", "-n", work, "-w", str(folder / "access.log")]], port, "access.log")
+    log = ["varnishncsa", "-n", work, "-w", str(folder / "access.log")]
+    return Server([daemon, log], port, "access.log", mapped=f"{work}/")
 
 
 def squid(folder: Path) -> Server:

@@ -89,7 +89,11 @@ def started(server: Server, folder: Path) -> Iterator[None]:
             if any(child.poll() is not None for child in children) or time.monotonic() > end:
                 raise RuntimeError(f"{server.commands[-1][0]} did not start: {(folder / 'stderr').read_text()[-2000:]}")
             time.sleep(0.05)
-        time.sleep(0.3)  # whoever writes the log of another process has to find it
+        while server.mapped and server.mapped not in Path(f"/proc/{children[-1].pid}/maps").read_text():
+            if children[-1].poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{server.commands[-1][0]} did not find the server that it writes the log of")
+            time.sleep(0.05)
+        time.sleep(0.3)
         yield
         time.sleep(0.5)
     finally:
