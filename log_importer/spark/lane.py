@@ -24,7 +24,7 @@ from log_importer.shared.leased import Leased
 from log_importer.spark import counts
 from log_importer.spark.account import SpanAccount
 from log_importer.spark.portion import Portion
-from log_importer.spark.progress import Progress
+from log_importer.spark.progress import Progress, taken_over
 from log_importer.spark.read import Block, Key
 from log_importer.spark.run import check_seen, is_halted
 
@@ -107,18 +107,21 @@ def send(rows: Iterable[tuple[Key, Block | SpanAccount]], sending: Sending) -> I
 
 def _send_lane(lane: int, blocks: Iterable[Block], sending: Sending, *, begin: bool) -> LaneReport:
     said: dict[str, None] = {}
-    tally = counts.new_tally(sending.portions)
-    report = LaneReport(lane, counts.as_json(tally))
+    report = LaneReport(lane, counts.as_json(counts.new_tally(sending.portions)))
     progress: Progress | None = None
     try:
         shared = open_shared(sending.shared)
         check_seen(shared, sending.run)
-        progress = Progress(
-            Leased(shared, f"lanes/{lane:05}"), sending.run, uuid.uuid4().hex, tally,
-            hold=sending.settings.in_doubt == "hold",
-        )  # fmt: skip
+
+        def read() -> Progress:
+            return Progress(
+                Leased(shared, f"lanes/{lane:05}"), sending.run, uuid.uuid4().hex, counts.new_tally(sending.portions),
+                hold=sending.settings.in_doubt == "hold",
+            )  # fmt: skip
+
+        progress = read()
         if begin and not progress.complete:
-            progress.write()
+            progress = taken_over(read)
             with _halting(shared, sending.run) as halting:
                 _deliver(blocks, sending, progress, halting, said)
                 progress.complete = not halting.halt.is_set()
@@ -129,7 +132,7 @@ def _send_lane(lane: int, blocks: Iterable[Block], sending: Sending, *, begin: b
             if progress is not None:
                 progress.write()  # what was answered meanwhile
     if progress is not None:
-        report.counts, report.held, report.partial = counts.as_json(tally), progress.held, progress.partial
+        report.counts, report.held, report.partial = counts.as_json(progress.tally), progress.held, progress.partial
         report.again, report.unanswered = progress.again, progress.unanswered
         report.complete = progress.complete and report.error is None
     report.said = list(said)

@@ -8,7 +8,7 @@ the one before: a lane has one post under way, so nothing else can be in doubt.
 import base64
 import threading
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -18,10 +18,11 @@ from log_importer.errors import StateError
 from log_importer.ledger.load import HELD
 from log_importer.ledger.offsets import pack, unpack
 from log_importer.model import Outcome, Request
-from log_importer.shared.leased import Leased
+from log_importer.shared.leased import Leased, LeaseLost
 from log_importer.spark import counts
 from log_importer.tally import Tally
 
+_TRIES = 20
 Place = tuple[int, int]
 """Index of a portion, and the offset of a line in its source."""
 
@@ -169,6 +170,23 @@ class Progress:
             self._mark = self._passed[-1][0]
             self._done.difference_update(place for time, place in self._passed if time < self._mark)
             self._passed = [one for one in self._passed if one[0] == self._mark]
+
+
+def taken_over(read: Callable[[], Progress]) -> Progress:
+    """The record of a lane, read by `read` and taken over.
+
+    A task that had it may live on where its executor died, and write once more before it learns of this one.
+    """
+    for _ in range(_TRIES - 1):
+        progress = read()
+        try:
+            progress.write()
+        except LeaseLost:
+            continue
+        return progress
+    progress = read()
+    progress.write()
+    return progress
 
 
 def _places(requests: Sequence[Request]) -> Iterable[Place]:

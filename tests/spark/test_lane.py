@@ -15,7 +15,7 @@ from log_importer.shared.leased import Leased, LeaseLost
 from log_importer.spark import counts
 from log_importer.spark.lane import LaneReport, Sending, send
 from log_importer.spark.portion import Portion
-from log_importer.spark.progress import Progress
+from log_importer.spark.progress import Progress, taken_over
 from log_importer.spark.read import Reading, read
 from log_importer.spark.spans import cut
 from tests.conftest import TOKENS
@@ -218,3 +218,29 @@ def _written(folder: Path) -> Path:
 
 def _reading(one: Portion) -> Reading:
     return Reading(PLANS["default"], [one], LANES, NOW, None)
+
+
+def test_a_task_that_writes_once_more_while_its_lane_is_taken_over_is_the_one_to_end(tmp_path: Path) -> None:
+    """It lives on where its executor died, until it learns of the other."""
+    (tmp_path / "a.log").write_bytes(lines(range(LINES), VISITORS))
+    one, shared = portion(tmp_path / "a.log", "combined"), open_shared(str(tmp_path / "shared"))
+
+    def read_by(owner: str) -> Progress:
+        return Progress(Leased(shared, "lanes/1"), RUN, owner, counts.new_tally([one]), hold=False)
+
+    orphan = read_by("an orphan")
+    orphan.write()
+    posts = [1, 2]
+
+    def read_while_it_posts() -> Progress:
+        found = read_by("another")
+        if posts:
+            orphan.about["post"] = str(posts.pop())
+            orphan.write()
+        return found
+
+    progress = taken_over(read_while_it_posts)
+    assert progress.about == {"post": "1"}, "what it wrote is known"
+    with pytest.raises(LeaseLost):
+        orphan.write()
+    progress.write()
