@@ -22,6 +22,7 @@ from log_importer.run_report import Report
 from log_importer.server import Server
 from log_importer.settings import Settings
 from log_importer.shared import check_shared, open_shared
+from log_importer.shared.leased import LeaseLost
 from log_importer.sources.find import lies_at
 from log_importer.spark import counts
 from log_importer.spark.account import SpanAccount
@@ -37,6 +38,8 @@ from log_importer.tracking.bulk import body, parse_reply
 
 LANES = 64
 """Lanes of a run; more senders than that make more."""
+_MORE = 3
+"""How often the second stage is done again for lanes that tasks of this run took from each other."""
 _PINGS = 1000
 """Pings in one post."""
 
@@ -115,6 +118,11 @@ class _Driver:
                 return
             self._begin_dates(found.accounts)
             reports = self._post(cluster, found)
+            for _ in range(_MORE):
+                if self._interrupt.halt.is_set() or not any(isinstance(one.error, LeaseLost) for one in reports):
+                    break
+                # This run is ours: a task that Spark began once more has taken the lane from the one that told of it.
+                reports = self._post(cluster, found)
         self._settle(found, tally, reports)
 
     def _count_read(self, found: Found, tally: Tally) -> None:
