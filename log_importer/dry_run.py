@@ -9,7 +9,8 @@ from log_importer.looking import look
 from log_importer.model import Chunk, ChunkResult
 from log_importer.native import load
 from log_importer.overlap import check_overlap
-from log_importer.pipeline import plan_of, start_pool
+from log_importer.planning import plan_of
+from log_importer.pools import start_pool
 from log_importer.progress import Progress
 from log_importer.reading import Reader
 from log_importer.rejects import Rejects

@@ -13,7 +13,7 @@ from log_importer.keys import download_key, file_key, visitor_keys
 from log_importer.looking import look
 from log_importer.model import Hit
 from log_importer.native import load
-from log_importer.pipeline import plan_of
+from log_importer.planning import plan_of
 from log_importer.progress import Progress
 from log_importer.reading import Reader, Wait
 from log_importer.rules.ranges import Ranges

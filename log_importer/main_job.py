@@ -11,7 +11,8 @@ from log_importer.errors import LogImporterError
 from log_importer.job import open_job
 from log_importer.metrics import watch_of, write_metrics
 from log_importer.native.heap import keep_memory
-from log_importer.pipeline import early_workers, run_import
+from log_importer.pipeline import run_import
+from log_importer.pools import early_workers
 from log_importer.preview import go_on, previewing
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database

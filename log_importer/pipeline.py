@@ -4,9 +4,8 @@ import contextlib
 import gc
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from log_importer.account import Account
 from log_importer.batching import Requests
@@ -15,12 +14,14 @@ from log_importer.following import Follower, follow
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
-from log_importer.looking import check_hosts, look, reading_of
+from log_importer.looking import check_hosts, look
 from log_importer.merging import Merger
 from log_importer.model import Chunk, ChunkResult, Outcome, Site
 from log_importer.native import load
 from log_importer.overlap import check_overlap
 from log_importer.plan import Plan
+from log_importer.planning import plan_of
+from log_importer.pools import start_pool
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
@@ -28,17 +29,12 @@ from log_importer.rejects import Rejects
 from log_importer.rules.ranges import Ranges
 from log_importer.run_report import Report
 from log_importer.server import Server
-from log_importer.settings import Settings, processors
+from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
-from log_importer.sources.unicode import text_codec
 from log_importer.tally import Tally
-from log_importer.tracking.replay import TRACKER_FILES, Replay
-from log_importer.tracking.requests import Tracking
 from log_importer.visible import visible
-from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_early
+from log_importer.worker import Pool
 
-_SMALL = 4 << 20
-"""Bytes of input that are done before a worker process would have started."""
 _HANDED_OVER = 2500
 """Requests handed to the lanes at once, so that the window is kept to."""
 _COLLECT = 50_000
@@ -49,75 +45,6 @@ _UNNOTICED = 0.5
 
 See = Callable[[Chunk, ChunkResult], None]
 """Is shown each chunk and what became of it."""
-
-
-def plan_of(
-    settings: Settings, inputs: Inputs, site: Site | None, sites: Mapping[int, Site], *, ai_bots: bool = False
-) -> Plan:
-    """What the workers compile."""
-    expected = settings.replay_tracking_expected_tracker_file
-    changes = settings.changes
-    files = (expected,) if expected else TRACKER_FILES
-    return Plan(
-        replay=Replay(files, changes.add_to_date, changes.drop_parameters) if settings.replay_tracking else None,
-        site=site,
-        sites=sites,
-        formats=inputs.formats,
-        fallbacks=inputs.fallbacks,
-        encoding=text_codec(settings.encoding),
-        reading=reading_of(settings),
-        selection=settings.selection,
-        changes=settings.changes,
-        rules=settings.rules,
-        tracking=Tracking(
-            bots=settings.selection.bots,
-            static=settings.selection.static,
-            reverse_dns=settings.enable_reverse_dns,
-            log_hostname=settings.log_hostname,
-            downloads=settings.selection.downloads,
-            visitor_ids=settings.visitor_id,
-            title_delimiter=settings.title_category_delimiter,
-            ai_bots=ai_bots,
-        ),
-        max_line_bytes=settings.max_line_bytes,
-        shard=settings.shard,
-        keep_rejected=settings.rejects is not None or settings.debug > 1,
-        keep_skipped=settings.debug > 1,
-    )
-
-
-@contextlib.contextmanager
-def early_workers(settings: Settings) -> Iterator[None]:
-    """Worker processes wait for a pool, unless what is named is clearly too small for them.
-
-    Comes before this process has threads, sockets or locks.
-    """
-    if not settings.spark:
-        start_early(_workers(settings, small=not settings.live and _are_small(settings.sources)))
-    try:
-        yield
-    finally:
-        stop_early()
-
-
-def _are_small(names: Sequence[str]) -> bool:
-    try:
-        return all(Path(name).is_file() for name in names) and sum(Path(name).stat().st_size for name in names) < _SMALL
-    except OSError:
-        return False  # whoever reads it says why
-
-
-def start_pool(settings: Settings, inputs: Inputs) -> Pool:
-    """The worker processes, or none where the input is too small for them."""
-    count = _workers(settings, small=inputs.size is not None and inputs.size < _SMALL)
-    if count:
-        return WorkerPool(count)
-    stop_early()
-    return InProcess()
-
-
-def _workers(settings: Settings, *, small: bool) -> int:
-    return settings.workers if settings.workers is not None else 0 if small else processors()
 
 
 def run_import(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from log_importer.model import Site
+from log_importer.model import Hit, Site
 from log_importer.native import Native
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
@@ -40,6 +40,10 @@ class Plan:
     keep_rejected: bool = False  # all rejected lines with their text, not only the first few
 
 
+SEARCH_ENGINE = "search engine"
+"""The name of whoever asks from the addresses of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judges:
     """What cannot travel because it is code: the verdicts on user agents and addresses, and compiled loops."""
@@ -47,3 +51,13 @@ class Judges:
     is_bot: Callable[[str], Bot | None]
     search_engine: Callable[[str], bool]
     native: Native | None = None
+
+    def bot_name(self, hit: Hit) -> str | None:
+        """The name of the bot that asked, by its user agent or its address; `None` where it is none."""
+        name = self.bot_name_by_agent(hit)
+        return SEARCH_ENGINE if name is None and self.search_engine(hit.client_ip) else name
+
+    def bot_name_by_agent(self, hit: Hit, otherwise: str | None = None) -> str | None:
+        """The name by the user agent alone, `otherwise` where that is no bot's."""
+        bot = self.is_bot(hit.user_agent) if hit.user_agent else None
+        return otherwise if bot is None else bot.name

@@ -5,14 +5,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from log_importer.by_column.facts import (
-    JUDGED,
-    AgentAdditions,
-    Means,
-    compile_additions,
-    grouped,
-    look_at_agents,
-)
+from log_importer.by_column.additions import compile_additions
+from log_importer.by_column.facts import Means
+from log_importer.by_column.fields import JUDGED
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
@@ -23,9 +18,8 @@ from log_importer.rules.changes import changes_before, private, scrubber, shape_
 from log_importer.rules.details import detail_of
 from log_importer.rules.exclusions import compile_exclusions, servers_own
 from log_importer.rules.hosts import host_name
-from log_importer.rules.mapping import NOTHING, MappingRule, compile_rules, with_values
+from log_importer.rules.mapping import NOTHING, compile_rules, with_values
 from log_importer.rules.selection import Rule
-from log_importer.rules.values import BotName
 from log_importer.together import Together
 from log_importer.tracking.replay import Replayed, compile_replay, encode_replayed
 from log_importer.tracking.requests import NONE_SET, Encoder
@@ -74,7 +68,7 @@ class Translator:
         rules = compile_exclusions(plan.selection, judges.is_bot, judges.search_engine)
         self._rules = [rule.reason for rule in rules]
         self._servers_own = [rule.reason for rule in servers_own(plan.selection, judges.is_bot, judges.search_engine)]
-        self._mapping = compile_rules(plan.rules, _bot_name(judges))
+        self._mapping = compile_rules(plan.rules, judges.bot_name)
         self._before, self._private = changes_before(plan.changes), private(plan.changes)
         self._shape = shape_of_url(plan.changes)
         self._scrub = scrubber(plan.changes)
@@ -99,15 +93,14 @@ class Translator:
         self, plan: Plan, judges: Judges, rules: Sequence[Rule], encoder: Encoder
     ) -> Means | None:  # fmt: skip
         """What lines are translated together by; `None` where each has to be looked at alone."""
-        groups = grouped(plan.rules)
-        alone = plan.keep_skipped or plan.selection.lines or plan.tracking.ai_bots or groups is None
-        if alone or any(one is not None for one in (self._before, self._private, self._shape, self._replay)):
+        additions = compile_additions(plan.rules, judges)
+        alone = plan.keep_skipped or plan.selection.lines or plan.tracking.ai_bots
+        changed = any(one is not None for one in (self._before, self._private, self._shape, self._replay))
+        if alone or changed or additions is None:
             return None
-        of_pages, of_visitors = (compile_additions(some, _bot_name(judges)) for some in groups or ((), ()))
-        of_agents = _of_agents(groups[1], judges) if groups and look_at_agents(groups[1]) else None
         return Means(
             rules, judges.is_bot, encoder, plan.site, plan.tracking.log_hostname, plan.tracking.visitor_ids,
-            plan.selection.bots, of_pages, of_visitors, of_agents,
+            plan.selection.bots, additions,
         )  # fmt: skip
 
     def reader_of_many(self) -> LineReader | None:
@@ -278,29 +271,6 @@ class Translator:
         if self._second is not None and found == UNREADABLE:
             return self._second.read(text)
         return found
-
-
-def _bot_name(judges: Judges) -> BotName:
-    return _bot_name_or(judges, lambda hit: _SEARCH_ENGINE if judges.search_engine(hit.client_ip) else None)
-
-
-def _bot_name_or(judges: Judges, otherwise: BotName) -> BotName:
-    def bot_name(hit: Hit) -> str | None:
-        bot = judges.is_bot(hit.user_agent) if hit.user_agent else None
-        return otherwise(hit) if bot is None else bot.name
-
-    return bot_name
-
-
-def _of_agents(rules: Sequence[MappingRule], judges: Judges) -> AgentAdditions | None:
-    elsewhere = compile_additions(rules, _bot_name_or(judges, lambda _: None))
-    search_engine = compile_additions(rules, _bot_name_or(judges, lambda _: _SEARCH_ENGINE))
-    if elsewhere is None or search_engine is None:
-        return None
-    return AgentAdditions(elsewhere, search_engine, judges.search_engine)
-
-
-_SEARCH_ENGINE = "search engine"
 
 
 _HEADER = FIELDS.encode()

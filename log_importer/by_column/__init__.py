@@ -9,18 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from log_importer.by_column.codes import ALONE
-from log_importer.by_column.facts import (
-    MEASURES,
-    NO_CODE,
-    PAGE,
-    REFERRER,
-    VISITOR,
-    Facts,
-    Find,
-    Page,
-    Referrer,
-    Visitor,
-)
+from log_importer.by_column.facts import NO_CODE, Facts, Find, Page, Referrer, Visitor
+from log_importer.by_column.fields import MEASURES, PAGE, REFERRER, VISITOR
 from log_importer.by_column.memory import Cached, Memory
 from log_importer.by_column.rows import Rows
 from log_importer.keys import download_key

@@ -1,34 +1,22 @@
 """What pages, visitors and referrers say, of which each request is made: worked out once, and kept by who asks."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from log_importer.by_column.additions import Additions
 from log_importer.by_column.codes import ALONE, Codes
-from log_importer.by_column.memory import MOST
+from log_importer.by_column.fields import ADDRESS, AGENT, BESIDE, PAGE, TIME, VISITOR
 from log_importer.keys import agent_keys, file_key, identity_keys, visitor_keys
 from log_importer.model import Hit, Site
 from log_importer.rules.bots import Bot
 from log_importer.rules.details import detail_of
 from log_importer.rules.hosts import host_name
-from log_importer.rules.mapping import MappingRule, compile_rules, looks_at, only_adds, rule_references
 from log_importer.rules.selection import Rule
-from log_importer.rules.values import BotName, compile_reference
 from log_importer.tracking.encoding import MAX_URL, percent
 from log_importer.tracking.requests import Encoder, is_titled
 from log_importer.tracking.visitors import visitor_id
 
-PAGE = frozenset({"method", "scheme", "host", "path", "query", "status"})
-VISITOR = frozenset({"client_ip", "user_agent", "accept_language", "user_id", "visitor_cookie"})
-AGENT = frozenset({"user_agent"})
-ADDRESS = frozenset({"client_ip"})
-BESIDE = VISITOR - AGENT - ADDRESS
-REFERRER = frozenset({"referrer"})
-MEASURES = frozenset({"duration", "bytes_sent", "event_category", "event_action", "event_name"})
-TIME = frozenset({"time"})
-
-JUDGED = PAGE | VISITOR | TIME
-"""Fields that rules may look at, and that a format may require."""
 NO_CODE = 1 << 30
 """Larger than any code."""
 NONE = Hit(0.0, "", "")
@@ -47,64 +35,7 @@ class Means:
     log_hostname: str
     visitor_ids: str
     bots: bool  # their hits are tracked
-    of_pages: Callable[[Hit], str | None] | None = None  # what mapping rules add to what a page says
-    of_visitors: Callable[[Hit], str | None] | None = None
-    of_agents: "AgentAdditions | None" = None  # the same, where user agent and bot are all that they look at
-
-
-class AgentAdditions(NamedTuple):
-    """What mapping rules add that look at user agents and bots alone."""
-
-    elsewhere: Callable[[Hit], str | None]
-    search_engine: Callable[[Hit], str | None]  # where the address is one's
-    is_search_engine: Callable[[str], bool]
-
-
-def grouped(rules: Sequence[MappingRule]) -> tuple[list[MappingRule], list[MappingRule]] | None:
-    """The mapping rules that look at pages, and those that look at visitors; `None` where that is not all they do.
-
-    What one rule sets is set by a rule each.
-    """
-    if not all(map(only_adds, rules)):
-        return None
-    each = [replace(rule, set=(one,)) for rule in rules for one in rule.set]
-    pages = [rule for rule in each if looks_at(rule) <= PAGE]
-    visitors = [rule for rule in each if not looks_at(rule) <= PAGE and looks_at(rule) <= VISITOR]
-    of_pages, of_visitors = ({name for rule in some for name, _ in rule.set} for some in (pages, visitors))
-    all_of_them = len(pages) + len(visitors) == len(each)
-    return (pages, visitors) if all_of_them and not of_pages & of_visitors else None
-
-
-def compile_additions(rules: Sequence[MappingRule], bot: BotName) -> Callable[[Hit], str | None] | None:
-    """The parameters that these rules add, `None` where they cannot tell; `None` where there are no rules."""
-    apply = compile_rules(rules, bot)
-    if apply is None:
-        return None
-    named = {name for rule in rules for name in rule_references(rule)}
-    values = [compile_reference(name, bot) for name in sorted(named)]
-    known: dict[tuple[str | None, ...], str | None] = {}
-
-    def added(hit: Hit) -> str | None:
-        key = tuple([value(hit) for value in values])
-        if key not in known:
-            if len(known) >= MOST:
-                known.clear()
-            known[key] = work_out(hit)
-        return known[key]
-
-    def work_out(hit: Hit) -> str | None:
-        try:
-            found, left_out = apply(hit).values(hit)
-        except TimeoutError:
-            return None
-        return None if left_out else "".join(f"&{name}={percent(value)}" for name, value in found.items())
-
-    return added
-
-
-def look_at_agents(rules: Sequence[MappingRule]) -> bool:
-    """Whether user agents and bots are all that there is in these rules."""
-    return all(set(rule_references(rule)) <= {"user_agent", "bot"} for rule in rules)
+    additions: Additions  # by mapping rules
 
 
 class Page:
@@ -180,7 +111,7 @@ class Facts:
             for fields in (AGENT, ADDRESS, BESIDE)
         )
         found = len(self._agent_rules) + len(self._address_rules) + len(self._other_rules)
-        added_apart = means.of_visitors is None or means.of_agents is not None
+        added_apart = means.additions.of_visitors is None or means.additions.of_agents is not None
         self.apart = found == len(self._visitor_rules) and added_apart and not means.visitor_ids
         """Whether each rule and each parameter of visitors is of the user agent, of the address, or of all the rest."""
 
@@ -188,7 +119,7 @@ class Facts:
         """What a hit's page is and whether its hits are skipped."""
         code = self._verdict(self._page_rules, hit)
         host = host_name(hit.host or self.means.log_hostname)
-        added = self.means.of_pages(hit) if self.means.of_pages is not None else ""
+        added = self.means.additions.of_pages(hit) if self.means.additions.of_pages is not None else ""
         if added is None:
             return Page(ALONE)
         titled = is_titled(hit)
@@ -198,12 +129,12 @@ class Facts:
     def visitor(self, hit: Hit) -> Visitor:
         """Who a hit's visitor is and whether their hits are skipped."""
         code = self._verdict(self._visitor_rules, hit, self._bot(hit))
-        added = self.means.of_visitors(hit) if self.means.of_visitors is not None else ""
+        added = self.means.additions.of_visitors(hit) if self.means.additions.of_visitors is not None else ""
         return Visitor(ALONE) if added is None else Visitor(code, hit, added)
 
     def agent(self, hit: Hit) -> Agent:
         """What a hit's user agent is and whether its hits are skipped."""
-        code, rules = self._verdict(self._agent_rules, hit, self._bot(hit)), self.means.of_agents
+        code, rules = self._verdict(self._agent_rules, hit, self._bot(hit)), self.means.additions.of_agents
         if rules is None:
             return Agent(code, hit.user_agent)
         elsewhere, search_engine = rules.elsewhere(hit), rules.search_engine(hit)
@@ -213,7 +144,7 @@ class Facts:
 
     def client(self, address: str) -> Client:
         """What an address is and whether its hits are skipped."""
-        rules, added = self._address_rules, self.means.of_agents
+        rules, added = self._address_rules, self.means.additions.of_agents
         code = self._verdict(rules, Hit(0.0, address, "")) if rules else NO_CODE
         return Client(code, address, added is not None and added.is_search_engine(address))
 

@@ -9,17 +9,8 @@ from typing import Any, TypeVar
 from log_importer.by_column import client_part
 from log_importer.by_column.codes import ALONE
 from log_importer.by_column.cutter import Cut, Cutter
-from log_importer.by_column.facts import (
-    MEASURES,
-    NO_CODE,
-    PAGE,
-    REFERRER,
-    VISITOR,
-    Facts,
-    Find,
-    Page,
-    Referrer,
-)
+from log_importer.by_column.facts import NO_CODE, Facts, Find, Page, Referrer
+from log_importer.by_column.fields import MEASURES, PAGE, REFERRER, VISITOR
 from log_importer.by_column.groups import MOST, Group, Groups, gathered
 from log_importer.by_column.packed import Packed
 from log_importer.by_column.texts import Text, Texts, assembled

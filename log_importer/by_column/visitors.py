@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from log_importer.by_column.codes import ALONE
-from log_importer.by_column.facts import ADDRESS, AGENT, BESIDE, VISITOR, Agent, Beside, Client, Facts, Visitor
+from log_importer.by_column.facts import Agent, Beside, Client, Facts, Visitor
+from log_importer.by_column.fields import ADDRESS, AGENT, BESIDE, VISITOR
 from log_importer.by_column.groups import Group, Groups, gathered
 from log_importer.by_column.texts import Text, Texts
 from log_importer.keys import address_key
@@ -130,7 +131,7 @@ class Apart:
         for number in self._of_agents.lacking(numbers[2], len(agents)):
             self._of_agents.put(number, self._facts.of_agent(agents[number]))
         texts = [self._of_clients.of(numbers[0]), self._of_besides.of(numbers[1]), self._of_agents.of(numbers[2])]
-        return texts if self._facts.means.of_agents is None else [*texts, self._additions(numbers)]
+        return texts if self._facts.means.additions.of_agents is None else [*texts, self._additions(numbers)]
 
     def _additions(self, numbers: Numbers) -> Text:
         """What rules add for each line's user agent and kind of address."""

@@ -14,8 +14,8 @@ from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt
 from log_importer.job import about_job, token_of
 from log_importer.looking import check_hosts, look
-from log_importer.pipeline import plan_of
 from log_importer.plan import Plan
+from log_importer.planning import plan_of
 from log_importer.posting import server_of
 from log_importer.rejects import Rejects
 from log_importer.run_report import Report

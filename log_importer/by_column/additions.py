@@ -1,0 +1,85 @@
+"""What mapping rules add to requests, worked out once for all lines whose page or visitor is the same."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from log_importer.by_column.fields import PAGE, VISITOR
+from log_importer.by_column.memory import MOST
+from log_importer.model import Hit
+from log_importer.plan import SEARCH_ENGINE, Judges
+from log_importer.rules.mapping import MappingRule, compile_rules, looks_at, only_adds, rule_references
+from log_importer.rules.values import BotName, compile_reference
+from log_importer.tracking.encoding import percent
+
+Added = Callable[[Hit], str | None]
+"""The parameters that rules add to a hit's request, `None` where they cannot tell."""
+
+
+class AgentAdditions(NamedTuple):
+    """What rules add that look at user agents and bots alone."""
+
+    elsewhere: Added
+    search_engine: Added  # where the address is one's
+    is_search_engine: Callable[[str], bool]
+
+
+class Additions(NamedTuple):
+    """What rules add to what pages and visitors say; `None` where none does."""
+
+    of_pages: Added | None = None
+    of_visitors: Added | None = None
+    of_agents: AgentAdditions | None = None  # `of_visitors`, where user agents and bots are all that it looks at
+
+
+def compile_additions(rules: Sequence[MappingRule], judges: Judges) -> Additions | None:
+    """What these rules add; `None` where they do more, or look at pages and visitors at once."""
+    groups = _grouped(rules)
+    if groups is None:
+        return None
+    pages, visitors = groups
+    of_agents = None
+    if all(set(rule_references(rule)) <= {"user_agent", "bot"} for rule in visitors):
+        elsewhere = _compile(visitors, judges.bot_name_by_agent)
+        search_engine = _compile(visitors, lambda hit: judges.bot_name_by_agent(hit, SEARCH_ENGINE))
+        if elsewhere is not None and search_engine is not None:
+            of_agents = AgentAdditions(elsewhere, search_engine, judges.search_engine)
+    return Additions(_compile(pages, judges.bot_name), _compile(visitors, judges.bot_name), of_agents)
+
+
+def _grouped(rules: Sequence[MappingRule]) -> tuple[list[MappingRule], list[MappingRule]] | None:
+    """Rules for pages and rules for visitors, each of which sets one parameter."""
+    if not all(map(only_adds, rules)):
+        return None
+    each = [replace(rule, set=(one,)) for rule in rules for one in rule.set]
+    pages = [rule for rule in each if looks_at(rule) <= PAGE]
+    visitors = [rule for rule in each if not looks_at(rule) <= PAGE and looks_at(rule) <= VISITOR]
+    of_pages, of_visitors = ({name for rule in some for name, _ in rule.set} for some in (pages, visitors))
+    all_of_them = len(pages) + len(visitors) == len(each)
+    return (pages, visitors) if all_of_them and not of_pages & of_visitors else None
+
+
+def _compile(rules: Sequence[MappingRule], bot: BotName) -> Added | None:
+    apply = compile_rules(rules, bot)
+    if apply is None:
+        return None
+    named = {name for rule in rules for name in rule_references(rule)}
+    values = [compile_reference(name, bot) for name in sorted(named)]
+    known: dict[tuple[str | None, ...], str | None] = {}
+
+    def added(hit: Hit) -> str | None:
+        key = tuple([value(hit) for value in values])
+        if key not in known:
+            if len(known) >= MOST:
+                known.clear()
+            known[key] = work_out(hit)
+        return known[key]
+
+    def work_out(hit: Hit) -> str | None:
+        try:
+            found, left_out = apply(hit).values(hit)
+        except TimeoutError:
+            return None
+        return None if left_out else "".join(f"&{name}={percent(value)}" for name, value in found.items())
+
+    return added

@@ -1,0 +1,46 @@
+"""How many worker processes a run has, and when they are started."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from log_importer.reading import Inputs
+from log_importer.settings import Settings, processors
+from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_early
+
+_SMALL = 4 << 20
+"""Bytes of input that are done before a worker process would have started."""
+
+
+@contextlib.contextmanager
+def early_workers(settings: Settings) -> Iterator[None]:
+    """Worker processes wait for a pool, unless what is named is clearly too small for them.
+
+    Comes before this process has threads, sockets or locks.
+    """
+    if not settings.spark:
+        start_early(_workers(settings, small=not settings.live and _are_small(settings.sources)))
+    try:
+        yield
+    finally:
+        stop_early()
+
+
+def _are_small(names: Sequence[str]) -> bool:
+    try:
+        return all(Path(name).is_file() for name in names) and sum(Path(name).stat().st_size for name in names) < _SMALL
+    except OSError:
+        return False  # whoever reads it says why
+
+
+def start_pool(settings: Settings, inputs: Inputs) -> Pool:
+    """The worker processes, or none where the input is too small for them."""
+    count = _workers(settings, small=inputs.size is not None and inputs.size < _SMALL)
+    if count:
+        return WorkerPool(count)
+    stop_early()
+    return InProcess()
+
+
+def _workers(settings: Settings, *, small: bool) -> int:
+    return settings.workers if settings.workers is not None else 0 if small else processors()
