@@ -1,5 +1,6 @@
 """Imports on a real Spark cluster: they store what one machine does, whatever dies in the middle."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -16,6 +17,8 @@ from typing import Any
 import orjson
 import pytest
 
+from log_importer.shared import open_shared
+from log_importer.shared.leased import Leased, LeaseLost
 from tests.conftest import TOKENS, Run
 from tests.fault_server import serve
 from tests.faults.test_merge import stored
@@ -117,6 +120,35 @@ def test_executors_that_are_killed_while_they_post_lose_nothing_and_what_may_be_
     assert oracle.out_of_order() == []
     listed = Counter(number - 1 for number in summary["in_flight"]["a.log"])
     assert 0 < len(listed) <= 3 * 4 * 200
+    assert {line: times for line, times in oracle.repeated().items() if times > listed[line]} == {}
+    assert (summary["tracked"], summary["maybe_twice"], summary["pending"]) == (LINES, len(listed), 0)
+
+
+def take_a_lane(shared: Path) -> None:
+    """Does what a task does that Spark begins once more elsewhere: takes over a lane that is being posted."""
+    (job,) = (path.parent for path in shared.glob("*/lanes"))
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for lane in sorted((job / "lanes").iterdir()):
+            record = Leased(open_shared(str(job)), f"lanes/{lane.name}")
+            found = orjson.loads(record.latest() or b"{}")
+            if found.get("open") and not found["complete"]:
+                with contextlib.suppress(LeaseLost):  # its task was quicker
+                    record.write(orjson.dumps(found | {"owner": "another task"}))
+                    return
+    raise AssertionError("no lane is being posted")
+
+
+def test_a_lane_that_was_taken_from_its_task_is_done_all_the_same(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(lines(range(LINES), VISITORS))
+    oracle = Oracle(seconds_per_hit=0.002, visitors=VISITORS)
+    with serve(oracle) as server:
+        process = cluster.start(server.url, "--recorder-max-payload-size", 200, "--max-senders", 2, "a.log")
+        posting(oracle, process, LINES // 4)
+        take_a_lane(tmp_path / "shared")
+        code, summary, error = ended(process)
+    assert (code, oracle.missing(range(LINES)), oracle.out_of_order()) == (0, [], []), error
+    listed = Counter(number - 1 for number in summary.get("in_flight", {}).get("a.log", ()))
     assert {line: times for line, times in oracle.repeated().items() if times > listed[line]} == {}
     assert (summary["tracked"], summary["maybe_twice"], summary["pending"]) == (LINES, len(listed), 0)
 
