@@ -96,7 +96,8 @@ class Natively:
         """Line numbers and offsets, each ascending."""
         count = len(rows) // ROW.size
         numbers, offsets = zeros("Q", count), zeros("Q", count)
-        self._native.rows_lines(count, rows, address(numbers), address(offsets))
+        if self._native.rows_lines(count, rows, address(numbers), address(offsets)):
+            raise MemoryError
         return numbers, offsets
 
     def counts(self, rows: bytes, name: str) -> Counter[int]:

@@ -123,103 +123,121 @@ API void rows_by_lane(int64_t count, const row *rows, int32_t lanes, int32_t *pl
 }
 
 typedef struct {
-    uint64_t visitor;
-    double time;
-    uint32_t agent;
+    uint64_t key;
     int32_t place;
-} waiting;
+} keyed;
 
-static int by_place(const waiting *a, const waiting *b) {
-    return a->place < b->place ? -1 : a->place > b->place;
+/* Sorts by key; those with one key stay in their order. `other` has room for as many. By the bytes of the keys, since a
+   comparison for each step of a sort would take ten times as long. */
+static void sort(int64_t count, keyed *all, keyed *other) {
+    uint64_t differing = 0;
+    int sorted = 1;
+    for (int64_t n = 1; n < count; n++) {
+        differing |= all[n].key ^ all[n - 1].key;
+        sorted &= all[n - 1].key <= all[n].key;
+    }
+    keyed *from = all, *to = other;
+    for (int shift = 0; shift < 64 && !sorted; shift += 8) {
+        if (!(differing >> shift & 0xff))
+            continue;
+        int64_t begins[257] = {0};
+        for (int64_t n = 0; n < count; n++)
+            begins[(from[n].key >> shift & 0xff) + 1]++;
+        for (int byte = 0; byte < 255; byte++)
+            begins[byte + 1] += begins[byte];
+        for (int64_t n = 0; n < count; n++)
+            to[begins[from[n].key >> shift & 0xff]++] = from[n];
+        keyed *swapped = from;
+        from = to;
+        to = swapped;
+    }
+    if (from != all)
+        memcpy(all, from, (size_t)count * sizeof *all);
 }
 
-static int by_visitor(const void *left, const void *right) {
-    const waiting *a = left, *b = right;
-    if (a->visitor != b->visitor)
-        return a->visitor < b->visitor ? -1 : 1;
-    return by_place(a, b);
+/* Twice so many, for `sort`; NULL where there is no memory. */
+static keyed *room_for(int64_t count) { return malloc((size_t)(count ? count : 1) * 2 * sizeof(keyed)); }
+
+/* A number that is the greater, the later a time is. */
+static uint64_t key_of_time(double time) {
+    uint64_t bits;
+    time += 0.0; /* there is a zero below zero */
+    memcpy(&bits, &time, sizeof bits);
+    return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
 }
 
-static int by_time(const void *left, const void *right) {
-    const waiting *a = left, *b = right;
-    if (a->time != b->time)
-        return a->time < b->time ? -1 : 1;
-    return by_place(a, b);
-}
-
-static int by_agent(const void *left, const void *right) {
-    const waiting *a = left, *b = right;
-    if (a->agent != b->agent)
-        return a->agent < b->agent ? -1 : 1;
-    if (a->visitor != b->visitor)
-        return a->visitor < b->visitor ? -1 : 1;
-    return by_time(a, b);
-}
-
-static waiting *all_of(int64_t count, const row *rows) {
-    waiting *all = malloc((size_t)(count ? count : 1) * sizeof *all);
-    for (int64_t n = 0; all && n < count; n++)
-        all[n] = (waiting){rows[n].visitor, rows[n].time, rows[n].agent, (int32_t)n};
-    return all;
+/* The user agent of each visitor's first row, which counts for all of the visitor's. Other than 0 where there is no
+   memory. */
+static int32_t first_agents(int64_t count, const row *rows, uint32_t *agents) {
+    uint64_t room = 16;
+    while (room < 2 * (uint64_t)count)
+        room *= 2;
+    uint32_t *slots = calloc(room, sizeof *slots); /* place + 1 of a visitor's first, 0 for none */
+    if (!slots)
+        return -1;
+    for (int64_t n = 0; n < count; n++) {
+        uint64_t slot = rows[n].visitor * 0x9E3779B97F4A7C15u >> 20 & (room - 1);
+        while (slots[slot] && rows[slots[slot] - 1].visitor != rows[n].visitor)
+            slot = (slot + 1) & (room - 1);
+        if (!slots[slot])
+            slots[slot] = (uint32_t)n + 1;
+        agents[n] = rows[slots[slot] - 1].agent;
+    }
+    free(slots);
+    return 0;
 }
 
 /* The order of a batch: by user agent, visitor and time; of a visitor with several user agents the first counts.
    Other than 0 where there is no memory. */
 API int32_t rows_batch_order(int64_t count, const row *rows, int32_t *order) {
-    waiting *all = all_of(count, rows);
-    if (!all)
-        return -1;
-    qsort(all, (size_t)count, sizeof *all, by_visitor);
-    for (int64_t n = 1; n < count; n++)
-        if (all[n].visitor == all[n - 1].visitor)
-            all[n].agent = all[n - 1].agent;
-    qsort(all, (size_t)count, sizeof *all, by_agent);
-    for (int64_t n = 0; n < count; n++)
-        order[n] = all[n].place;
+    keyed *all = room_for(count);
+    uint32_t *agents = malloc((size_t)(count ? count : 1) * sizeof *agents);
+    int32_t failed = !all || !agents || first_agents(count, rows, agents);
+    if (!failed) {
+        for (int64_t n = 0; n < count; n++)
+            all[n] = (keyed){key_of_time(rows[n].time), (int32_t)n};
+        sort(count, all, all + count);
+        for (int64_t n = 0; n < count; n++)
+            all[n].key = rows[all[n].place].visitor;
+        sort(count, all, all + count);
+        for (int64_t n = 0; n < count; n++)
+            all[n].key = agents[all[n].place];
+        sort(count, all, all + count);
+        for (int64_t n = 0; n < count; n++)
+            order[n] = all[n].place;
+    }
+    free(agents);
     free(all);
-    return 0;
+    return failed;
 }
 
-typedef struct {
-    double time;
-    uint64_t offset;
-    uint32_t source;
-    int32_t place;
-} moment;
-
-static int by_moment(const void *left, const void *right) {
-    const moment *a = left, *b = right;
+/* Whether a row comes behind another by their times, by source and offset where those are one. */
+static int is_behind(const row *a, const row *b) {
     if (a->time != b->time)
-        return a->time < b->time ? -1 : 1;
-    if (a->source != b->source)
-        return a->source < b->source ? -1 : 1;
-    if (a->offset != b->offset)
-        return a->offset < b->offset ? -1 : 1;
-    return a->place < b->place ? -1 : a->place > b->place;
-}
-
-static moment moment_of(const row *rows, int64_t n) {
-    return (moment){rows[n].time, rows[n].offset, rows[n].source, (int32_t)n};
+        return a->time > b->time;
+    return a->source != b->source ? a->source > b->source : a->offset > b->offset;
 }
 
 /* The order of their times; those of one time by source and offset. 1 where they are in it already, and `order` is not
    written; else 0, or -1 where there is no memory. */
 API int32_t rows_time_order(int64_t count, const row *rows, int32_t *order) {
     int64_t sorted = 1;
-    while (sorted < count) {
-        moment before = moment_of(rows, sorted - 1), next = moment_of(rows, sorted);
-        if (by_moment(&before, &next) > 0)
-            break;
+    while (sorted < count && !is_behind(&rows[sorted - 1], &rows[sorted]))
         sorted++;
-    }
     if (sorted >= count)
         return 1;
-    moment *all = malloc((size_t)count * sizeof *all);
+    keyed *all = room_for(count);
     if (!all)
         return -1;
     for (int64_t n = 0; n < count; n++)
-        all[n] = moment_of(rows, n);
-    qsort(all, (size_t)count, sizeof *all, by_moment);
+        all[n] = (keyed){rows[n].offset, (int32_t)n};
+    sort(count, all, all + count);
+    for (int64_t n = 0; n < count; n++)
+        all[n].key = rows[all[n].place].source;
+    sort(count, all, all + count);
+    for (int64_t n = 0; n < count; n++)
+        all[n].key = key_of_time(rows[all[n].place].time);
+    sort(count, all, all + count);
     for (int64_t n = 0; n < count; n++)
         order[n] = all[n].place;
     free(all);
@@ -264,19 +282,23 @@ API int64_t rows_spans(int64_t count, const row *rows, int64_t seconds, uint32_t
     return found;
 }
 
-static int smaller(const void *left, const void *right) {
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
-/* Line numbers and offsets, each ascending. */
-API void rows_lines(int64_t count, const row *rows, uint64_t *numbers, uint64_t *offsets) {
-    for (int64_t n = 0; n < count; n++) {
-        numbers[n] = rows[n].number;
-        offsets[n] = rows[n].offset;
+/* Line numbers and offsets, each ascending. Other than 0 where there is no memory. */
+API int32_t rows_lines(int64_t count, const row *rows, uint64_t *numbers, uint64_t *offsets) {
+    keyed *all = room_for(count);
+    if (!all)
+        return -1;
+    for (int64_t n = 0; n < count; n++)
+        all[n] = (keyed){rows[n].number, (int32_t)n};
+    sort(count, all, all + count);
+    for (int64_t n = 0; n < count; n++) { /* the offsets of a source rise with its numbers, so they are in order now */
+        numbers[n] = all[n].key;
+        all[n].key = rows[all[n].place].offset;
     }
-    qsort(numbers, (size_t)count, sizeof *numbers, smaller);
-    qsort(offsets, (size_t)count, sizeof *offsets, smaller);
+    sort(count, all, all + count);
+    for (int64_t n = 0; n < count; n++)
+        offsets[n] = all[n].key;
+    free(all);
+    return 0;
 }
 
 /* The 32-bit numbers that stand in a row's word, where each is another than the one before it, and how often it stands
