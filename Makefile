@@ -48,7 +48,7 @@ conformance: .venv/.dev
 clean:
 	rm -rf .venv .spark .axe .demo build dist
 
-.venv/.runtime: pyproject.toml $(wildcard log_importer/native/*.c) log_importer/native/build.py
+.venv/.runtime: pyproject.toml $(wildcard log_importer/native/*.[ch]) log_importer/native/build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "log-importer needs Python 3.11 or later; name one with: make PYTHON=/path/to/python3")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .

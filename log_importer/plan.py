@@ -10,6 +10,7 @@ from log_importer.parsing.spec import FormatSpec
 from log_importer.rules.bots import Bot
 from log_importer.rules.changes import Changes
 from log_importer.rules.mapping import MappingRule
+from log_importer.rules.networks import Networks
 from log_importer.rules.selection import Selection
 from log_importer.sharing import ALL, Shard
 from log_importer.tracking.replay import Replay
@@ -49,7 +50,7 @@ class Judges:
     """What cannot travel because it is code: the verdicts on user agents and addresses, and compiled loops."""
 
     is_bot: Callable[[str], Bot | None]
-    search_engine: Callable[[str], bool]
+    search_engine: Networks
     native: Native | None = None
 
     def bot_name(self, hit: Hit) -> str | None:

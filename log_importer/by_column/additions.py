@@ -9,6 +9,7 @@ from log_importer.by_column.memory import MOST
 from log_importer.model import Hit
 from log_importer.plan import SEARCH_ENGINE, Judges
 from log_importer.rules.mapping import MappingRule, compile_rules, looks_at, only_adds, rule_references
+from log_importer.rules.networks import Networks
 from log_importer.rules.values import BotName, compile_reference
 from log_importer.tracking.encoding import percent
 
@@ -21,7 +22,7 @@ class AgentAdditions(NamedTuple):
 
     elsewhere: Added
     search_engine: Added  # where the address is one's
-    is_search_engine: Callable[[str], bool]
+    is_search_engine: Networks
 
 
 class Additions(NamedTuple):

@@ -43,11 +43,13 @@ class Cut:
 class Cutter:
     """Cuts lines in one way."""
 
-    def __init__(self, native: Native, cuts: Cuts, clock: Clock, wanted: frozenset[int], longest: int) -> None:
-        """`wanted` are the columns that matter; `longest`: bytes of a line."""
+    def __init__(
+        self, native: Native, cuts: Cuts, pieces: Sequence[Piece], clock: Clock, wanted: frozenset[int], longest: int
+    ) -> None:  # fmt: skip
+        """`pieces` are those of `cuts`, `wanted` the columns that matter; `longest`: bytes of a line."""
         self._native = native
         self._longest = longest
-        self.pieces = [Piece(native, piece) for piece in cuts.pieces]
+        self.pieces = pieces
         asked = [bool(cuts.quotes) or bool(wanted & set(piece.places)) for piece in cuts.pieces]
         tables = [piece.table.at if one else 0 for piece, one in zip(self.pieces, asked, strict=True)]
         self._tables = addresses(tables)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from log_importer.by_column.additions import Additions
@@ -12,6 +13,7 @@ from log_importer.model import Hit, Site
 from log_importer.rules.bots import Bot
 from log_importer.rules.details import detail_of
 from log_importer.rules.hosts import host_name
+from log_importer.rules.networks import Networks
 from log_importer.rules.selection import Rule
 from log_importer.tracking.encoding import MAX_URL, percent
 from log_importer.tracking.requests import Encoder, is_titled
@@ -75,7 +77,7 @@ class Agent(NamedTuple):
 
     code: int
     name: str | None = None
-    added: tuple[str, str] = ("", "")  # by rules: elsewhere, and at a search engine's address
+    added: tuple[str, str] = ("", "")  # by rules: at a search engine's address, and elsewhere
 
 
 class Client(NamedTuple):
@@ -110,10 +112,25 @@ class Facts:
             [(number, rule) for number, rule in self._visitor_rules if rule.fields <= fields]
             for fields in (AGENT, ADDRESS, BESIDE)
         )
+        self.code_of_client = self.codes.of_tracked("") if self._address_rules else NO_CODE
+        """The code of an address that no rule skips."""
+        self.networks = self._networks()
+        """What rules skip of IPv4 addresses, and with which code; `None` where they look at more than networks."""
         found = len(self._agent_rules) + len(self._address_rules) + len(self._other_rules)
         added_apart = means.additions.of_visitors is None or means.additions.of_agents is not None
         self.apart = found == len(self._visitor_rules) and added_apart and not means.visitor_ids
         """Whether each rule and each parameter of visitors is of the user agent, of the address, or of all the rest."""
+
+    def _networks(self) -> Sequence[tuple[Networks, int]] | None:
+        found = []
+        for number, rule in self._address_rules:
+            if rule.networks is None:
+                return None
+            for first, _ in rule.networks.ranges[:1]:
+                hit = Hit(0.0, str(IPv4Address(first)), "")
+                reason = rule.reason(hit, 0.0) or ""
+                found.append((rule.networks, self.codes.of(number, reason, "", detail_of(reason, hit, None))))
+        return found
 
     def page(self, hit: Hit) -> Page:
         """What a hit's page is and whether its hits are skipped."""
@@ -140,12 +157,12 @@ class Facts:
         elsewhere, search_engine = rules.elsewhere(hit), rules.search_engine(hit)
         if elsewhere is None or search_engine is None:
             return Agent(ALONE)
-        return Agent(code, hit.user_agent, (elsewhere, search_engine))
+        return Agent(code, hit.user_agent, (search_engine, elsewhere))
 
     def client(self, address: str) -> Client:
         """What an address is and whether its hits are skipped."""
         rules, added = self._address_rules, self.means.additions.of_agents
-        code = self._verdict(rules, Hit(0.0, address, "")) if rules else NO_CODE
+        code = self._verdict(rules, Hit(0.0, address, "")) if rules else self.code_of_client
         return Client(code, address, added is not None and added.is_search_engine(address))
 
     def beside(self, hit: Hit) -> Beside:

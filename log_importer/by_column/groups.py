@@ -16,7 +16,7 @@ _MOST_BYTES = 4 << 20
 """Bytes of the texts of a kind; both may be exceeded by those of one chunk."""
 UNREAD = -2
 """The code of a line that is to be read in another way."""
-_ANY = 1 << 30
+READ = 1 << 30
 Value = TypeVar("Value")
 
 
@@ -27,7 +27,7 @@ class Piece:
         self.places = tuple(of.places)
         self.table = Table(native)
         self.cells: list[Cells] = []
-        self.codes = array("i")  # `UNREAD` for texts that say nothing
+        self.readable = array("i")  # `UNREAD` for texts that say nothing
         self.failed = False  # whether there are such
         self._read = of.read
         self._nothing: Cells = (None,) * len(self.places)
@@ -37,19 +37,19 @@ class Piece:
         for text in self.table.texts(len(self.cells)):
             cells = self._read(text)
             self.failed = self.failed or cells is None
-            self.codes.append(UNREAD if cells is None else _ANY)
+            self.readable.append(UNREAD if cells is None else READ)
             self.cells.append(self._nothing if cells is None else cells)
 
     @property
     def full(self) -> bool:
         """Whether it is time to forget."""
-        return len(self.cells) > MOST or self.table.size > _MOST_BYTES
+        return len(self.readable) > MOST or self.table.size > _MOST_BYTES
 
     def forget(self) -> None:
         """Begins anew."""
         self.table.clear()
         self.cells.clear()
-        del self.codes[:]
+        del self.readable[:]
         self.failed = False
 
 
@@ -131,13 +131,13 @@ class Groups:
 
     def __init__(self, native: Native, pieces: Sequence[Piece]) -> None:
         self._native = native
-        self._pieces = pieces
+        self.pieces = pieces
 
     def of_cells(
         self, places: Sequence[int], work_out: Callable[[Cells], Value], code: Callable[[Value], int] | None = None
     ) -> Group[Value]:  # fmt: skip
         """Of what is said in columns, worked out from their cells."""
-        return Group(self._native, self._pieces, places, lambda new: list(map(work_out, new)), code)
+        return Group(self._native, self.pieces, places, lambda new: list(map(work_out, new)), code)
 
     def of_part(
         self, part: Part, work_out: Callable[[Hit], Value], otherwise: Value,
@@ -150,22 +150,6 @@ class Groups:
             return otherwise if hit is None else work_out(hit)
 
         return self.of_cells(part.places, of_cells, code)
-
-    def of_clients(
-        self, part: Part, client: Callable[[str], Value], otherwise: Value, code: Callable[[Value], int]
-    ) -> Group[Value]:  # fmt: skip
-        """Of the client that a part reads, whose address is `client` given, and of `otherwise` where there is none.
-
-        That is asked of every address of a log.
-        """
-
-        def of_all(new: Sequence[Cells]) -> list[Value]:
-            if part.certain is not None and part.certain([cells[0] for cells in new]):
-                return [client(cells[0]) for cells in new if cells[0] is not None]
-            hits = [part.read(cells) for cells in new]
-            return [otherwise if hit is None else client(hit.client_ip) for hit in hits]
-
-        return Group(self._native, self._pieces, part.places, of_all, code)
 
 
 class _Part:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from log_importer.by_column import client_part
+from log_importer.by_column.addresses import addresses_of
+from log_importer.by_column.clients import Clients, of_clients
 from log_importer.by_column.codes import ALONE
 from log_importer.by_column.cutter import Cut, Cutter
 from log_importer.by_column.facts import NO_CODE, Facts, Find, Page, Referrer
-from log_importer.by_column.fields import MEASURES, PAGE, REFERRER, VISITOR
-from log_importer.by_column.groups import MOST, Group, Groups, gathered
+from log_importer.by_column.fields import AGENT, BESIDE, MEASURES, PAGE, REFERRER, VISITOR
+from log_importer.by_column.groups import MOST, Group, Groups, Piece, gathered
 from log_importer.by_column.packed import Packed
 from log_importer.by_column.texts import Text, Texts, assembled
 from log_importer.by_column.visitors import Numbers, gathered_all, visitors_of
@@ -40,7 +42,12 @@ class Natively:
         wanted = read | set(clock.places)
         if read & set(clock.places):  # what else is read of them has to be what was logged
             clock = clock._replace(slot=-1)
-        self._cutter = Cutter(native, cuts, clock, frozenset(wanted), longest)
+        beside = (page, referrer, measured, parser.part(AGENT), parser.part(BESIDE))
+        addresses = addresses_of(native, cuts, client, beside, facts)
+        pieces = [Piece(native, piece) for piece in cuts.pieces]
+        if addresses is not None:
+            pieces[addresses.number] = addresses
+        self._cutter = Cutter(native, cuts, pieces, clock, frozenset(wanted), longest)
         groups = Groups(native, self._cutter.pieces)
         self._clocks = groups.of_cells(
             clock.places, clock.minute if self._cutter.by_minute else clock.tell, _code_of_time
@@ -48,11 +55,12 @@ class Natively:
         self._minutes = array("d")  # of the clock's values
         nowhere: Referrer = "", None
         self._pages = groups.of_part(page, facts.page, Page(ALONE), lambda page: page.code)
-        self._clients = groups.of_clients(client, lambda _: NO_CODE, ALONE, int)
-        self._visitors = visitors_of(native, parser, facts, groups)
+        self._clients = Group(native, pieces, client.places, of_clients(client, lambda _: NO_CODE, ALONE), int)
+        self._visitors = visitors_of(native, parser, facts, groups, addresses)
+        self._addresses_told = addresses is not None  # by what is readable of their piece
         self._referrers = groups.of_part(referrer, facts.referrer, nowhere)
         self._measures = groups.of_part(measured, measures, "")
-        self._groups: Sequence[Group[Any]] = (
+        self._groups: Sequence[Group[Any] | Clients] = (
             self._clocks, self._pages, self._clients, *self._visitors.groups, self._referrers, self._measures,
         )  # fmt: skip
         self._of_pages = Texts(native)  # of the one site
@@ -82,11 +90,11 @@ class Natively:
             return None
         pages = self._pages.numbers(count, cut.pieces)
         codes = gathered(native, self._pages.codes, pages)
-        if facts.of_visitors:
+        if facts.of_visitors and not self._addresses_told:
             self._lower(codes, None, self._clients, self._clients.numbers(count, cut.pieces))
         for piece, numbers in zip(self._cutter.pieces, cut.pieces, strict=True):
             if piece.failed:
-                native.lower(count, None, address(numbers), address(piece.codes), address(codes))
+                native.lower(count, None, address(numbers), address(piece.readable), address(codes))
         undecided = self._places_from(codes, facts.of_visitors)
         of_them = [gathered(native, numbers, undecided) if numbers else numbers for numbers in cut.pieces]
         visitors = self._visitors.numbers(len(undecided), of_them)
@@ -238,7 +246,7 @@ class Natively:
         return times, ends
 
     def _lower(
-        self, codes: "array[int]", places: "array[int] | None", group: Group[Value], numbers: "array[int]"
+        self, codes: "array[int]", places: "array[int] | None", group: Group[Value] | Clients, numbers: "array[int]"
     ) -> None:  # fmt: skip
         """Lets codes at these places, or all, be no larger than those of the group's values."""
         where = address(places) if places is not None else None

@@ -4,15 +4,15 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from log_importer.by_column.addresses import Addresses
+from log_importer.by_column.clients import Clients, Listed
 from log_importer.by_column.codes import ALONE
-from log_importer.by_column.facts import Agent, Beside, Client, Facts, Visitor
+from log_importer.by_column.facts import Agent, Beside, Facts, Visitor
 from log_importer.by_column.fields import ADDRESS, AGENT, BESIDE, VISITOR
 from log_importer.by_column.groups import Group, Groups, gathered
 from log_importer.by_column.texts import Text, Texts
-from log_importer.keys import address_key
 from log_importer.native import Native, address, zeros
 from log_importer.parsing.parser import Parser
-from log_importer.tracking import requests
 
 Numbers = Sequence["array[int]"]
 """Of lines, by what they are of."""
@@ -24,7 +24,7 @@ class Visitors(Protocol):
     """Numbers for the visitors of lines, and what there is by these."""
 
     @property
-    def groups(self) -> "Sequence[Group[Any]]":
+    def groups(self) -> "Sequence[Group[Any] | Clients]":
         """What can be forgotten."""
 
     def numbers(self, count: int, pieces: Numbers) -> Numbers:
@@ -40,9 +40,14 @@ class Visitors(Protocol):
         """Lets go of what belongs to groups that are full."""
 
 
-def visitors_of(native: Native, parser: Parser, facts: Facts, groups: Groups) -> Visitors:
-    """Apart where what is said of a visitor is said of either, as it mostly is."""
-    return Apart(native, parser, facts, groups) if facts.apart else Together(native, parser, facts, groups)
+def visitors_of(
+    native: Native, parser: Parser, facts: Facts, groups: Groups, addresses: Addresses | None
+) -> Visitors:  # fmt: skip
+    """Apart where what is said of a visitor is said of either, as it mostly is; `addresses`: a piece that is one."""
+    if not facts.apart:
+        return Together(native, parser, facts, groups)
+    clients = addresses or Listed(native, groups.pieces, parser.part(ADDRESS), facts)
+    return Apart(native, parser, facts, groups, clients)
 
 
 class Together:
@@ -54,7 +59,7 @@ class Together:
         self._visitors = groups.of_part(
             parser.part(VISITOR), facts.visitor, Visitor(ALONE), lambda visitor: visitor.code
         )  # fmt: skip
-        self.groups = (self._visitors,)
+        self.groups: Sequence[Group[Any] | Clients] = (self._visitors,)
         self._texts = Texts(native)
         self._keys, self._agents, self._lanes = array("Q"), array("I"), array("H")
 
@@ -89,19 +94,15 @@ class Together:
 class Apart:
     """Addresses, user agents and the rest have values of their own."""
 
-    def __init__(self, native: Native, parser: Parser, facts: Facts, groups: Groups) -> None:
+    def __init__(self, native: Native, parser: Parser, facts: Facts, groups: Groups, clients: Clients) -> None:
         self._native = native
         self._facts = facts
-        self._clients = groups.of_clients(
-            parser.part(ADDRESS), facts.client, Client(ALONE), lambda client: client.code
-        )  # fmt: skip
+        self._clients = clients
         self._besides = groups.of_part(parser.part(BESIDE), facts.beside, Beside(ALONE), lambda beside: beside.code)
         self._agents = groups.of_part(parser.part(AGENT), facts.agent, Agent(ALONE), lambda agent: agent.code)
-        self.groups = (self._clients, self._besides, self._agents)
-        self._of_clients, self._of_besides, self._of_agents = Texts(native), Texts(native), Texts(native)
+        self.groups: Sequence[Group[Any] | Clients] = (self._clients, self._besides, self._agents)
+        self._of_besides, self._of_agents = Texts(native), Texts(native)
         self._added = Texts(native)  # by rules, two for each user agent
-        self._search_engines = array("B")  # whether clients are
-        self._addresses = array("I")  # the keys of clients
         self._keys, self._lanes = array("Q"), array("H")  # of those who are known by more
         self._known = array("B")  # whether they are
         self._agent_keys, self._agent_lanes = array("I"), array("H")  # of user agents, of which each has several lanes
@@ -110,13 +111,7 @@ class Apart:
         return [group.numbers(count, pieces) for group in self.groups]
 
     def texts(self, numbers: Numbers) -> Sequence[Text]:
-        clients, agents = self._clients.values, self._agents.values
-        self._addresses.frombytes(bytes(self._addresses.itemsize * (len(clients) - len(self._addresses))))
-        lacking = self._of_clients.lacking(numbers[0], len(clients))
-        found = [clients[number].address for number in lacking]
-        self._of_clients.put_all(lacking, [requests.address(client) for client in found])
-        for number, client in zip(lacking, found, strict=True):
-            self._addresses[number] = address_key(client)
+        agents = self._agents.values
         for beside in self._besides.values[len(self._known) :]:
             key, lane = beside.keys or (0, 0)
             self._keys.append(key)
@@ -130,15 +125,15 @@ class Apart:
             self._agent_lanes.extend(lanes)
         for number in self._of_agents.lacking(numbers[2], len(agents)):
             self._of_agents.put(number, self._facts.of_agent(agents[number]))
-        texts = [self._of_clients.of(numbers[0]), self._of_besides.of(numbers[1]), self._of_agents.of(numbers[2])]
+        texts = [self._clients.texts(numbers[0]), self._of_besides.of(numbers[1]), self._of_agents.of(numbers[2])]
         return texts if self._facts.means.additions.of_agents is None else [*texts, self._additions(numbers)]
 
     def _additions(self, numbers: Numbers) -> Text:
         """What rules add for each line's user agent and kind of address."""
-        clients, agents = self._clients.values, self._agents.values
-        self._search_engines.extend([client.search_engine for client in clients[len(self._search_engines) :]])
-        known = self._search_engines
-        both = array("i", [2 * agent + known[client] for client, agent in zip(numbers[0], numbers[2], strict=True)])
+        agents, both = self._agents.values, zeros("i", len(numbers[0]))
+        self._native.add_twice(
+            len(both), address(numbers[2]), address(numbers[0]), address(self._clients.elsewhere), address(both)
+        )  # fmt: skip
         for number in self._added.lacking(both, 2 * len(agents)):
             self._added.put(number, agents[number // 2].added[number % 2])
         return self._added.of(both)
@@ -147,16 +142,13 @@ class Apart:
         count = len(numbers[0])
         keys, agents, lanes = zeros("Q", count), zeros("I", count), zeros("H", count)
         self._native.key_visitors(
-            count, *map(address, numbers), address(self._addresses), address(self._keys), address(self._lanes),
+            count, *map(address, numbers), address(self._clients.keys), address(self._keys), address(self._lanes),
             address(self._known), address(self._agent_keys), address(self._agent_lanes), address(keys),
             address(agents), address(lanes),
         )  # fmt: skip
         return keys, agents, lanes
 
     def forget(self) -> None:
-        if self._clients.full:
-            self._of_clients.forget()
-            del self._addresses[:], self._search_engines[:]
         if self._besides.full:
             self._of_besides.forget()
             del self._keys[:], self._lanes[:], self._known[:]

@@ -51,7 +51,11 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "measure": (_I64, [_I64, _I32, _P, _P, _P]),
     "assemble": (None, [_I64, _I32, _P, _P, _P]),
     "key_visitors": (None, [_I64, *[_P] * 12]),
+    "add_twice": (None, [_I64, _P, _P, _P, _P]),
     "key_downloads": (None, [_I64, _P, _P, _P, _P]),
+    "addresses_read": (_I64, [_P, _U32, _U32, _P, _P]),
+    "addresses_within": (None, [_I64, _P, _I64, _P, _P, _I32, _P]),
+    "addresses_tell": (_I32, [_P, _U32, _I64, _P, ctypes.c_char_p, _P, _P, _P]),
     "place_lines": (None, [_I64, _P, _P, _U64, _U64, _P, _P]),
     "rows_of": (None, [_I64, _U32, *[_P] * 9]),
     "rows_size": (_U64, [_I64, _I64, _P]),
@@ -100,7 +104,7 @@ def load() -> Native | None:
     folder = Path(__file__).parent
     try:
         native = Native(ctypes.PyDLL(str(folder / LIBRARY)))
-        source = b"".join(path.read_bytes() for path in sorted(folder.glob("*.c")))
+        source = b"".join(path.read_bytes() for path in sorted(folder.glob("*.[ch]")))
         return native if native.built_from() == crc32(source) else None
     except (OSError, AttributeError):
         return None

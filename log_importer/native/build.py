@@ -25,11 +25,11 @@ class CompileColumns(BuildHookInterface):  # type: ignore[misc]
         compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
         if self.target_name != "wheel" or compiler is None:
             return
-        sources = sorted(folder.glob("*.c"))
+        sources = sorted(folder.glob("*.[ch]"))
         built_from = crc32(b"".join(path.read_bytes() for path in sources))
         command = [
             compiler, "-O3", "-shared", "-fPIC", "-fvisibility=hidden", "-o", str(folder / LIBRARY),
-            f"-DBUILT_FROM={built_from}u", *map(str, sources), "-lm",
+            f"-DBUILT_FROM={built_from}u", *[str(path) for path in sources if path.suffix == ".c"], "-lm",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
         if done.returncode:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from log_importer.model import Hit
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS, extension, is_static
+from log_importer.rules.networks import Networks
 from log_importer.rules.selection import Rule, Selection, chosen_after, chosen_before, looking_at
 
 FUTURE = 60.0
@@ -15,9 +16,7 @@ TOO_OLD = 7300 * 86400.0
 """Seconds; a real Matomo stores a hit older than 7,300 days, or one in the future, with the time of its arrival."""
 
 
-def compile_exclusions(
-    selection: Selection, is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
-) -> list[Rule]:
+def compile_exclusions(selection: Selection, is_bot: Callable[[str], object], search_engine: Networks) -> list[Rule]:
     """The rules in force, in the order in which their reasons win."""
     rules: list[Rule] = [*chosen_before(selection), _time]
     if not selection.replay:
@@ -38,9 +37,7 @@ def _of_pages(selection: Selection) -> Iterator[Rule]:
     yield _download(selection.downloads)
 
 
-def servers_own(
-    selection: Selection, is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
-) -> list[Rule]:
+def servers_own(selection: Selection, is_bot: Callable[[str], object], search_engine: Networks) -> list[Rule]:
     """Those of the rules that a server applies too, unasked: for hits of which time, address or browser was changed."""
     return [_time] if selection.bots else [_time, *_bots(is_bot, search_engine)]
 
@@ -88,7 +85,7 @@ def _download(wanted: frozenset[str]) -> Rule:
     return download
 
 
-def _bots(is_bot: Callable[[str], object], search_engine: Callable[[str], bool]) -> Iterator[Rule]:
+def _bots(is_bot: Callable[[str], object], search_engine: Networks) -> Iterator[Rule]:
     @looking_at("user_agent")
     def by_name(hit: Hit, _now: float) -> str | None:
         return "bot" if hit.user_agent is not None and is_bot(hit.user_agent) else None
@@ -98,4 +95,4 @@ def _bots(is_bot: Callable[[str], object], search_engine: Callable[[str], bool])
         return "bot" if search_engine(hit.client_ip) else None
 
     yield by_name
-    yield by_address
+    yield by_address._replace(networks=search_engine)

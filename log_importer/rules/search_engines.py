@@ -5,10 +5,9 @@ which has had them unchanged for years; a network written with host bits set mea
 exception, for a proxy of Google's that names itself in `Via`, looks at the header of our own post, so it never holds.
 """
 
-from bisect import bisect_right
 from ipaddress import IPv4Network
 
-from log_importer.parsing.addresses import is_ipv4
+from log_importer.rules.networks import Networks
 
 _NETWORKS = """
     64.18.0.0/20 64.233.160.0/19 66.102.0.0/20 66.249.80.0/20 72.14.192.0/18 74.125.0.0/16 173.194.0.0/16
@@ -19,22 +18,8 @@ _NETWORKS = """
     1.202.218.8/32
 """  # Google, Microsoft, Yahoo, and one crawler that hammered sites
 
-_RANGES = sorted(
-    {(int(net[0]), int(net[-1])) for net in (IPv4Network(text, strict=False) for text in _NETWORKS.split())}
-)
-_OCTETS = {str(octet) for first, last in _RANGES for octet in range(first >> 24, (last >> 24) + 1)}
-"""With which addresses in any of them begin, as a text."""
-_FIRSTS = [first for first, _ in _RANGES]
+search_engine = Networks(IPv4Network(text, strict=False) for text in _NETWORKS.split())
+"""Whether an address lies in a search engine's range.
 
-
-def search_engine(address: str) -> bool:
-    """Whether `address` lies in a search engine's range; `False` for anything that is no IPv4 address.
-
-    An IPv4 address mapped into IPv6 is none: Matomo keeps it so, and compares only addresses of the same length.
-    """
-    if address.partition(".")[0] not in _OCTETS or not is_ipv4(address):
-        return False
-    first, second, third, last = map(int, address.split("."))
-    number = ((first << 8 | second) << 8 | third) << 8 | last
-    place = bisect_right(_FIRSTS, number) - 1
-    return place >= 0 and number <= _RANGES[place][1]
+An IPv4 address mapped into IPv6 does not: Matomo keeps it so, and compares only addresses of the same length.
+"""

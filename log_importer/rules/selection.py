@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address, ip_network
 from typing import NamedTuple
 
 from log_importer.model import Hit
 from log_importer.rules.files import DOWNLOAD_EXTENSIONS
+from log_importer.rules.networks import Networks
 
 
 class Rule(NamedTuple):
@@ -21,6 +22,7 @@ class Rule(NamedTuple):
 
     fields: frozenset[str]  # of a hit, all that it looks at
     reason: Callable[[Hit, float], str | None]  # of a hit and the time now
+    networks: Networks | None = None  # where it skips, of all IPv4 addresses, those that lie in them
 
 
 def looking_at(*fields: str) -> Callable[[Callable[[Hit, float], str | None]], Rule]:
@@ -134,4 +136,5 @@ def _address(networks: Iterable[str]) -> Rule:
         address = ip_address(text)
         return any(address in network for network in excluded)
 
-    return looking_at("client_ip")(lambda hit, _: "ip" if is_out(hit.client_ip) else None)
+    rule = looking_at("client_ip")(lambda hit, _: "ip" if is_out(hit.client_ip) else None)
+    return rule._replace(networks=Networks(one for one in excluded if isinstance(one, IPv4Network)))

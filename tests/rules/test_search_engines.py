@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from log_importer.rules.search_engines import _RANGES, search_engine
+from log_importer.rules.search_engines import search_engine
 
 
 @pytest.mark.parametrize(
@@ -47,5 +47,5 @@ def test_what_is_no_address_is_in_no_range(address: str) -> None:
 
 
 def test_the_ranges_do_not_overlap_so_that_one_look_finds_the_right_one() -> None:
-    assert [(a, b) for a, b in itertools.pairwise(_RANGES) if a[1] >= b[0]] == []
-    assert all(search_engine(str(IPv4Address(first))) for first, _ in _RANGES)
+    assert [(a, b) for a, b in itertools.pairwise(search_engine.ranges) if a[1] >= b[0]] == []
+    assert all(search_engine(str(IPv4Address(first))) for first, _ in search_engine.ranges)

@@ -1,0 +1,89 @@
+/* Addresses of clients, of which a log has as many as visitors: told, judged and turned into parameters and keys. */
+
+#include "table.h"
+
+/* What stands between `lead` bytes before and as many behind it, as an IPv4 address in the one way to write it; -1 where
+   it is none. */
+static int64_t ipv4(const uint8_t *text, size_t length, size_t lead) {
+    if (length < 2 * lead)
+        return -1;
+    const uint8_t *at = text + lead, *end = text + length - lead;
+    uint32_t value = 0;
+    for (int octet = 0; octet < 4; octet++) {
+        if (octet && (at == end || *at++ != '.'))
+            return -1;
+        const uint8_t *begin = at;
+        uint32_t number = 0;
+        while (at < end && at < begin + 3 && *at >= '0' && *at <= '9')
+            number = 10 * number + (uint32_t)(*at++ - '0');
+        if (at == begin || number > 255 || (*begin == '0' && at > begin + 1))
+            return -1;
+        value = value << 8 | number;
+    }
+    return at == end ? (int64_t)value : -1;
+}
+
+/* The addresses that the texts from `first` on are; the numbers of those that are none, and how many. */
+API int64_t addresses_read(const table *texts, uint32_t first, uint32_t lead, uint32_t *values, int32_t *others) {
+    int64_t count = 0;
+    for (uint32_t n = first; n < texts->count; n++) {
+        const entry *one = &texts->entries[n];
+        int64_t value = ipv4(texts->texts + one->start, one->length, lead);
+        values[n - first] = value < 0 ? 0 : (uint32_t)value;
+        if (value < 0)
+            others[count++] = (int32_t)n;
+    }
+    return count;
+}
+
+/* Lets codes be no larger than `code` where the address lies in a range. The ranges ascend, and none meets another. */
+API void addresses_within(int64_t count, const uint32_t *values, int64_t ranges, const uint32_t *firsts,
+                          const uint32_t *lasts, int32_t code, int32_t *codes) {
+    for (int64_t n = 0; n < count; n++) {
+        int64_t low = 0, high = ranges; /* the first range that begins behind the value is between them */
+        while (low < high) {
+            int64_t middle = (low + high) / 2;
+            if (firsts[middle] <= values[n])
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low && values[n] <= lasts[low - 1] && code < codes[n])
+            codes[n] = code;
+    }
+}
+
+static uint32_t crc32_of(const uint8_t *text, size_t length) {
+    static uint32_t steps[256];
+    if (!steps[1])
+        for (uint32_t byte = 0; byte < 256; byte++) {
+            uint32_t step = byte;
+            for (int bit = 0; bit < 8; bit++)
+                step = step >> 1 ^ (step & 1 ? 0xEDB88320u : 0);
+            steps[byte] = step;
+        }
+    uint32_t crc = 0xFFFFFFFFu;
+    for (size_t n = 0; n < length; n++)
+        crc = crc >> 8 ^ steps[(crc ^ text[n]) & 0xff];
+    return ~crc;
+}
+
+/* Of the addresses of these numbers, their keys, and their texts behind `name` in the table `into`, where `map` says
+   which is whose. Other than 0 where there is no memory. */
+API int32_t addresses_tell(const table *texts, uint32_t lead, int64_t count, const int32_t *numbers, const char *name,
+                           table *into, int32_t *map, uint32_t *keys) {
+    uint8_t told[64];
+    size_t before = strlen(name);
+    if (before > sizeof told - 15)
+        return -1;
+    memcpy(told, name, before);
+    for (int64_t n = 0; n < count; n++) {
+        const entry *one = &texts->entries[numbers[n]];
+        size_t length = one->length - 2 * lead;
+        memcpy(told + before, texts->texts + one->start + lead, length);
+        keys[numbers[n]] = crc32_of(told + before, length);
+        if ((map[numbers[n]] = number_of(into, told, before + length)) < 0)
+            return -1;
+    }
+    return 0;
+}
