@@ -7,9 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import accumulate, pairwise
 from pathlib import Path
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -161,6 +163,21 @@ def test_a_time_that_stands_among_others_is_read_by_compiled_loops_too() -> None
     ]
     assert left_by_loops(plan, spec.name, lines) == 0
     assert len(check(plan, spec.name, "", [line.encode() for line in lines]).lengths) == 500
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "+05:45"])
+def test_an_hour_is_not_taken_for_sixty_minutes_where_clocks_are_put_back(zone: str) -> None:
+    """Lord Howe's are by half an hour; both in a night from Saturday to Sunday, in April or October."""
+    spec = FORMATS["common"]
+    spec = replace(spec, fields=spec.fields | {"time": replace(spec.fields["time"], layout="%Y-%m-%d %H:%M:%S")})
+    there = timezone(timedelta(hours=5, minutes=45)) if zone[0] == "+" else UTC if zone == "UTC" else ZoneInfo(zone)
+    plan = Plan(SITE, formats={spec.name: spec}, reading=Reading(zone=there))
+    nights = [datetime(2025, *day, 23, 59) for day in ((3, 29), (4, 5), (10, 4), (10, 25))]
+    times = [f"{night + timedelta(minutes=7 * n):%Y-%m-%d %H:%M:%S}" for night in nights for n in range(60)]
+    times += ["2025-10-03 10:60:00", "2025-10-03 10:59:60", "2025-10-03 10:5:00", "2025-10-03 10:5a:00"]
+    lines = [f'192.0.2.1 - - [{time}] "GET /a HTTP/1.1" 200 1'.encode() for time in times]
+    assert len(check(plan, spec.name, "", lines).lengths) == 242
+    assert left_by_loops(plan, spec.name, [line.decode() for line in lines]) < 0.02
 
 
 @pytest.mark.parametrize(

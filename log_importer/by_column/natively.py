@@ -21,7 +21,7 @@ from log_importer.model import Site
 from log_importer.native import Native, Table, address, zeros
 from log_importer.parsing.cuts import Cuts
 from log_importer.parsing.parser import Parser
-from log_importer.tracking.requests import SECONDS, measures, minute_of
+from log_importer.tracking.requests import hour_of, measures, second_of
 
 _LEAST = 0.75
 """The share of lines that must be cut: the others are translated one by one, which is slow."""
@@ -50,9 +50,9 @@ class Natively:
         self._cutter = Cutter(native, cuts, pieces, clock, frozenset(wanted), longest)
         groups = Groups(native, self._cutter.pieces)
         self._clocks = groups.of_cells(
-            clock.places, clock.minute if self._cutter.by_minute else clock.tell, _code_of_time
+            clock.places, clock.begin if self._cutter.split else clock.tell, _code_of_time
         )  # fmt: skip
-        self._minutes = array("d")  # of the clock's values
+        self._begins = array("d")  # the clock's values
         nowhere: Referrer = "", None
         self._pages = groups.of_part(page, facts.page, Page(ALONE), lambda page: page.code)
         self._clients = Group(native, pieces, client.places, of_clients(client, lambda _: NO_CODE, ALONE), int)
@@ -70,10 +70,9 @@ class Natively:
         self._titles, self._titled = Table(native), dict[tuple[int, int, int], int]()
         self._titles.add("")
         self._sites: dict[int, Site] = {}
-        self._whole_minutes, self._when = Table(native), Table(native)  # their numbers, and texts, by the same numbers
+        self._hours, self._when = Table(native), Table(native)  # their numbers, and texts, by the same numbers
         self._seconds = Table(native)
-        for second in SECONDS:
-            self._seconds.add(second)
+        self._seconds.add_all([second_of(second) for second in range(3600)])
 
     def translate(
         self, data: bytes, starts: "array[int]", first: int, now: float, find: Find
@@ -138,7 +137,7 @@ class Natively:
         pieces = [gathered(native, numbers, places) if numbers else numbers for numbers in cut.pieces]
         referrers = self._referrers.numbers(count, pieces)
         measured = self._measures.numbers(count, pieces)
-        when, minutes, seconds = self._split(times, places)
+        when, hours, seconds = self._split(times, places)
         who = self._visitors.texts(visitors)
         keys, agents, lanes = self._visitors.keys(visitors)
         for page in self._pages.values[len(self._files) :]:
@@ -152,7 +151,7 @@ class Natively:
         blob, lengths = assembled(native, [
             (table, urls), (self._titles, titles),
             *who,
-            (self._when, minutes), (self._seconds, seconds),
+            (self._when, hours), (self._seconds, seconds),
             self._text(self._of_referrers, referrers, self._referrers, lambda told: told[0]),
             self._text(self._of_measures, measured, self._measures, str),
         ])  # fmt: skip
@@ -219,29 +218,29 @@ class Natively:
     def _split(
         self, times: "array[float]", places: "array[int]"
     ) -> "tuple[array[float], array[int], array[int]]":  # fmt: skip
-        """The times of the lines at these places, and the numbers of the minute and the second of each."""
+        """The times of the lines at these places, and the numbers of the hour and the second of each."""
         count = len(places)
-        when, minutes, seconds = array("d", bytes(8 * count)), zeros("i", count), zeros("i", count)
+        when, hours, seconds = array("d", bytes(8 * count)), zeros("i", count), zeros("i", count)
         if self._native.split_times(
-            count, address(places), address(times), self._whole_minutes.at, address(when), address(minutes),
+            count, address(places), address(times), self._hours.at, address(when), address(hours),
             address(seconds),
         ):  # fmt: skip
             raise MemoryError
-        for minute in self._whole_minutes.integers(len(self._when)):
-            self._when.add(minute_of(minute))
-        return when, minutes, seconds
+        for hour in self._hours.integers(len(self._when)):
+            self._when.add(hour_of(hour))
+        return when, hours, seconds
 
     def _times(self, cut: Cut, codes: "array[int]") -> "tuple[array[float], array[float]]":
         """When each line of the cut was logged, and the earliest and latest; those that do not say get a code."""
         count = len(cut.places)
         numbers = self._clocks.numbers(count, cut.pieces)
-        for time in self._clocks.values[len(self._minutes) :]:
-            self._minutes.append(math.nan if time is None else time)
+        for time in self._clocks.values[len(self._begins) :]:
+            self._begins.append(math.nan if time is None else time)
         self._lower(codes, None, self._clocks, numbers)
         times, ends = array("d", bytes(8 * count)), array("d", (math.inf, -math.inf))
         seconds = address(cut.seconds) if cut.seconds is not None else None
         self._native.tell_times(
-            count, address(numbers), address(self._minutes), seconds, address(times), address(ends)
+            count, address(numbers), address(self._begins), seconds, address(times), address(ends)
         )  # fmt: skip
         return times, ends
 
@@ -288,9 +287,9 @@ class Natively:
         if self._measures.full:
             self._of_measures.forget()
         if self._clocks.full:
-            del self._minutes[:]
+            del self._begins[:]
         if len(self._when) > MOST:
-            self._whole_minutes.clear()
+            self._hours.clear()
             self._when.clear()
         for group in self._groups:
             if group.full:

@@ -127,12 +127,19 @@ static int plain(const uint8_t *text, size_t length, uint8_t also, int high) {
 typedef struct {
     table **tables;
     int32_t **numbers; /* of each piece, by line */
-    int32_t clock;     /* the piece with the time, -1 for none that is known by its minute */
+    int32_t clock;     /* the piece with the time, -1 for none that is known by its hour or minute */
     int32_t slot;      /* where in it the two digits of the second stand */
-    uint8_t *seconds;  /* by line */
+    int32_t hourly;    /* whether those of the minute stand three before, and are no part of what it is known by */
+    uint16_t *seconds; /* by line, in the hour or minute */
     uint8_t around[64];
     int32_t around_length, around_number;
 } pieces;
+
+/* The number that two digits say, and a larger one where they are none. */
+static uint32_t two_digits(const uint8_t *text) {
+    uint32_t tens = text[0] - (uint32_t)'0', ones = text[1] - (uint32_t)'0';
+    return tens > 9 || ones > 9 ? 100 : 10 * tens + ones;
+}
 
 /* 1 where it was looked up, 0 where its line is to be looked at alone, -1 where there is no memory. */
 static int look_up(pieces *p, int32_t piece, int64_t line, const uint8_t *text, size_t length) {
@@ -140,16 +147,18 @@ static int look_up(pieces *p, int32_t piece, int64_t line, const uint8_t *text, 
         return 1;
     if (piece != p->clock)
         return (p->numbers[piece][line] = number_of(p->tables[piece], text, length)) < 0 ? -1 : 1;
-    size_t slot = (size_t)p->slot;
+    size_t slot = (size_t)p->slot, minute = slot - 3;
     if (length < slot + 2 || length > sizeof p->around)
         return 0;
-    uint32_t tens = text[slot] - (uint32_t)'0', ones = text[slot + 1] - (uint32_t)'0';
-    if (tens > 6 || ones > 9 || 10 * tens + ones > 60)
+    uint32_t second = two_digits(text + slot), minutes = p->hourly ? two_digits(text + minute) : 0;
+    if (second > 60 || minutes > 59)
         return 0;
-    p->seconds[line] = (uint8_t)(10 * tens + ones);
+    p->seconds[line] = (uint16_t)(60 * minutes + second);
     uint8_t around[64];
     memcpy(around, text, length);
     around[slot] = around[slot + 1] = '0';
+    if (p->hourly)
+        around[minute] = around[minute + 1] = '0';
     if ((size_t)p->around_length != length || memcmp(p->around, around, length)) {
         int32_t number = number_of(p->tables[piece], around, length);
         if (number < 0)
@@ -470,11 +479,11 @@ API int64_t count_each(int64_t count, const int32_t *numbers, int32_t *found, in
     return distinct;
 }
 
-/* The time of each line: that of its minute and its second. The earliest and the latest are `ends`. */
-API void tell_times(int64_t count, const int32_t *numbers, const double *minutes, const uint8_t *seconds, double *out,
+/* The time of each line: that of its hour or minute, and its second in it. The earliest and the latest are `ends`. */
+API void tell_times(int64_t count, const int32_t *numbers, const double *begins, const uint16_t *seconds, double *out,
                     double *ends) {
     for (int64_t n = 0; n < count; n++) {
-        double time = out[n] = minutes[numbers[n]] + (seconds ? seconds[n] : 0);
+        double time = out[n] = begins[numbers[n]] + (seconds ? seconds[n] : 0);
         if (time < ends[0])
             ends[0] = time;
         if (time > ends[1])
@@ -482,17 +491,17 @@ API void tell_times(int64_t count, const int32_t *numbers, const double *minutes
     }
 }
 
-/* Of the lines at these places, their times, the number of their minute, and the second in it. */
-API int32_t split_times(int64_t count, const int32_t *places, const double *times, table *minutes, double *taken,
-                        int32_t *minute, int32_t *second) {
+/* Of the lines at these places, their times, the number of their hour, and the second in it. */
+API int32_t split_times(int64_t count, const int32_t *places, const double *times, table *hours, double *taken,
+                        int32_t *hour, int32_t *second) {
     int64_t last = INT64_MIN;
     for (int64_t n = 0; n < count; n++) {
         taken[n] = times[places[n]];
         int64_t whole = (int64_t)floor(taken[n]);
-        int64_t in = whole / 60 - (whole % 60 < 0);
-        second[n] = (int32_t)(whole - 60 * in);
-        minute[n] = n && in == last ? minute[n - 1] : number_of(minutes, (const uint8_t *)&in, sizeof in);
-        if (minute[n] < 0)
+        int64_t in = whole / 3600 - (whole % 3600 < 0);
+        second[n] = (int32_t)(whole - 3600 * in);
+        hour[n] = n && in == last ? hour[n - 1] : number_of(hours, (const uint8_t *)&in, sizeof in);
+        if (hour[n] < 0)
             return -1;
         last = in;
     }

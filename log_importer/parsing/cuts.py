@@ -35,5 +35,6 @@ class Clock(NamedTuple):
     slot: int  # of the last of these cells, where the two digits of the second stand; -1 for no certain place
     tell: Callable[[Cells], float | None]
     """The cells -> seconds since 1970 UTC; `None` where only the whole line can say."""
-    minute: Callable[[Cells], float | None]
-    """The same of cells that have 00 at the slot, and of those only."""
+    begin: Callable[[Cells], float | None]
+    """The same of cells that have 00 at the slot, where `hourly` also three before it, and of those only."""
+    hourly: bool = False  # the minute stands three before the slot, in hours of sixty minutes each

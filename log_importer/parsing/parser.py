@@ -17,7 +17,7 @@ from log_importer.parsing.fields import Maker, Row, compile_field
 from log_importer.parsing.json_driver import JsonDriver
 from log_importer.parsing.regex_driver import RegexDriver
 from log_importer.parsing.spec import FieldSpec, FormatSpec
-from log_importer.parsing.times import compile_minute, compile_time, second_slot
+from log_importer.parsing.times import compile_begin, compile_time, is_hourly, second_slot
 from log_importer.parsing.w3c_driver import W3cDriver
 
 _ABSOLUTE = frozenset({"http", "HTTP", "Http"})
@@ -212,7 +212,9 @@ def _compile_times(
             return [None if None in row else one(" ".join(row)) for row in zip(*cells, strict=True)]
 
         slot = second_slot(layout)
-        minute = one if slot < 0 else compile_minute(layout, zone)
+        in_last = slot if len(wanted) < 2 else _slot_in_last(layout, slot)
+        hourly = is_hourly(layout, zone) and in_last >= 3
+        of_begin = one if slot < 0 else compile_begin(layout, zone, hourly=hourly)
 
         def whole(cells: Cells) -> str | None:
             present = [cell for cell in cells if cell is not None]
@@ -222,12 +224,11 @@ def _compile_times(
             text = whole(cells)
             return None if text is None else one(text)
 
-        def tell_minute(cells: Cells) -> float | None:
+        def begin(cells: Cells) -> float | None:
             text = whole(cells)
-            return None if text is None else minute(text)
+            return None if text is None else of_begin(text)
 
-        in_last = slot if len(wanted) < 2 else _slot_in_last(layout, slot)
-        return of_columns, Clock(wanted, in_last, tell, tell_minute)
+        return of_columns, Clock(wanted, in_last, tell, begin, hourly)
 
     def of_rows(columns: Columns) -> Sequence[float | None]:
         found = map(part.read, zip(*(columns.values[place] for place in part.places), strict=True))

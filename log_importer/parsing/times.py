@@ -47,17 +47,33 @@ def second_slot(layout: str) -> int:
     return -1 if slot is None else slot
 
 
-def compile_minute(layout: str, zone: tzinfo) -> Time:
-    """The parser for texts that have 00 at the `second_slot`; `None` also where that is not their second."""
+def is_hourly(layout: str, zone: tzinfo) -> bool:
+    """Whether the minute stands three before the `second_slot`, and each hour has sixty of them.
+
+    Where a zone's clocks are put forward or back, some have not.
+    """
+    if second_slot(layout) < 0:
+        return False
+    if layout == "iso8601":
+        return isinstance(zone, timezone)
+    slot = _slot(layout, "%M")
+    return slot == second_slot(layout) - 3 and ("%z" in layout or isinstance(zone, timezone))
+
+
+def compile_begin(layout: str, zone: tzinfo, *, hourly: bool) -> Time:
+    """The parser for texts that have 00 at the `second_slot`, where they are `hourly` also three before it.
+
+    It gives `None` also where that is not their second.
+    """
     way = compile_time(layout, zone)
     slot, behind = second_slot(layout), ":" if layout == "iso8601" else ""
 
-    def minute(text: str) -> float | None:
-        if text[slot : slot + 2] != "00" or (behind and (text[slot - 1] != behind or text[slot - 4] != behind)):
+    def begin(text: str) -> float | None:
+        if text[slot : slot + 2] != "00" or (hourly and text[slot - 3 : slot - 1] != "00"):
             return None
-        return way(text)
+        return None if behind and (text[slot - 1] != behind or text[slot - 4] != behind) else way(text)
 
-    return minute
+    return begin
 
 
 def _epoch(scale: float) -> Time:

@@ -189,18 +189,22 @@ def _quoted(text: str) -> str:
 
 def when_of(time: float) -> str:
     """The parameter that tells the time, to the second."""
-    second = int(time // 1)
-    return minute_of(second // 60) + SECONDS[second % 60]
+    hour, second = divmod(int(time // 1), 3600)
+    return hour_of(hour) + second_of(second)
 
 
-SECONDS = [f"{second:02}" for second in range(60)]
+_TWO = [f"{number:02}" for number in range(60)]
 
 
 @lru_cache(maxsize=4096)
-def minute_of(minute: int) -> str:
-    """The parameter up to the minute, of which so many are since 1970 UTC; `SECONDS` has what follows."""
-    day, minute = divmod(minute, 24 * 60)
-    return f"{_day_of(day)}{SECONDS[minute // 60]}%3A{SECONDS[minute % 60]}%3A"
+def hour_of(hour: int) -> str:
+    """The parameter up to the hour, of which so many are since 1970 UTC; `second_of` gives what follows."""
+    return f"{_day_of(hour // 24)}{_TWO[hour % 24]}"
+
+
+def second_of(second: int) -> str:
+    """The rest of the parameter, by the second in the hour."""
+    return f"%3A{_TWO[second // 60]}%3A{_TWO[second % 60]}"
 
 
 @lru_cache(maxsize=256)
