@@ -145,8 +145,14 @@ static uint32_t two_digits(const uint8_t *text) {
 static int look_up(pieces *p, int32_t piece, int64_t line, const uint8_t *text, size_t length) {
     if (!p->tables[piece])
         return 1;
-    if (piece != p->clock)
-        return (p->numbers[piece][line] = number_of(p->tables[piece], text, length)) < 0 ? -1 : 1;
+    if (piece != p->clock) {
+        int32_t *number = &p->numbers[piece][line];
+        if (line && is_text(p->tables[piece], number[-1], text, length)) /* one visitor's lines stand together */
+            *number = number[-1];
+        else
+            *number = number_of(p->tables[piece], text, length);
+        return *number < 0 ? -1 : 1;
+    }
     size_t slot = (size_t)p->slot, minute = slot - 3;
     if (length < slot + 2 || length > sizeof p->around)
         return 0;

@@ -93,12 +93,18 @@ static int32_t add(table *t, const uint8_t *text, size_t length, uint64_t hash) 
     return (int32_t)t->count - 1;
 }
 
+/* Whether that is the text of a number. */
+static inline int is_text(const table *t, int32_t number, const uint8_t *text, size_t length) {
+    const entry *one = &t->entries[number];
+    return one->length == length && !memcmp(t->texts + one->start, text, length);
+}
+
 /* The number of a text, a new one where it is new; -1 where there is no memory. */
 static int32_t number_of(table *t, const uint8_t *text, size_t length) {
     uint64_t hash = hash_of(text, length, t->seed);
     for (uint32_t slot = hash & t->mask; t->slots[slot]; slot = (slot + 1) & t->mask) {
         const entry *one = &t->entries[t->slots[slot] - 1];
-        if (one->hash == hash && one->length == length && !memcmp(t->texts + one->start, text, length))
+        if (one->hash == hash && is_text(t, (int32_t)t->slots[slot] - 1, text, length))
             return (int32_t)t->slots[slot] - 1;
     }
     return add(t, text, length, hash);
