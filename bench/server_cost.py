@@ -74,7 +74,10 @@ def ours(entries: Sequence[Request]) -> Cost:
             ended = entry is None
             if entry is not None:
                 lanes.put([entry])
-        while len(under_way) < pace.at_once and (batch := lanes.take(flushing=ended)) is not None:
+        while (
+            len(under_way) < pace.at_once
+            and (batch := lanes.take(flushing=ended, leave=pace.at_once - len(under_way) - 1)) is not None
+        ):
             work = cost_of(batch.requests)
             cost.server_seconds += work
             cost.posts += 1

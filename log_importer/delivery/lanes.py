@@ -4,7 +4,7 @@ A visitor is always in one lane, so nobody's hits overtake each other. Hits wait
 is near: the longer a lane, the fewer times the server meets a user agent anew, and that is what costs it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from log_importer.batching import NONE, Requests
 from log_importer.model import Batch, Request
@@ -15,16 +15,20 @@ WINDOW = 32_000
 _LAG = 8
 """Windows of later hits after which a lane's oldest hit goes first: progress is kept from the oldest hit on."""
 
+_WORTH = 0.1
+"""The share of a batch from which on room in it is worth another lane."""
+
 
 class Lane:
     """One queue: `waiting` are hits in arrival order, `ready` are earlier ones, sorted, of which some were taken."""
 
-    __slots__ = ("busy", "oldest", "ready", "taken", "waiting")
+    __slots__ = ("busy", "oldest", "ready", "ripe", "taken", "waiting")
 
     def __init__(self) -> None:
         self.waiting: list[Requests] = []
         self.ready = NONE
         self.taken = 0  # of `ready`
+        self.ripe = False  # whether what is ready had waited long enough
         self.oldest = 0  # the arrival of the first hit that waits
         self.busy = False
 
@@ -80,31 +84,28 @@ class Lanes:
         """What waits now has waited long enough."""
         self._due = self._arrived
 
-    def take(self, flushing: bool) -> Batch | None:
+    def waits(self, flushing: bool) -> bool:
+        """Whether there is a batch to `take`."""
+        return any(not lane.busy and (lane.ready or self._may_go(lane, flushing)) for lane in self._lanes)
+
+    def take(self, flushing: bool, leave: int | None = None) -> Batch | None:
         """The next batch of a lane that has none in flight: what was sorted first, then where the window is full.
 
         Where it is not, that of a lane whose oldest hit has waited long enough; all of them when `flushing`.
+        The last batch of what was sorted is filled up from other lanes, as long as `leave` more of them are free.
         """
-        free = [(number, lane) for number, lane in enumerate(self._lanes) if not lane.busy]
-        number, lane = next(((number, lane) for number, lane in free if lane.ready), (-1, None))
-        if lane is None:
-            any_lane = flushing or self.full
-            waiting = [(number, lane) for number, lane in free if lane.waiting and (any_lane or self._ripe(lane))]
-            if not waiting:
-                return None
-            number, lane = min(waiting, key=lambda entry: entry[1].oldest)
-            if self._arrived - lane.oldest < _LAG * self._window:
-                number, lane = max(waiting, key=lambda entry: entry[1].count)
-            flushing = flushing or self._ripe(lane)
-            lane.ready, lane.taken = Requests.in_batch_order(lane.waiting), 0
-            lane.waiting = []
-        requests = self._cut(lane)
+        number = self._next(range(len(self._lanes)), flushing)
+        if number is None:
+            return None
+        lane = self._lanes[number]
+        flushing = flushing or lane.ripe
+        parts, taken = [self._cut(lane, self._batch_size(), self._batch_bytes)], [number]
         lane.busy = True
-        taken = [number]
         if flushing and not lane.ready:
-            more, others = self._fill(requests)
-            taken += more
-            requests = Requests.joined([requests, *others])
+            self._fill(taken, parts)
+        elif leave is not None and not lane.ready:
+            self._fill_up(taken, parts, leave)
+        requests = Requests.joined(parts)
         self.held -= len(requests)
         return Batch(taken, requests)
 
@@ -117,30 +118,65 @@ class Lanes:
         """A body of that many bytes was too large."""
         self._batch_bytes = max(1, min(self._batch_bytes, size_bytes // 2))
 
-    def _ripe(self, lane: Lane) -> bool:
-        return lane.oldest < self._due
+    def _may_go(self, lane: Lane, flushing: bool) -> bool:
+        return bool(lane.waiting) and (flushing or self.full or lane.oldest < self._due)
 
-    def _fill(self, requests: Requests) -> tuple[list[int], list[Requests]]:
-        """What goes with a small batch: all of other lanes that wait for nothing else; which, and their requests."""
-        taken, found = [], []
-        count, room = len(requests), self._batch_bytes - _size(requests)
+    def _next(self, among: Iterable[int], flushing: bool) -> int | None:
+        """The lane to take from, of these, which has requests that are `ready` then."""
+        free = [number for number in among if not self._lanes[number].busy]
+        for number in free:
+            if self._lanes[number].ready:
+                return number
+        waiting = [number for number in free if self._may_go(self._lanes[number], flushing)]
+        if not waiting:
+            return None
+        number = min(waiting, key=lambda one: self._lanes[one].oldest)
+        if self._arrived - self._lanes[number].oldest < _LAG * self._window:
+            number = max(waiting, key=lambda one: self._lanes[one].count)
+        lane = self._lanes[number]
+        lane.ripe = lane.oldest < self._due
+        lane.ready, lane.taken = Requests.in_batch_order(lane.waiting), 0
+        lane.waiting = []
+        return number
+
+    def _fill(self, taken: list[int], parts: list[Requests]) -> None:
+        """Adds all of other lanes that wait for nothing else."""
+        count, room = self._room(parts)
         for number, lane in enumerate(self._lanes):
             if not lane.waiting or lane.busy or lane.ready:
                 continue
             needed = sum(map(_size, lane.waiting))
-            if count + lane.count <= self._batch_size() and needed <= room:
-                found.append(Requests.in_batch_order(lane.waiting))
-                count += lane.count
+            if lane.count <= count and needed <= room:
+                parts.append(Requests.in_batch_order(lane.waiting))
+                count -= lane.count
                 room -= needed
                 lane.waiting, lane.busy = [], True
                 taken.append(number)
-        return taken, found
 
-    def _cut(self, lane: Lane) -> Requests:
+    def _fill_up(self, taken: list[int], parts: list[Requests], leave: int) -> None:
+        """Adds what there is room for of other lanes that may go."""
+        while True:
+            count, room = self._room(parts)
+            free = [number for number, lane in enumerate(self._lanes) if not lane.busy]
+            if count < _WORTH * self._batch_size() or room <= 0 or len(free) <= leave:
+                return
+            number = self._next(free, flushing=False)
+            part = self._cut(self._lanes[number], count, room, at_least=0) if number is not None else NONE
+            if number is None or not part:
+                return
+            parts.append(part)
+            taken.append(number)
+            self._lanes[number].busy = True
+
+    def _room(self, parts: Sequence[Requests]) -> tuple[int, int]:
+        """How many requests, and bytes of them, a batch with these parts has room for."""
+        return self._batch_size() - sum(map(len, parts)), self._batch_bytes - sum(map(_size, parts))
+
+    def _cut(self, lane: Lane, count: int, size: int, at_least: int = 1) -> Requests:
         """Takes a batch off what is ready: at most so many requests, and about so many bytes."""
-        batch = lane.ready[lane.taken : lane.taken + self._batch_size()]
-        if _size(batch) > self._batch_bytes:
-            batch = batch[: max(1, batch.fitting(_BESIDE, self._batch_bytes))]
+        batch = lane.ready[lane.taken : lane.taken + count]
+        if _size(batch) > size:
+            batch = batch[: max(at_least, batch.fitting(_BESIDE, size))]
         lane.taken += len(batch)
         if lane.taken == len(lane.ready):
             lane.ready, lane.taken = NONE, 0

@@ -133,7 +133,7 @@ class Sender:
                     return
                 self._in_flight += len(batch.requests)
                 self._posting.add(poster)
-                self._work.notify()  # there may be more
+                self._wake_one()
                 self._changed.notify_all()
             try:
                 poster.deliver(batch.requests, answered=partial(self._answered, poster))
@@ -146,25 +146,35 @@ class Sender:
                     self._posting.discard(poster)
                     self._in_flight -= len(batch.requests)
                     self._lanes.release(batch)
-                    self._work.notify()
-                    self._changed.notify_all()
+                    self._wake_one()
+                    if self._flushing:  # who hands in more waits for what is taken, not for what is done
+                        self._changed.notify_all()
 
     def _answered(self, poster: Poster) -> None:
         """While what came of a batch is written down, another may be posted."""
         with self._work:
             self._posting.discard(poster)
-            self._work.notify()
+            self._wake_one()
 
     def _take(self) -> Batch | None:
         """The next batch, where another post is allowed now."""
-        pace = self._delivery.pace
-        if len(self._posting) >= pace.allowed:
-            return None
-        batch = self._lanes.take(self._flushing)
-        if batch is None:
+        others = self._delivery.pace.allowed - len(self._posting) - 1
+        return self._lanes.take(self._flushing, leave=others) if self._is_next() else None
+
+    def _wake_one(self) -> None:
+        """Wakes one who waits for a batch, where there is one."""
+        if self._is_next():
+            self._work.notify()
+
+    def _is_next(self) -> bool:
+        """Whether another post may begin now."""
+        if len(self._posting) >= self._delivery.pace.allowed:
+            return False
+        found = self._lanes.waits(self._flushing)
+        if not found:
             with self._delivery.lock:
-                pace.starved()
-        return batch
+                self._delivery.pace.starved()
+        return found
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
