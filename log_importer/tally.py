@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 from log_importer.batching import Requests
@@ -225,5 +226,6 @@ class Tally:
 _DAY = 86400
 
 
+@lru_cache(maxsize=4096)
 def _date(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")

@@ -118,7 +118,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
         made.insert(rows)
     numbers, offsets = translator.together.placed(made.places, starts, context.first_line, context.offset)
     return ChunkResult(
-        lines=lines if context.wanted is None else len(context.wanted), blob=bytes(made.blob), lengths=made.lengths,
+        lines=lines if context.wanted is None else len(context.wanted), blob=made.blob, lengths=made.lengths,
         numbers=numbers, offsets=offsets, times=made.times,
         visitors=made.visitors, agents=made.agents, lanes=made.lanes, sites=made.idsites, downloads=made.downloads,
         ranges=made.partial,

@@ -13,7 +13,7 @@ class Packed:
     """Entry i of each array belongs to request i."""
 
     places: "array[int]"  # of the lines in their chunk
-    blob: bytes | bytearray  # the queries, one after the other
+    blob: bytes  # the queries, one after the other
     lengths: "array[int]"
     times: "array[float]"
     visitors: "array[int]"

@@ -1,26 +1,24 @@
 """Pieces of requests, numbered, and put together by a compiled loop."""
 
-import ctypes
 from array import array
 from collections.abc import Sequence
 
-from log_importer.native import Native, Table, address, addresses, zeros
+from log_importer.native import Native, Table, address, addresses, blank, zeros
 
 Text = tuple[Table, "array[int]"]
 """A table, and the number there of each row."""
 
 
-def assembled(native: Native, parts: Sequence[Text]) -> "tuple[bytearray, array[int]]":
+def assembled(native: Native, parts: Sequence[Text]) -> "tuple[bytes, array[int]]":
     """What is one text after the other, of these tables, by their numbers in each row; and the length of each row."""
     count = len(parts[0][1])
     tables = addresses([table.at for table, _ in parts])
     numbers = addresses([address(column) for _, column in parts])
     lengths = zeros("I", count)
     size = native.measure(count, len(parts), address(tables), address(numbers), address(lengths))
-    blob = bytearray(size)
+    blob = blank(size)
     if size:
-        into = ctypes.addressof(ctypes.c_char.from_buffer(blob))
-        native.assemble(count, len(parts), address(tables), address(numbers), into)
+        native.assemble(count, len(parts), address(tables), address(numbers), blob)
     return blob, lengths
 
 

@@ -22,6 +22,8 @@ _MOST_QUARTERS = 50_000
 """Quarters of an hour that are remembered, those of more than a year."""
 _QUARTER = 900  # seconds; all clocks of the world are shifted by whole quarters of an hour
 _DAY = 86400
+_LAST = _DAY - _QUARTER
+"""Where a day's last quarter of an hour begins."""
 
 
 class Dates:
@@ -45,19 +47,33 @@ class Dates:
 
     def begin(self, requests: Iterable[Request], post: Callable[[list[bytes]], bool]) -> None:
         """Pings the dates of `requests` that were not begun yet; `post` says whether the server took the pings."""
-        if not self._days.issuperset(Requests.of(requests).spans(_DAY)):
-            self.begin_quarters(quarters_of(requests), post)
+        days = Requests.of(requests).spans(_DAY).keys() - self._days
+        if not days:
+            return
+        # Most often a day is one date, and which quarters of it have hits need not be asked.
+        moments = {date: number * _DAY for number, date in map(self._only_date, sorted(days)) if date is not None}
+        quarters = set[tuple[int, int]]()
+        if len(moments) < len(days):
+            quarters = {one for one in quarters_of(requests) if (one[0], one[1] * _QUARTER // _DAY) in days}
+        self._begin(moments, quarters, post)
 
     def begin_quarters(self, quarters: set[tuple[int, int]], post: Callable[[list[bytes]], bool]) -> None:
         """The same for the dates of quarters of an hour, as `quarters_of` gives them."""
+        self._begin({}, quarters, post)
+
+    def _begin(
+        self, moments: Mapping[Day, int], quarters: set[tuple[int, int]], post: Callable[[list[bytes]], bool]
+    ) -> None:  # fmt: skip
         with self._lock:
             quarters = quarters - self._quarters
-            new: dict[Day, float] = {}
+            new = dict(moments)
             for site, quarter in sorted(quarters):
                 moment = quarter * _QUARTER
                 new.setdefault(self._date(site, moment), moment)
-            for day in self._begun:
-                new.pop(day, None)
+            days = {(site, quarter * _QUARTER // _DAY) for site, quarter in quarters}
+            days |= {(site, moment // _DAY) for (site, _), moment in moments.items()}
+            for day in self._begun & new.keys():
+                del new[day]
             # Where it fails, the post that follows fails too and says why; the next attempt pings again.
             if new and not post([ping(site, moment) for (site, _), moment in new.items()]):
                 return
@@ -69,10 +85,16 @@ class Dates:
                 self._others()
                 self._begun.update(new)
                 self._remember(new)
-            for site, number in {(site, quarter * _QUARTER // _DAY) for site, quarter in quarters}:
+            for site, number in days:
                 # A day that loses an hour has 23, so that there may be three dates in 24 hours.
-                if all(self._date(site, number * _DAY + at) in self._begun for at in (0, _DAY // 2, _DAY - _QUARTER)):
+                if all(self._date(site, number * _DAY + at) in self._begun for at in (0, _DAY // 2, _LAST)):
                     self._days.add((site, number))
+
+    def _only_date(self, day: tuple[int, int]) -> tuple[int, Day | None]:
+        """The number of a day since 1970 UTC, and the date that all of it is on the site's clock, where it is one."""
+        site, number = day
+        first = self._date(site, number * _DAY)
+        return number, first if first == self._date(site, number * _DAY + _LAST) else None
 
     def _date(self, site: int, moment: float) -> Day:
         zone = zone_of(self._zones.get(site, "UTC"))

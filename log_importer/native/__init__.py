@@ -49,7 +49,7 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "split_times": (_I32, [_I64, _P, _P, _P, _P, _P, _P]),
     "numbers_from": (None, [_P, _U32, _P]),
     "measure": (_I64, [_I64, _I32, _P, _P, _P]),
-    "assemble": (None, [_I64, _I32, _P, _P, _P]),
+    "assemble": (None, [_I64, _I32, _P, _P, ctypes.c_char_p]),
     "key_visitors": (None, [_I64, *[_P] * 12]),
     "add_twice": (None, [_I64, _P, _P, _P, _P]),
     "key_downloads": (None, [_I64, _P, _P, _P, _P]),

@@ -42,12 +42,18 @@ class Ends:
 
     def _texts(self, data: bytes) -> Iterator[str]:
         """The last lines, the last one first."""
-        lines = data[-TAIL:].rsplit(b"\n", _LINES + 1)
-        whole = lines[1:] if len(data) > TAIL or len(lines) > _LINES + 1 else lines
-        for raw in reversed(whole):
+        end = len(data) - data.endswith(b"\n")
+        last = max(0, len(data) - TAIL)
+        for _ in range(_LINES):
+            begin = data.rfind(b"\n", last, end) + 1
+            if not begin and last:
+                break  # it begins before those that are looked at
+            raw, end = data[begin:end], begin - 1
             text = raw.decode(self._codec, "surrogateescape").removesuffix("\r").lstrip("\0").removeprefix(BOM)
             if text and not text.startswith("#"):
                 yield text
+            if end < last:
+                break
 
 
 def _times(reader: LineReader | None, texts: Iterable[str], latest: float) -> list[float]:
