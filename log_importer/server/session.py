@@ -48,13 +48,6 @@ class Trust:
     secrets: Sequence[str] = ()  # blotted out of whatever the server says
 
 
-class _Unredirected(requests.Session):
-    """Even where it follows none, `requests` reads a redirect's whole body and prepares the next request."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature is theirs
-        return None
-
-
 class Session:
     """Kept-alive connections of one thread. Close it, or they stay open until the process ends."""
 
@@ -63,10 +56,11 @@ class Session:
         self._limits = limits
         self._secrets = [secret.encode() for secret in trust.secrets if len(secret) > 3]
         self._proxies: dict[str, dict[str, str]] = {}
-        self._http = _Unredirected()
+        self._prepared: dict[str, requests.PreparedRequest] = {}
+        self._http = requests.Session()
         # Of the environment only proxies and CA bundle count: ~/.netrc would replace our credentials.
         self._http.trust_env = False
-        self._http.verify = trust.verify
+        self._verify = trust.verify
         if trust.auth:
             self._http.auth = HTTPBasicAuth(*(part.encode() for part in trust.auth))
         # A cookie that came back would make one visitor of all where the server knows visitors by cookies.
@@ -103,15 +97,11 @@ class Session:
             self._proxies[url] = proxies_for(url)
         exchange.expire_in(self._limits.request)
         try:
-            response = self._http.post(
-                url,
-                data=data,
-                headers=headers,
-                proxies=self._proxies[url],
-                timeout=(self._limits.connect, self._limits.request),
-                allow_redirects=False,
-                stream=True,
-            )
+            # Not by the session, which reads the whole body of a redirect even where it follows none.
+            response = self._http.get_adapter(url).send(
+                self._request(url, data, headers), stream=True, timeout=(self._limits.connect, self._limits.request),
+                verify=self._verify, proxies=self._proxies[url],
+            )  # fmt: skip
         except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidProxyURL) as error:
             raise UsageError(
                 f"The proxy that the environment names cannot be used: {visible(str(error), 120)}",
@@ -135,6 +125,17 @@ class Session:
             error=error_text,
         )
         return self._discreet(answer, content, began)
+
+    def _request(self, url: str, data: bytes | dict[str, str], headers: dict[str, str]) -> requests.PreparedRequest:
+        """What is sent; of posts to one address only the body is another each time."""
+        if isinstance(data, dict):
+            return self._http.prepare_request(requests.Request("POST", url, headers, data=data))
+        request = self._prepared.get(url)
+        if request is None:
+            request = self._prepared[url] = self._http.prepare_request(requests.Request("POST", url, headers))
+        request.body = data
+        request.headers["Content-Length"] = str(len(data))
+        return request
 
     def _discreet(self, answer: Answer, content: bytes, began: float) -> Answer:
         """The answer with its body and time; a server that repeats what it was sent must not make us print it."""
