@@ -14,6 +14,8 @@ MOST = 100_000
 """Hits that wait at most."""
 MOST_BYTES = 24 << 20
 """Bytes of their queries."""
+_SPARE = 1 << 18
+"""Bytes of other queries that may be kept with them."""
 
 
 class Merger:
@@ -55,6 +57,8 @@ class Merger:
 
     def _let_go(self, end: int) -> Requests:
         going, self._waiting = self._waiting[:end], self._waiting[end:]
+        if self._waiting.kept > _SPARE + 1.25 * self._waiting.size:
+            self._waiting = self._waiting.compact()
         if going:
             if late := going[: bisect_left(going.times, self._newest)]:
                 self._late(late)

@@ -1,5 +1,6 @@
 """Requests in rows: what compiled loops make of them is what Python makes of them."""
 
+import pickle
 from array import array
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
@@ -75,7 +76,10 @@ def test_they_are_a_row_of_requests(rows: list[Request], first: int, end: int, s
         changed = requests.changed("number", range(len(rows)))
         assert list(changed) == [row._replace(number=number) for number, row in enumerate(rows)]
         assert list(requests.column("visitor")) == [row.visitor for row in rows]
-        assert requests[first:end].texts == b"".join(row.query for row in rows[first:end])
+        some = requests[first:end].compact()
+        assert some.part.texts == (b"".join(row.query for row in rows[first:end]),)
+        assert list(some) == rows[first:end]
+        assert list(pickle.loads(pickle.dumps(requests[first:end]))) == rows[first:end]
         assert requests[first:end].size == sum(len(row.query) for row in rows[first:end])
 
 

@@ -3,10 +3,11 @@
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import ClassVar, overload
 
 from log_importer.batching.in_python import InPython, split
-from log_importer.batching.layout import ROW, Part, column
+from log_importer.batching.layout import MOST_TEXTS, ROW, Part, column
 from log_importer.batching.natively import Natively
 from log_importer.model import ChunkResult, Request
 from log_importer.native import load
@@ -32,19 +33,20 @@ class Requests(Sequence[Request]):
         if isinstance(requests, Requests):
             return requests
         some = list(requests)
+        begins = accumulate((len(one.query) for one in some), initial=0)
         rows = [
             ROW.pack(
-                one.number, one.offset, one.time, one.visitor, one.agent, one.source, one.site, one.doubts,
-                len(one.query), one.lane,
+                one.number, one.offset, one.time, one.visitor, begin, one.agent, one.source, one.site, one.doubts,
+                len(one.query), one.lane, 0,
             )
-            for one in some
+            for one, begin in zip(some, begins, strict=False)
         ]  # fmt: skip
-        return cls(Part(b"".join(rows), b"".join([one.query for one in some])))
+        return cls(Part(b"".join(rows), (b"".join([one.query for one in some]),)))
 
     @classmethod
     def of_chunk(cls, result: ChunkResult, source: int, doubts: Mapping[int, int]) -> "Requests":
         """Those of a chunk; `doubts`: offset of a line -> how often it was posted without a receipt."""
-        found = cls(Part(cls.way.of_chunk(result, source), result.blob))
+        found = cls(Part(cls.way.of_chunk(result, source), (result.blob,)))
         if not doubts:
             return found
         return cls.of([one._replace(doubts=doubts.get(one.offset, 0)) for one in found])
@@ -54,7 +56,21 @@ class Requests(Sequence[Request]):
         """One after the other."""
         if len(parts) == 1:
             return parts[0]
-        return cls(Part(b"".join([one.part.rows for one in parts]), b"".join([one.texts for one in parts])))
+        if sum(len(one.part.texts) for one in parts) > MOST_TEXTS:
+            parts = [one.compact() for one in parts]
+        numbers: dict[int, int] = {}  # of texts, by their addresses
+        texts: list[bytes] = []
+        rows = []
+        for one in parts:
+            mine = array("H")
+            for text in one.part.texts:
+                if id(text) not in numbers:
+                    numbers[id(text)] = len(texts)
+                    texts.append(text)
+                mine.append(numbers[id(text)])
+            as_they_are = all(number == mine[number] for number in range(len(mine)))
+            rows.append(one.part.rows if as_they_are else cls.way.lying_in(one.part.rows, mine))
+        return cls(Part(b"".join(rows), tuple(texts)))
 
     @classmethod
     def in_batch_order(cls, parts: "Sequence[Requests]") -> "Requests":
@@ -62,15 +78,15 @@ class Requests(Sequence[Request]):
 
         A visitor known by an id may come with several user agents; the first stands for all, so that order is kept.
         """
-        rows = b"".join([one.part.rows for one in parts])
-        return cls(cls.way.pick([one.part for one in parts], rows, cls.way.batch_order(rows)))
+        requests = cls.joined(parts)
+        return requests.pick(cls.way.batch_order(requests.part.rows))
 
     @classmethod
     def in_time_order(cls, parts: "Sequence[Requests]") -> "Requests":
         """The earliest first; those of one time by their sources, and of one source as they lie in it."""
-        rows = b"".join([one.part.rows for one in parts])
-        order = cls.way.time_order(rows)
-        return cls.joined(parts) if order is None else cls(cls.way.pick([one.part for one in parts], rows, order))
+        requests = cls.joined(parts)
+        order = cls.way.time_order(requests.part.rows)
+        return requests if order is None else requests.pick(order)
 
     def __len__(self) -> int:
         return len(self.part.rows) // ROW.size
@@ -78,7 +94,7 @@ class Requests(Sequence[Request]):
     def __iter__(self) -> Iterator[Request]:
         return (
             Request(source, number, offset, time, visitor, agent, site, query, doubts, lane)
-            for (number, offset, time, visitor, agent, source, site, doubts, _, lane), query in zip(
+            for (number, offset, time, visitor, _, agent, source, site, doubts, _, lane, _), query in zip(
                 ROW.iter_unpack(self.part.rows), split(self.part), strict=True
             )
         )  # fmt: skip
@@ -88,7 +104,7 @@ class Requests(Sequence[Request]):
     @overload
     def __getitem__(self, place: slice) -> "Requests": ...
     def __getitem__(self, place: int | slice) -> "Request | Requests":
-        """One of them, or some, which have the texts of all as long as they live."""
+        """One of them, or some, which keep the texts of all."""
         count = len(self)
         if not isinstance(place, slice):
             at = range(count)[place]
@@ -98,9 +114,11 @@ class Requests(Sequence[Request]):
             return self.pick(array("i", range(first, end, step)))
         if end - first == count:
             return self
-        rows, texts, begin = self.part
-        before = self.way.size(rows, 0, first) if first else 0
-        return Requests(Part(rows[ROW.size * first : ROW.size * max(first, end)], texts, begin + before))
+        rows, texts = self.part
+        return Requests(Part(rows[ROW.size * first : ROW.size * max(first, end)], texts))
+
+    def __reduce__(self) -> tuple[type["Requests"], tuple[Part]]:
+        return Requests, (self.compact().part,)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -110,12 +128,17 @@ class Requests(Sequence[Request]):
     @property
     def size(self) -> int:
         """Bytes of the queries."""
-        return self.way.size(self.part.rows, 0, len(self))
+        return self.way.size(self.part.rows)
 
     @property
-    def texts(self) -> bytes:
-        """The queries one behind the other."""
-        return self.part.texts[self.part.begin : self.part.begin + self.size]
+    def kept(self) -> int:
+        """Bytes of all texts that they keep, which may have the queries of others too."""
+        return sum(map(len, self.part.texts))
+
+    def compact(self) -> "Requests":
+        """The same, with no more texts than they need."""
+        size = self.size
+        return self if size == self.kept and len(self.part.texts) == 1 else Requests(self.way.compact(self.part))
 
     @property
     def times(self) -> "memoryview[float]":
@@ -174,26 +197,21 @@ class Requests(Sequence[Request]):
 
     def pick(self, places: "array[int]") -> "Requests":
         """Those at these places, in their order."""
-        return Requests(self.way.pick([self.part], self.part.rows, places))
+        return Requests(Part(self.way.pick(self.part.rows, places), self.part.texts))
 
     def without(self, places: Iterable[int]) -> "Requests":
         """All but those at these places."""
-        left = array("i", range(len(self)))
-        for place in sorted(set(places), reverse=True):
-            del left[place]
-        return self.pick(left)
+        return self.pick(self.way.left(len(self), array("i", sorted(set(places)))))
 
     def by_lane(self, count: int) -> "list[tuple[int, int, Requests]]":
-        """Of each lane of so many that has any: its number, the place of its first, and its requests."""
-        places, begins, sizes = self.way.by_lane(self.part.rows, count)
-        rows, texts, _ = self.pick(places).part
+        """Of each lane of so many that has any: its number, the place of its first, and its requests.
+
+        They are compact, since those of some lanes wait for long.
+        """
+        places, begins = self.way.by_lane(self.part.rows, count)
+        all_of_them = self.pick(places)
         return [
-            (
-                lane, places[begins[lane]],
-                Requests(Part(
-                    rows[ROW.size * begins[lane] : ROW.size * begins[lane + 1]], texts[sizes[lane] : sizes[lane + 1]]
-                )),
-            )
+            (lane, places[begins[lane]], all_of_them[begins[lane] : begins[lane + 1]].compact())
             for lane in range(count) if begins[lane] < begins[lane + 1]
         ]  # fmt: skip
 

@@ -3,7 +3,7 @@
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 from log_importer.batching.layout import ROW, Part, column
 from log_importer.model import ChunkResult
@@ -18,22 +18,45 @@ class InPython:
             result.numbers, result.offsets, result.times, result.visitors, result.agents, result.sites, result.lengths,
             result.lanes,
         )  # fmt: skip
+        begins = accumulate(result.lengths, initial=0)
         return b"".join([
-            ROW.pack(number, offset, time, visitor, agent, source, site, 0, length, lane)
-            for number, offset, time, visitor, agent, site, length, lane in zip(*columns, strict=True)
+            ROW.pack(number, offset, time, visitor, begin, agent, source, site, 0, length, lane, 0)
+            for begin, (number, offset, time, visitor, agent, site, length, lane) in zip(
+                begins, zip(*columns, strict=True), strict=False
+            )
         ])  # fmt: skip
 
-    def size(self, rows: bytes, first: int, end: int) -> int:
-        """Bytes of the queries of the rows between two places."""
-        return sum(column(rows, "length")[first:end])
+    def size(self, rows: bytes) -> int:
+        """Bytes of the queries of all rows."""
+        return sum(column(rows, "length"))
 
-    def pick(self, parts: Sequence[Part], rows: bytes, places: "array[int]") -> Part:
-        """The requests at these places of those of all parts, whose rows are `rows`."""
-        queries = [query for part in parts for query in split(part)]
-        return Part(
-            b"".join([rows[ROW.size * place : ROW.size * (place + 1)] for place in places]),
-            b"".join([queries[place] for place in places]),
-        )
+    def pick(self, rows: bytes, places: "array[int]") -> bytes:
+        """The rows at these places, in their order."""
+        return b"".join([rows[ROW.size * place : ROW.size * (place + 1)] for place in places])
+
+    def lying_in(self, rows: bytes, numbers: "array[int]") -> bytes:
+        """The rows where their texts have these numbers instead of 0, 1 and so on."""
+        changed = bytearray(rows)
+        texts = column(changed, "text")
+        for place, text in enumerate(texts):
+            texts[place] = numbers[text]
+        texts.release()
+        return bytes(changed)
+
+    def compact(self, part: Part) -> Part:
+        """The same in one text that has no other queries, in the order of the rows."""
+        changed, queries = bytearray(part.rows), split(part)
+        texts, begins = column(changed, "text"), column(changed, "begin")
+        for place, begin in zip(range(len(queries)), accumulate(map(len, queries), initial=0), strict=False):
+            texts[place], begins[place] = 0, begin
+        texts.release()
+        begins.release()
+        return Part(bytes(changed), (b"".join(queries),))
+
+    def left(self, count: int, gone: "array[int]") -> "array[int]":
+        """The places, of so many, that are not among these, which ascend."""
+        without = set(gone)
+        return array("i", [place for place in range(count) if place not in without])
 
     def quoted(self, part: Part, before: bytes, behind: bytes) -> bytes:
         """The queries, each in quotes and with a comma to the next, between what comes before and behind."""
@@ -48,15 +71,13 @@ class InPython:
                 return number
         return len(rows) // ROW.size
 
-    def by_lane(self, rows: bytes, lanes: int) -> "tuple[array[int], Sequence[int], Sequence[int]]":
-        """The places of all by lane, where each lane's begin among them, and where its queries do."""
+    def by_lane(self, rows: bytes, lanes: int) -> "tuple[array[int], Sequence[int]]":
+        """The places of all by lane, and where each lane's begin among them."""
         found: list[list[int]] = [[] for _ in range(lanes)]
-        sizes = [0] * lanes
-        for place, (lane, length) in enumerate(zip(column(rows, "lane"), column(rows, "length"), strict=True)):
+        for place, lane in enumerate(column(rows, "lane")):
             found[lane % lanes].append(place)
-            sizes[lane % lanes] += length
         places = array("i", [place for some in found for place in some])
-        return places, list(accumulate(map(len, found), initial=0)), list(accumulate(sizes, initial=0))
+        return places, list(accumulate(map(len, found), initial=0))
 
     def batch_order(self, rows: bytes) -> "array[int]":
         """The places by user agent, visitor and time; of a visitor with several user agents the first counts."""
@@ -94,5 +115,5 @@ class InPython:
 
 def split(part: Part) -> list[bytes]:
     """The queries one by one."""
-    ends = accumulate(column(part.rows, "length"), initial=part.begin)
-    return [part.texts[begin:end] for begin, end in pairwise(ends)]
+    columns = (column(part.rows, name) for name in ("text", "begin", "length"))
+    return [part.texts[text][begin : begin + length] for text, begin, length in zip(*columns, strict=True)]

@@ -1,26 +1,29 @@
-"""How requests lie in memory: of each a row of numbers, and its query among the texts, in the order of the rows.
+"""How requests lie in memory: of each a row of numbers, which say where its query lies among some texts.
 
-So some thousands of them are two runs of bytes, which are cut and joined as such; native/rows.c has the same layout.
+So some thousands of them are a run of bytes, which is cut, joined and put in another order as such, while the queries,
+most of what there is, stay where they are. native/rows.c has the same layout.
 """
 
 from array import array
 from struct import Struct
 from typing import NamedTuple
 
-ROW = Struct("=QQdQIIIIIHxx")
+ROW = Struct("=QQdQQIIIIIHH")
 _COLUMNS = {
-    "number": ("Q", 0), "offset": ("Q", 1), "time": ("d", 2), "visitor": ("Q", 3), "agent": ("I", 8),
-    "source": ("I", 9), "site": ("I", 10), "doubts": ("I", 11), "length": ("I", 12), "lane": ("H", 26),
+    "number": ("Q", 0), "offset": ("Q", 1), "time": ("d", 2), "visitor": ("Q", 3), "begin": ("Q", 4),
+    "agent": ("I", 10), "source": ("I", 11), "site": ("I", 12), "doubts": ("I", 13), "length": ("I", 14),
+    "lane": ("H", 30), "text": ("H", 31),
 }  # fmt: skip
 """Name -> type code, and which of the row's numbers of that size it is."""
+MOST_TEXTS = 1 << 16
+"""How many texts the rows of one part can lie in."""
 
 
 class Part(NamedTuple):
-    """Some requests."""
+    """Some requests: the query of each is `length` bytes from `begin` on of the text of that number."""
 
     rows: bytes
-    texts: bytes
-    begin: int = 0  # of the first one's query among the texts, which may have others before and behind
+    texts: tuple[bytes, ...]
 
 
 def column(rows: bytes | bytearray, name: str) -> "memoryview[int]":

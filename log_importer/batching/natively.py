@@ -4,6 +4,7 @@ import ctypes
 from array import array
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from log_importer.batching.layout import ROW, Part, word
 from log_importer.model import ChunkResult
@@ -26,30 +27,41 @@ class Natively:
         )  # fmt: skip
         return rows
 
-    def size(self, rows: bytes, first: int, end: int) -> int:
-        """Bytes of the queries of the rows between two places."""
-        return int(self._native.rows_size(first, end, rows))
+    def size(self, rows: bytes) -> int:
+        """Bytes of the queries of all rows."""
+        return int(self._native.rows_size(len(rows) // ROW.size, rows))
 
-    def pick(self, parts: Sequence[Part], rows: bytes, places: "array[int]") -> Part:
-        """The requests at these places of those of all parts, whose rows are `rows`."""
-        count, found = len(places), blank(ROW.size * len(places))
-        queries = blank(self._native.rows_at(count, address(places), rows, found))
-        counts = array("q", [len(part.rows) // ROW.size for part in parts])
-        begins = array("Q", [part.begin for part in parts])
-        texts = (ctypes.c_char_p * len(parts))(*[part.texts for part in parts])
-        if self._native.rows_texts_at(
-            count, address(places), rows, len(parts), address(counts), texts, address(begins), queries
-        ):  # fmt: skip
-            raise MemoryError
-        return Part(found, queries)
+    def pick(self, rows: bytes, places: "array[int]") -> bytes:
+        """The rows at these places, in their order."""
+        found = blank(ROW.size * len(places))
+        self._native.rows_at(len(places), address(places), rows, found)
+        return found
+
+    def lying_in(self, rows: bytes, numbers: "array[int]") -> bytes:
+        """The rows where their texts have these numbers instead of 0, 1 and so on."""
+        found = blank(len(rows))
+        self._native.rows_lying_in(len(rows) // ROW.size, rows, address(numbers), found)
+        return found
+
+    def compact(self, part: Part) -> Part:
+        """The same in one text that has no other queries, in the order of the rows."""
+        found, queries = blank(len(part.rows)), blank(self.size(part.rows))
+        self._native.rows_compact(len(found) // ROW.size, part.rows, _pointers(part.texts), found, queries)
+        return Part(found, (queries,))
+
+    def left(self, count: int, gone: "array[int]") -> "array[int]":
+        """The places, of so many, that are not among these, which ascend."""
+        found = zeros("i", count - len(gone))
+        self._native.others(0, count, len(gone), address(gone), address(found))
+        return found
 
     def quoted(self, part: Part, before: bytes, behind: bytes) -> bytes:
         """The queries, each in quotes and with a comma to the next, between what comes before and behind."""
         count = len(part.rows) // ROW.size
-        size = self.size(part.rows, 0, count) + max(0, 3 * count - 1)
+        size = self.size(part.rows) + max(0, 3 * count - 1)
         found = blank(len(before) + size + len(behind))
         self._native.rows_quoted(
-            count, part.rows, part.texts, part.begin, before, len(before), behind, len(behind), found
+            count, part.rows, _pointers(part.texts), before, len(before), behind, len(behind), found
         )  # fmt: skip
         return found
 
@@ -57,12 +69,12 @@ class Natively:
         """How many have queries that fit into so many bytes, with `more` bytes beside each."""
         return int(self._native.rows_fitting(len(rows) // ROW.size, rows, more, room))
 
-    def by_lane(self, rows: bytes, lanes: int) -> "tuple[array[int], Sequence[int], Sequence[int]]":
-        """The places of all by lane, where each lane's begin among them, and where its queries do."""
+    def by_lane(self, rows: bytes, lanes: int) -> "tuple[array[int], Sequence[int]]":
+        """The places of all by lane, and where each lane's begin among them."""
         count = len(rows) // ROW.size
-        places, begins, sizes = zeros("i", count), zeros("i", lanes + 1), zeros("Q", lanes + 1)
-        self._native.rows_by_lane(count, rows, lanes, address(places), address(begins), address(sizes))
-        return places, begins, sizes
+        places, begins = zeros("i", count), zeros("i", lanes + 1)
+        self._native.rows_by_lane(count, rows, lanes, address(places), address(begins))
+        return places, begins
 
     def batch_order(self, rows: bytes) -> "array[int]":
         """The places by user agent, visitor and time; of a visitor with several user agents the first counts."""
@@ -109,3 +121,8 @@ class Natively:
         for value, length in zip(values[:runs], lengths[:runs], strict=True):
             found[value] += length
         return found
+
+
+def _pointers(texts: Sequence[bytes]) -> Any:
+    """An array of them in C."""
+    return (ctypes.c_char_p * len(texts))(*texts)

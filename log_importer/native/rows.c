@@ -1,8 +1,8 @@
 /* Tracking requests that wait, are sorted, posted and settled.
 
-   Of each there is a row of numbers, and its query among the texts, which stand one behind the other in the order of
-   the rows. So some thousands of requests are two runs of bytes: to copy and to cut them costs next to nothing, and
-   what has to look at each of them is here. log_importer/batching/layout.py has the same layout. */
+   Of each there is a row of numbers, which say where its query lies among some texts. So some thousands of requests are
+   a run of bytes, to copy and to cut which costs next to nothing, and what has to look at each of them is here.
+   log_importer/batching/layout.py has the same layout. */
 
 #include <math.h>
 #include <stdint.h>
@@ -14,77 +14,67 @@
 typedef struct {
     uint64_t number, offset;
     double time;
-    uint64_t visitor;
+    uint64_t visitor, begin;
     uint32_t agent, source, site, doubts, length;
-    uint16_t lane, none;
+    uint16_t lane, text;
 } row;
 
 API void rows_of(int64_t count, uint32_t source, const uint32_t *lengths, const uint64_t *numbers,
                  const uint64_t *offsets, const double *times, const uint64_t *visitors, const uint32_t *agents,
                  const uint32_t *sites, const uint16_t *lanes, row *out) {
-    for (int64_t n = 0; n < count; n++)
-        out[n] = (row){numbers[n], offsets[n], times[n], visitors[n], agents[n], source,
-                       sites[n],   0,          lengths[n], lanes[n],   0};
+    uint64_t begin = 0;
+    for (int64_t n = 0; n < count; n++) {
+        out[n] = (row){numbers[n], offsets[n], times[n], visitors[n], begin, agents[n], source,
+                       sites[n],   0,          lengths[n], lanes[n],  0};
+        begin += lengths[n];
+    }
 }
 
-/* Bytes of the queries of the rows from place `first` to `end`. */
-API uint64_t rows_size(int64_t first, int64_t end, const row *rows) {
+/* Bytes of the queries of all rows. */
+API uint64_t rows_size(int64_t count, const row *rows) {
     uint64_t size = 0;
-    for (int64_t n = first; n < end; n++)
+    for (int64_t n = 0; n < count; n++)
         size += rows[n].length;
     return size;
 }
 
-/* The rows at these places, and how many bytes their queries have. */
-API uint64_t rows_at(int64_t count, const int32_t *places, const row *rows, row *out) {
-    uint64_t size = 0;
-    for (int64_t n = 0; n < count; n++) {
+/* The rows at these places. */
+API void rows_at(int64_t count, const int32_t *places, const row *rows, row *out) {
+    for (int64_t n = 0; n < count; n++)
         out[n] = rows[places[n]];
-        size += out[n].length;
-    }
-    return size;
 }
 
-/* The queries of the rows at these places. The rows are those of several parts, one part after the other: of each part
-   there are how many rows it has, its texts, and where among them that of its first row begins. Other than 0 where there
-   is no memory. */
-API int32_t rows_texts_at(int64_t count, const int32_t *places, const row *rows, int32_t parts, const int64_t *counts,
-                          const uint8_t **texts, const uint64_t *begins, uint8_t *out) {
-    int64_t all = 0;
-    for (int32_t part = 0; part < parts; part++)
-        all += counts[part];
-    const uint8_t **places_of = malloc((size_t)(all ? all : 1) * sizeof *places_of);
-    if (!places_of)
-        return -1;
-    for (int64_t part = 0, n = 0; part < parts; part++) {
-        const uint8_t *at = texts[part] + begins[part];
-        for (int64_t end = n + counts[part]; n < end; n++) {
-            places_of[n] = at;
-            at += rows[n].length;
-        }
-    }
+/* The rows where their texts have these numbers. */
+API void rows_lying_in(int64_t count, const row *rows, const uint16_t *numbers, row *out) {
     for (int64_t n = 0; n < count; n++) {
-        uint32_t length = rows[places[n]].length;
-        memcpy(out, places_of[places[n]], length);
-        out += length;
+        out[n] = rows[n];
+        out[n].text = numbers[rows[n].text];
     }
-    free(places_of);
-    return 0;
+}
+
+/* The rows with their queries one behind the other in one text, which is `queries`. */
+API void rows_compact(int64_t count, const row *rows, const uint8_t **texts, row *out, uint8_t *queries) {
+    uint64_t begin = 0;
+    for (int64_t n = 0; n < count; n++) {
+        memcpy(queries + begin, texts[rows[n].text] + rows[n].begin, rows[n].length);
+        out[n] = rows[n];
+        out[n].begin = begin;
+        out[n].text = 0;
+        begin += rows[n].length;
+    }
 }
 
 /* The queries, each in quotes and with a comma to the next, between what comes before and behind. */
-API void rows_quoted(int64_t count, const row *rows, const uint8_t *texts, uint64_t begin, const uint8_t *before,
+API void rows_quoted(int64_t count, const row *rows, const uint8_t **texts, const uint8_t *before,
                      uint64_t size_before, const uint8_t *behind, uint64_t size_behind, uint8_t *out) {
     memcpy(out, before, size_before);
     out += size_before;
-    texts += begin;
     for (int64_t n = 0; n < count; n++) {
         if (n)
             *out++ = ',';
         *out++ = '"';
-        memcpy(out, texts, rows[n].length);
+        memcpy(out, texts[rows[n].text] + rows[n].begin, rows[n].length);
         out += rows[n].length;
-        texts += rows[n].length;
         *out++ = '"';
     }
     memcpy(out, behind, size_behind);
@@ -101,20 +91,13 @@ API int64_t rows_fitting(int64_t count, const row *rows, uint64_t more, uint64_t
     return count;
 }
 
-/* The places of all rows by lane, of `lanes` of them, in order. Lane n has those from begins[n] to begins[n + 1], and
-   their queries, put in this order, are from sizes[n] to sizes[n + 1]. */
-API void rows_by_lane(int64_t count, const row *rows, int32_t lanes, int32_t *places, int32_t *begins,
-                      uint64_t *sizes) {
+/* The places of all rows by lane, of `lanes` of them, in order. Lane n has those from begins[n] to begins[n + 1]. */
+API void rows_by_lane(int64_t count, const row *rows, int32_t lanes, int32_t *places, int32_t *begins) {
     memset(begins, 0, (size_t)(lanes + 1) * sizeof *begins);
-    memset(sizes, 0, (size_t)(lanes + 1) * sizeof *sizes);
-    for (int64_t n = 0; n < count; n++) {
+    for (int64_t n = 0; n < count; n++)
         begins[rows[n].lane % lanes + 1]++;
-        sizes[rows[n].lane % lanes + 1] += rows[n].length;
-    }
-    for (int32_t lane = 0; lane < lanes; lane++) {
+    for (int32_t lane = 0; lane < lanes; lane++)
         begins[lane + 1] += begins[lane];
-        sizes[lane + 1] += sizes[lane];
-    }
     for (int64_t n = 0; n < count; n++)
         places[begins[rows[n].lane % lanes]++] = (int32_t)n;
     for (int32_t lane = lanes; lane > 0; lane--)
