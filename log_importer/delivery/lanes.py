@@ -17,6 +17,8 @@ _LAG = 8
 
 _WORTH = 0.1
 """The share of a batch from which on room in it is worth another lane."""
+_AT_ONCE = 2500
+"""Hits that are brought into their lanes together, at most: a few at a time cost as much as many."""
 
 
 class Lane:
@@ -49,6 +51,8 @@ class Lanes:
         self._batch_size = batch_size
         self._batch_bytes = batch_bytes
         self._window = window
+        self._fresh: list[Requests] = []  # those that came and are not in their lanes yet
+        self._unspread = 0  # how many
         self._arrived = 0
         self._due = 0  # hits that arrived before have waited long enough
         self.held = 0
@@ -71,21 +75,35 @@ class Lanes:
 
     def put(self, requests: Sequence[Request]) -> None:
         """Adds requests, each to its lane."""
-        rows = Requests.of(requests)
-        for number, first, mine in rows.by_lane(len(self._lanes)):
-            lane = self._lanes[number]
-            if not lane.waiting:
-                lane.oldest = self._arrived + first
-            lane.waiting.append(mine)
+        self._fresh.append(Requests.of(requests))
+        self._unspread += len(requests)
         self._arrived += len(requests)
         self.held += len(requests)
+        if self._unspread >= _AT_ONCE:
+            self._spread()
+
+    def _spread(self) -> None:
+        """Brings what came since the last time into its lanes."""
+        if not self._unspread:
+            return
+        begin = self._arrived - self._unspread
+        for number, first, mine in Requests.joined(self._fresh).by_lane(len(self._lanes)):
+            lane = self._lanes[number]
+            if not lane.waiting:
+                lane.oldest = begin + first
+            lane.waiting.append(mine)
+        self._fresh.clear()
+        self._unspread = 0
 
     def ripen(self) -> None:
         """What waits now has waited long enough."""
+        self._spread()
         self._due = self._arrived
 
     def waits(self, flushing: bool) -> bool:
         """Whether there is a batch to `take`."""
+        if flushing or self.full:
+            self._spread()
         return any(not lane.busy and (lane.ready or self._may_go(lane, flushing)) for lane in self._lanes)
 
     def take(self, flushing: bool, leave: int | None = None) -> Batch | None:
@@ -94,6 +112,7 @@ class Lanes:
         Where it is not, that of a lane whose oldest hit has waited long enough; all of them when `flushing`.
         The last batch of what was sorted is filled up from other lanes, as long as `leave` more of them are free.
         """
+        self._spread()
         number = self._next(range(len(self._lanes)), flushing)
         if number is None:
             return None
