@@ -28,7 +28,7 @@ class Formats(NamedTuple):
 
 def formats_of(settings: Settings) -> Formats:
     """The formats for `settings`. Raises `UsageError`."""
-    known = load_formats(settings.format_files)
+    known = load_formats(settings.format_files, samples=False)
     known = {name: _w3c(spec, settings) for name, spec in known.items()}
     chosen = _chosen(settings, known)
     ignored_fields(settings.ignore_groups)  # what is wrong with them is said now

@@ -1,10 +1,14 @@
 """Finds and reads format files: the packaged ones, the user's own folder, and those named with --format-file."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from log_importer.errors import FormatError
 from log_importer.parsing.spec import FormatSpec, load
+
+_SAMPLES = "\n[[sample]]"
+"""What they begin with; they are the last of a packaged file."""
 
 
 def packaged_formats() -> Path:
@@ -21,16 +25,18 @@ def user_formats() -> Path:
     return user_config_path("log-importer") / "formats"
 
 
-def load_formats(files: Iterable[Path] = ()) -> dict[str, FormatSpec]:
-    """All formats by name, the user's own winning over packaged ones of the same name. Raises `FormatError`."""
-    formats: dict[str, FormatSpec] = {}
-    for folder in (packaged_formats(), user_formats()):
-        if folder.is_dir():
-            formats |= _named(load_file(path) for path in sorted(folder.glob("*.toml")))
-    return formats | _named(load_file(path) for path in files)
+def load_formats(files: Iterable[Path] = (), *, samples: bool = True) -> dict[str, FormatSpec]:
+    """All formats by name, the user's own winning over packaged ones of the same name. Raises `FormatError`.
+
+    Without `samples` those of packaged ones, a third of their text, are left out.
+    """
+    packaged = [load_file(path, samples=samples) for path in sorted(packaged_formats().glob("*.toml"))]
+    theirs = user_formats()
+    own = [*(sorted(theirs.glob("*.toml")) if theirs.is_dir() else ()), *files]
+    return _named(replace(spec, proved=True) for spec in packaged) | _named(map(load_file, own))
 
 
-def load_file(path: Path) -> FormatSpec:
+def load_file(path: Path, *, samples: bool = True) -> FormatSpec:
     """Reads one format file. Raises `FormatError`."""
     if path.exists() and not path.is_file():
         raise FormatError(f"{path}: this is no file.", "Name a format file, such as formats/combined.toml.")
@@ -40,7 +46,7 @@ def load_file(path: Path) -> FormatSpec:
         raise FormatError(f"{path}: cannot be read: {(error.strerror or '').lower()}.", "Check the name.") from None
     except UnicodeDecodeError:
         raise FormatError(f"{path}: this is not UTF-8 text.", "Save the format file as UTF-8.") from None
-    spec = load(text, str(path))
+    spec = load(text if samples else text.partition(_SAMPLES)[0], str(path))
     if spec.name != path.stem:
         raise FormatError(f"{path}: name is {spec.name!r}, and the file is called {path.name}.", "Give both one name.")
     return spec

@@ -169,7 +169,7 @@ def test_a_time_that_stands_among_others_is_read_by_compiled_loops_too() -> None
 def test_an_hour_is_not_taken_for_sixty_minutes_where_clocks_are_put_back(zone: str) -> None:
     """Lord Howe's are by half an hour; both in a night from Saturday to Sunday, in April or October."""
     spec = FORMATS["common"]
-    spec = replace(spec, fields=spec.fields | {"time": replace(spec.fields["time"], layout="%Y-%m-%d %H:%M:%S")})
+    spec = replace(spec, fields={**spec.fields, "time": replace(spec.fields["time"], layout="%Y-%m-%d %H:%M:%S")})
     there = timezone(timedelta(hours=5, minutes=45)) if zone[0] == "+" else UTC if zone == "UTC" else ZoneInfo(zone)
     plan = Plan(SITE, formats={spec.name: spec}, reading=Reading(zone=there))
     nights = [datetime(2025, *day, 23, 59) for day in ((3, 29), (4, 5), (10, 4), (10, 25))]

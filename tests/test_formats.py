@@ -1,6 +1,7 @@
 """Every format file proves itself, and adding one touches `formats/` alone."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from log_importer.parsing.lines import split_lines
 from log_importer.parsing.spec import DECODERS, DRIVERS, UNITS, load
 from log_importer.sources.urls import SCHEMES
 from tests.conftest import ROOT, SAMPLES
+from tests.parsing.test_format_strings import assert_linear
 
 FILES = sorted(packaged_formats().glob("*.toml"))
 FORMATS = load_formats()
@@ -71,6 +73,16 @@ def test_no_name_or_alias_of_a_format_stands_in_the_code() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names
     ]
     assert found == []
+
+
+def test_packaged_formats_are_read_without_their_samples_and_proofs() -> None:
+    """So an import does, which needs neither; that they could be proved is seen here, not at each start."""
+    quickly = load_formats(samples=False)
+    assert quickly == {name: replace(spec, samples=()) for name, spec in FORMATS.items()}
+    for spec in FORMATS.values():
+        assert spec.proved
+        assert spec.samples
+        assert_linear(spec)
 
 
 GOOD = (packaged_formats() / "common.toml").read_text()

@@ -66,7 +66,7 @@ class Natively:
         self._of_pages = Texts(native)  # of the one site
         self._urls: dict[tuple[int, int], int] = {}  # else of page and site
         self._of_referrers, self._of_measures = Texts(native), Texts(native)
-        self._files, self._partial, self._has_title = array("Q"), array("B"), array("B")  # of pages
+        self._files, self._partial, self._has_title = array("Q"), array("B"), array("i")  # of pages
         self._titles, self._titled = Table(native), dict[tuple[int, int, int], int]()
         self._titles.add("")
         self._sites: dict[int, Site] = {}
@@ -203,9 +203,7 @@ class Natively:
     def _titles_of(self, asked: "array[int]", referrers: "array[int]", sites: "array[int]") -> "array[int]":
         """The number of each row's title, which is empty for most pages."""
         found = zeros("i", len(asked))
-        titled = zeros("B", len(asked))
-        self._native.take_8(len(asked), address(asked), address(self._has_title), address(titled))
-        for row in [row for row, one in enumerate(titled) if one] if any(titled) else ():
+        for row in self._places_from(gathered(self._native, self._has_title, asked), 1):
             key = asked[row], referrers[row], sites[row]
             title = self._titled.get(key)
             if title is None:

@@ -56,14 +56,16 @@ class LimitedPattern:
             raise
 
 
-def compile_pattern(source: str, where: str, *, verbose: bool = True) -> "re.Pattern[str] | LimitedPattern":
-    """`source` compiled, under a time limit unless it is proved linear; `where` names it.
+def compile_pattern(
+    source: str, where: str, *, verbose: bool = True, proved: bool = False
+) -> "re.Pattern[str] | LimitedPattern":  # fmt: skip
+    """`source` compiled, under a time limit unless it is `proved` linear or can be now; `where` names it.
 
     Raises `FormatError`.
     """
     flags = re.VERBOSE | re.ASCII if verbose else re.ASCII
     try:
-        if _is_linear(source, flags):
+        if proved or _is_linear(source, flags):
             return re.compile(source, flags)
     except (re.error, OverflowError):
         pass  # it may still be one that only the regex package knows
@@ -84,7 +86,9 @@ class RegexDriver:
     def __init__(self, spec: FormatSpec) -> None:
         self._source: str = spec.options["pattern"]
         self._verbose: bool = spec.options.get("verbose", True)
-        self._pattern = compile_pattern(self._source, f"{spec.origin}: regex.pattern", verbose=self._verbose)
+        self._pattern = compile_pattern(
+            self._source, f"{spec.origin}: regex.pattern", verbose=self._verbose, proved=spec.proved
+        )  # fmt: skip
         self.columns: tuple[str, ...] = tuple(self._pattern.groupindex)
         self._places = tuple(self._pattern.groupindex.values())
         self._all_named = self._places == tuple(range(1, self._pattern.groups + 1))

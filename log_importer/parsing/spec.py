@@ -80,6 +80,7 @@ class FormatSpec:
     renamed: Mapping[str, str] = field(default_factory=dict)  # w3c: a column's name in the log -> the usual one
     extract: Mapping[str, str] = field(default_factory=dict)  # column -> pattern whose groups are columns
     samples: tuple[Sample, ...] = ()
+    proved: bool = False  # it is a packaged one, whose patterns are known to be linear
 
 
 def load(text: str, origin: str) -> FormatSpec:
