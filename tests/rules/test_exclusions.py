@@ -1,9 +1,12 @@
 """Which hits become tracking requests, and under which reason the others are counted."""
 
+from ipaddress import IPv4Network
+
 import pytest
 
 from log_importer.model import Hit
 from log_importer.rules.exclusions import compile_exclusions
+from log_importer.rules.networks import Networks
 from log_importer.rules.selection import Selection
 
 NOW = 1_772_000_000.0
@@ -11,7 +14,7 @@ PAGE = Hit(NOW - 100, "192.0.2.1", "/page", method="GET", status=200, user_agent
 
 
 def reason(hit: Hit, selection: Selection = Selection()) -> str | None:  # noqa: B008 - a value
-    rules = compile_exclusions(selection, lambda agent: "bot" in agent, lambda address: address.startswith("66."))
+    rules = compile_exclusions(selection, lambda agent: "bot" in agent, Networks([IPv4Network("66.0.0.0/8")]))
     return next((found for rule in rules if (found := rule.reason(hit, NOW)) is not None), None)
 
 
