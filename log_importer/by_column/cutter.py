@@ -15,7 +15,7 @@ class _Pieces(ctypes.Structure):
     """`pieces` of columns.c."""
 
     _fields_ = (
-        ("tables", _Pointer), ("numbers", _Pointer), ("clock", _I32), ("slot", _I32), ("hourly", _I32),
+        ("tables", _Pointer), ("numbers", _Pointer), ("clock", _I32), ("slot", _I32), ("parts", _I32),
         ("seconds", _Pointer),
         ("around", ctypes.c_uint8 * 64), ("around_length", _I32), ("around_number", _I32),
     )  # fmt: skip
@@ -61,9 +61,9 @@ class Cutter:
             ), -1,
         )  # fmt: skip
         self._slot = clock.slot + (cuts.pieces[self._clock].lead if self._clock >= 0 else 0)
-        self._hourly = clock.hourly
+        self._parts = clock.parts
         self.split = self._clock >= 0
-        """Whether a time's number is that of its hour or minute."""
+        """Whether a time's number is that of its day, hour or minute."""
         self._cut = self._way(cuts)
 
     def _way(self, cuts: Cuts) -> Callable[[int, int], int]:
@@ -86,11 +86,11 @@ class Cutter:
     def cut(self, data: bytes, starts: "array[int]", first: int) -> Cut:
         """The lines of `data` from `first` on that can be cut; `starts` says where each begins."""
         room = len(starts) - 1 - first
-        places, seconds = zeros("i", room), zeros("H", room)
+        places, seconds = zeros("i", room), zeros("I", room)
         numbers = [zeros("i", room) if table else array("i") for table in self._tables]
         by_piece = addresses(list(map(address, numbers)))
         pieces = _Pieces(
-            address(self._tables), address(by_piece), self._clock, self._slot, self._hourly, address(seconds)
+            address(self._tables), address(by_piece), self._clock, self._slot, self._parts, address(seconds)
         )
         text = _Text(data, address(starts), first, first + room, address(places), self._longest, 1)
         count = self._cut(ctypes.addressof(text), ctypes.addressof(pieces))

@@ -127,10 +127,10 @@ static int plain(const uint8_t *text, size_t length, uint8_t also, int high) {
 typedef struct {
     table **tables;
     int32_t **numbers; /* of each piece, by line */
-    int32_t clock;     /* the piece with the time, -1 for none that is known by its hour or minute */
+    int32_t clock;     /* the piece with the time, -1 for none that is known by its day, hour or minute */
     int32_t slot;      /* where in it the two digits of the second stand */
-    int32_t hourly;    /* whether those of the minute stand three before, and are no part of what it is known by */
-    uint16_t *seconds; /* by line, in the hour or minute */
+    int32_t parts;     /* 1: known by its minute; 2: by its hour, the minute stands three before; 3: and the hour six */
+    uint32_t *seconds; /* by line, in the day, hour or minute */
     uint8_t around[64];
     int32_t around_length, around_number;
 } pieces;
@@ -153,18 +153,20 @@ static int look_up(pieces *p, int32_t piece, int64_t line, const uint8_t *text, 
             *number = number_of(p->tables[piece], text, length);
         return *number < 0 ? -1 : 1;
     }
-    size_t slot = (size_t)p->slot, minute = slot - 3;
+    size_t slot = (size_t)p->slot;
     if (length < slot + 2 || length > sizeof p->around)
         return 0;
-    uint32_t second = two_digits(text + slot), minutes = p->hourly ? two_digits(text + minute) : 0;
-    if (second > 60 || minutes > 59)
-        return 0;
-    p->seconds[line] = (uint16_t)(60 * minutes + second);
+    static const uint32_t most[3] = {60, 59, 23}, seconds[3] = {1, 60, 3600};
     uint8_t around[64];
     memcpy(around, text, length);
-    around[slot] = around[slot + 1] = '0';
-    if (p->hourly)
-        around[minute] = around[minute + 1] = '0';
+    p->seconds[line] = 0;
+    for (int32_t part = 0; part < p->parts; part++, slot -= 3) {
+        uint32_t number = two_digits(text + slot);
+        if (number > most[part])
+            return 0;
+        p->seconds[line] += seconds[part] * number;
+        around[slot] = around[slot + 1] = '0';
+    }
     if ((size_t)p->around_length != length || memcmp(p->around, around, length)) {
         int32_t number = number_of(p->tables[piece], around, length);
         if (number < 0)
@@ -485,8 +487,8 @@ API int64_t count_each(int64_t count, const int32_t *numbers, int32_t *found, in
     return distinct;
 }
 
-/* The time of each line: that of its hour or minute, and its second in it. The earliest and the latest are `ends`. */
-API void tell_times(int64_t count, const int32_t *numbers, const double *begins, const uint16_t *seconds, double *out,
+/* The time of each line: that of its day, hour or minute, and its second in it. The earliest and the latest are `ends`. */
+API void tell_times(int64_t count, const int32_t *numbers, const double *begins, const uint32_t *seconds, double *out,
                     double *ends) {
     for (int64_t n = 0; n < count; n++) {
         double time = out[n] = begins[numbers[n]] + (seconds ? seconds[n] : 0);

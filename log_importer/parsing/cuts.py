@@ -36,5 +36,6 @@ class Clock(NamedTuple):
     tell: Callable[[Cells], float | None]
     """The cells -> seconds since 1970 UTC; `None` where only the whole line can say."""
     begin: Callable[[Cells], float | None]
-    """The same of cells that have 00 at the slot, where `hourly` also three before it, and of those only."""
-    hourly: bool = False  # the minute stands three before the slot, in hours of sixty minutes each
+    """The same of cells that have 00 at the slot, and at the other `parts`, and of those only."""
+    parts: int = 1
+    """2: the minute stands three before the slot; 3: and the hour six. All days have as many then."""

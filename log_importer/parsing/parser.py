@@ -17,7 +17,7 @@ from log_importer.parsing.fields import Maker, Row, compile_field
 from log_importer.parsing.json_driver import JsonDriver
 from log_importer.parsing.regex_driver import RegexDriver
 from log_importer.parsing.spec import FieldSpec, FormatSpec
-from log_importer.parsing.times import compile_begin, compile_time, is_hourly, second_slot
+from log_importer.parsing.times import clock_parts, compile_begin, compile_time, second_slot
 from log_importer.parsing.w3c_driver import W3cDriver
 
 _ABSOLUTE = frozenset({"http", "HTTP", "Http"})
@@ -213,8 +213,8 @@ def _compile_times(
 
         slot = second_slot(layout)
         in_last = slot if len(wanted) < 2 else _slot_in_last(layout, slot)
-        hourly = is_hourly(layout, zone) and in_last >= 3
-        of_begin = one if slot < 0 else compile_begin(layout, zone, hourly=hourly)
+        parts = max(1, min(clock_parts(layout, zone), in_last // 3 + 1))
+        of_begin = one if slot < 0 else compile_begin(layout, zone, parts)
 
         def whole(cells: Cells) -> str | None:
             present = [cell for cell in cells if cell is not None]
@@ -228,7 +228,7 @@ def _compile_times(
             text = whole(cells)
             return None if text is None else of_begin(text)
 
-        return of_columns, Clock(wanted, in_last, tell, begin, hourly)
+        return of_columns, Clock(wanted, in_last, tell, begin, parts)
 
     def of_rows(columns: Columns) -> Sequence[float | None]:
         found = map(part.read, zip(*(columns.values[place] for place in part.places), strict=True))

@@ -47,29 +47,31 @@ def second_slot(layout: str) -> int:
     return -1 if slot is None else slot
 
 
-def is_hourly(layout: str, zone: tzinfo) -> bool:
-    """Whether the minute stands three before the `second_slot`, and each hour has sixty of them.
+def clock_parts(layout: str, zone: tzinfo) -> int:
+    """How many parts of the clock stand three apart at the `second_slot` and before it: second, minute, hour.
 
-    Where a zone's clocks are put forward or back, some have not.
+    Only the second where a zone's clocks are put forward or back, so that some hours have not sixty minutes.
     """
-    if second_slot(layout) < 0:
-        return False
-    if layout == "iso8601":
-        return isinstance(zone, timezone)
-    slot = _slot(layout, "%M")
-    return slot == second_slot(layout) - 3 and ("%z" in layout or isinstance(zone, timezone))
+    second = second_slot(layout)
+    if second < 0 or not (isinstance(zone, timezone) or "%z" in layout):
+        return 1
+    slots = _ISO_SLOTS if layout == "iso8601" else (_slot(layout, "%H"), _slot(layout, "%M"), second)
+    if slots[1] != second - 3:
+        return 1
+    return 3 if slots[0] == second - 6 else 2
 
 
-def compile_begin(layout: str, zone: tzinfo, *, hourly: bool) -> Time:
-    """The parser for texts that have 00 at the `second_slot`, where they are `hourly` also three before it.
+def compile_begin(layout: str, zone: tzinfo, parts: int) -> Time:
+    """The parser for texts that have 00 at the `second_slot` and so many parts in all, three apart.
 
     It gives `None` also where that is not their second.
     """
     way = compile_time(layout, zone)
     slot, behind = second_slot(layout), ":" if layout == "iso8601" else ""
+    places = [slot - 3 * part for part in range(parts)]
 
     def begin(text: str) -> float | None:
-        if text[slot : slot + 2] != "00" or (hourly and text[slot - 3 : slot - 1] != "00"):
+        if any(text[place : place + 2] != "00" for place in places):
             return None
         return None if behind and (text[slot - 1] != behind or text[slot - 4] != behind) else way(text)
 
