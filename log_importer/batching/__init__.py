@@ -21,11 +21,12 @@ def _way() -> InPython | Natively:
 class Requests(Sequence[Request]):
     """A row of requests that nobody changes; whoever asks for one of them gets a `Request`."""
 
-    __slots__ = ("part",)
+    __slots__ = ("_lines", "part")
     way: ClassVar[InPython | Natively] = _way()
 
     def __init__(self, part: Part) -> None:
         self.part = part
+        self._lines: tuple[array[int], array[int]] | None = None
 
     @classmethod
     def of(cls, requests: Iterable[Request]) -> "Requests":
@@ -189,7 +190,9 @@ class Requests(Sequence[Request]):
 
     def lines(self) -> "tuple[array[int], array[int]]":
         """The numbers of their lines, and the offsets, each ascending."""
-        return self.way.lines(self.part.rows)
+        if self._lines is None:  # asked for when they are posted, and when they are settled
+            self._lines = self.way.lines(self.part.rows)
+        return self._lines
 
     def fitting(self, more: int, room: int) -> int:
         """How many of the first have queries that fit into so many bytes, with `more` bytes beside each."""

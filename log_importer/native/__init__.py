@@ -70,6 +70,7 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "rows_latest": (ctypes.c_double, [_I64, _P]),
     "rows_spans": (_I64, [_I64, _P, _I64, _P, _P, _P]),
     "rows_lines": (_I32, [_I64, _P, _P, _P]),
+    "rows_one": (_I32, [_I64, _P, _I32, _P]),
     "rows_runs": (_I64, [_I64, _P, _I32, _P, _P]),
     "differences": (_I32, [_I64, _P, _P]),
     "ranges_new": (_P, [_U64]),

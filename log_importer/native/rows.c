@@ -284,6 +284,15 @@ API int32_t rows_lines(int64_t count, const row *rows, uint64_t *numbers, uint64
     return 0;
 }
 
+/* Whether one number stands in that word of all rows, of which there are some. */
+API int32_t rows_one(int64_t count, const row *rows, int32_t word, uint32_t *value) {
+    *value = ((const uint32_t *)rows)[word];
+    for (int64_t n = 1; n < count; n++)
+        if (((const uint32_t *)&rows[n])[word] != *value)
+            return 0;
+    return 1;
+}
+
 /* The 32-bit numbers that stand in a row's word, where each is another than the one before it, and how often it stands
    in a row; how many. */
 API int64_t rows_runs(int64_t count, const row *rows, int32_t word, uint32_t *values, int64_t *lengths) {
