@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from log_importer.format_strings import spec_of
 from log_importer.rules.search_engines import search_engine
 from log_importer.rules.selection import Selection
 from tests.test_by_column import PLANS, check
@@ -21,8 +22,10 @@ ODD = [
     "unix:", "host.example", "\u0661.2.3.4", "74.125.0.1x", "x74.125.0.1", "1094975489", "0x41.52.0.1", "1.2.3.4/8",
     "4294967297.2.3.4",
 ]  # fmt: skip
+OWN = spec_of('%h - - %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"')
 FORMATS: dict[str, tuple[str, Callable[[str], str]]] = {
     "combined": ("", lambda ip: f'{ip} - - [17/May/2024:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "-" "Mozilla/5.0"'),
+    OWN.name: ("", lambda ip: f'{ip} - - [17/May/2024:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "-" "Mozilla/5.0"'),
     "nginx_json": ("", lambda ip: json.dumps({
         "ip": ip, "host": "www.example.org", "path": "/a", "status": "200", "user_agent": "Mozilla/5.0",
         "length": 1, "generation_time_milli": 0.1, "date": "2024-05-17T10:05:03+00:00",
@@ -46,7 +49,9 @@ def test_they_are_what_python_reads(name: str, plan: str) -> None:
     header, line = FORMATS[name]
     chance = random.Random(name)
     addresses = [*edges(), *ODD, *(str(IPv4Address(chance.getrandbits(32))) for _ in range(200))] * 2
-    result = check(PLANS.get(plan, EXCLUDING), name, header, [line(ip).encode() for ip in addresses])
+    chosen = PLANS.get(plan, EXCLUDING)
+    chosen = replace(chosen, formats={**chosen.formats, OWN.name: OWN})
+    result = check(chosen, name, header, [line(ip).encode() for ip in addresses])
     assert len(result.lengths) > 100
 
 

@@ -22,7 +22,7 @@ from log_importer.choices import rules_of
 from log_importer.format_files import load_formats
 from log_importer.format_strings import spec_of
 from log_importer.model import ChunkResult, Context, Site
-from log_importer.parsing.parser import Reading
+from log_importer.parsing.parser import Reading, compile_parser
 from log_importer.parsing.split_pattern import SplitPattern
 from log_importer.parsing.w3c_driver import is_header
 from log_importer.plan import Plan
@@ -165,6 +165,28 @@ def test_a_time_that_stands_among_others_is_read_by_compiled_loops_too() -> None
     assert len(check(plan, spec.name, "", [line.encode() for line in lines]).lengths) == 500
 
 
+@pytest.mark.parametrize(
+    "definition",
+    [
+        '$remote_addr - $remote_user [$time_local] "$request" $status $bytes_sent "$http_referer" "$http_user_agent"',
+        '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"',
+    ],
+)
+def test_a_servers_own_definition_is_read_by_the_same_loops(definition: str) -> None:
+    spec = spec_of(definition)
+    plan = replace(PLANS["default"], formats={spec.name: spec})
+    for _, lines in sources("combined", 3000, 0):
+        result = check(plan, spec.name, "", lines)
+        assert len(result.lengths) > 100
+    lines = (SAMPLES / "apache-combined.log").read_bytes().splitlines()
+    own, packaged = check(plan, spec.name, "", lines), check(PLANS["default"], "combined", "", lines)
+    assert (own.blob, own.rejected) == (packaged.blob, packaged.rejected)
+    assert left_by_loops(plan, spec.name, [line.decode() for line in lines]) <= 0.1
+    parser = compile_parser(spec)
+    first, *_, third = parser.cuts()[6].pieces[:3]
+    assert (first.places, first.lead, third.lead, parser.clock.parts) == (range(1), 0, 0, 3)
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "+05:45"])
 def test_an_hour_is_not_taken_for_sixty_minutes_where_clocks_are_put_back(zone: str) -> None:
     """Lord Howe's are by half an hour; both in a night from Saturday to Sunday, in April or October."""
@@ -185,6 +207,8 @@ def test_an_hour_is_not_taken_for_sixty_minutes_where_clocks_are_put_back(zone: 
     ("begins", "first"),
     [
         (r"(?P<client_ip>[^\ ]++)\ -\ ", " "),
+        (r"(?P<client_ip>\[[^\]\ ]*+\](?::[0-9]++)?|[^\ ]*+)\ -\ ", " "),
+        (r"(?P<client_ip>\[[^\]]*+\](?::[0-9]++)?|[^\ ]*+)\ -\ ", ""),  # a blank may stand in brackets
         (r"(?P<client_ip>[^|]++)\|-\ ", "|"),
         (r"(?P<client_ip>[^\ ]++)\ (?P<user_id>[^\ ]++)\ ", " "),
         (r"(?P<client_ip>[^\ ]+)\ -\ ", ""),  # less of it may be taken where that helps
@@ -197,6 +221,18 @@ def test_an_hour_is_not_taken_for_sixty_minutes_where_clocks_are_put_back(zone: 
 def test_what_a_line_begins_with_is_cut_off_where_the_rest_does_not_look_at_it(begins: str, first: str) -> None:
     pattern = re.compile(begins + r'\[(?P<time>[^\]]++)\]\ "(?P<request>[^"]*+)"', re.VERBOSE | re.ASCII)
     assert SplitPattern(pattern).cuts[2].first == first
+
+
+@pytest.mark.parametrize(
+    ("ends", "lead"),
+    [
+        (r"(?P<time>[0-9:]++)", 0), (r"(?P<time>[0-9:]++)(?:\ [a-z]++)?", 0), (r"\ (?P<time>[0-9:]++)", -1),
+        (r"(?:x)?(?P<time>[0-9:]++)", -1), (r"(?P<time>[0-9:]++)\ (?P<status>[0-9]++)", -1),
+    ],
+)  # fmt: skip
+def test_a_cell_begins_its_piece_only_where_nothing_is_before_it(ends: str, lead: int) -> None:
+    pattern = re.compile(r'(?P<client_ip>[^\ ]++)\ "(?P<request>[^"]*+)"' + ends, re.VERBOSE | re.ASCII)
+    assert SplitPattern(pattern).cuts[2].pieces[-1].lead == lead
 
 
 @pytest.mark.parametrize("plan", ["everything", "bots' variables"])

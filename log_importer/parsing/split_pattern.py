@@ -68,9 +68,11 @@ _Groups = str | None | tuple[str | None, ...]
 class _Piece(dict[str, _Groups]):
     """What stands between two quotes -> its group, or all of them where there are several."""
 
-    def __init__(self, source: str, flags: int) -> None:
+    def __init__(self, source: str, flags: int, lead: int = -1) -> None:
+        """`lead` is that of a `PieceOf`."""
         self._pattern = re.compile(source, flags)
         self.names = tuple(self._pattern.groupindex)
+        self.lead = lead if len(self.names) == 1 else -1
         self.no_match: _Groups = ("",) * len(self.names)  # known by its identity
         self.failed = False
 
@@ -106,7 +108,7 @@ class _UpTo(_Piece):
     """Everything up to a character, and something that is always the same, as a time in brackets: no two are alike."""
 
     def __init__(self, source: str, flags: int, end: str, rest: str) -> None:
-        super().__init__(source, flags)
+        super().__init__(source, flags, lead=0)
         self._end = end
         self._rest = rest
 
@@ -129,18 +131,15 @@ class _UpTo(_Piece):
 def _piece(part: "_Part") -> _Piece:
     found = _UP_TO.fullmatch("".join(text for text, _ in part.tokens if not text.isspace()))
     end, rest = (text.replace("\\", "") for text in found.groups()) if found is not None else ("", "")
-    return (
-        _UpTo(part.source, part.flags, end, rest[1:])
-        if end and rest.startswith(end)
-        else _Piece(part.source, part.flags)
-    )
+    if end and rest.startswith(end):
+        return _UpTo(part.source, part.flags, end, rest[1:])
+    return _Piece(part.source, part.flags, lead=0 if _GROUP.match(part.text) else -1)
 
 
 def _head(part: "_Part") -> tuple[str, _Piece] | None:
     """Where a part begins with a group of everything up to a character: that, and what it goes on with from there."""
-    text = "".join(text for text, _ in part.tokens if not (part.flags & re.VERBOSE and text.isspace()))
-    found = _HEAD.match(text)
-    if found is None or found[1].removeprefix("\\") != found[2] or _LOOKS_BACK.search(text):
+    found = _HEAD.match(part.text)
+    if found is None or found[1].removeprefix("\\") != found[2] or _LOOKS_BACK.search(part.text):
         return None
     end = next(place for place, (text, depth) in enumerate(part.tokens) if text == ")" and not depth) + 1
     behind = _Part(part.tokens[end:], part.flags)
@@ -151,7 +150,10 @@ def _whole(text: str) -> tuple[str] | None:
     return (text,) if text else None
 
 
-_HEAD = re.compile(r"\(\?P<[a-z0-9_]+>\[\^(\\?[^\\])\]\+\+\)\\([ -/:-@\[-`{-~])")
+_GROUP = re.compile(r"\(\?P<[a-z0-9_]+>")
+_BRACKETED = re.escape(r"\[[^\]\ ]*+\](?::[0-9]++)?|")
+"""An address in brackets, perhaps with a port, which has no blank either."""
+_HEAD = re.compile(rf"\(\?P<[a-z0-9_]+>(?:{_BRACKETED})?\[\^(\\?[^\\])\](?:\+\+|\*\+)\)\\([ -/:-@\[-`{{-~])")
 _LOOKS_BACK = re.compile(r"\(\?<|\(\?P=|\\[0-9bB]")
 """What may match otherwise where something else is before it."""
 _UP_TO = re.compile(r"\(\?P<[a-z0-9_]+>\[\^(\\?[^\\])\]\+\+\)((?:\\[^A-Za-z0-9])+)")
@@ -175,7 +177,7 @@ class _Kind:
         """How lines with so many quotes are cut."""
         ends = list(accumulate((len(piece.names) for piece in self._pieces), initial=0))
         pieces = [
-            PieceOf(range(begin, end), piece.cells, 0 if isinstance(piece, _UpTo) else -1)
+            PieceOf(range(begin, end), piece.cells, piece.lead)
             for piece, (begin, end) in zip(self._pieces, pairwise(ends), strict=True)
         ]
         head = _head(self._first) if self._bracketed else None
@@ -216,6 +218,11 @@ class _Part:
     def source(self) -> str:
         # Where a group looks for a quote, that is the piece's end.
         return "".join(r"\Z" if text in _QUOTE else text for text, _ in self.tokens)
+
+    @property
+    def text(self) -> str:
+        """The source without blanks that say nothing."""
+        return "".join(text for text, _ in self.tokens if not (self.flags & re.VERBOSE and text.isspace()))
 
     def split(self, separators: Sequence[str]) -> "list[_Part]":
         """The parts between separators that stand in no group."""
