@@ -55,13 +55,15 @@ class Natively:
         self._begins = array("d")  # the clock's values
         nowhere: Referrer = "", None
         self._pages = groups.of_part(page, facts.page, Page(ALONE), lambda page: page.code)
-        self._clients = Group(native, pieces, client.places, of_clients(client, lambda _: NO_CODE, ALONE), int)
+        self._clients: Group[int] | None = None  # else what is readable of their piece tells it
+        if addresses is None:
+            self._clients = Group(native, pieces, client.places, of_clients(client, lambda _: NO_CODE, ALONE), int)
         self._visitors = visitors_of(native, parser, facts, groups, addresses)
-        self._addresses_told = addresses is not None  # by what is readable of their piece
         self._referrers = groups.of_part(referrer, facts.referrer, nowhere)
         self._measures = groups.of_part(measured, measures, "")
         self._groups: Sequence[Group[Any] | Clients] = (
-            self._clocks, self._pages, self._clients, *self._visitors.groups, self._referrers, self._measures,
+            self._clocks, self._pages, *([self._clients] if self._clients is not None else ()),
+            *self._visitors.groups, self._referrers, self._measures,
         )  # fmt: skip
         self._of_pages = Texts(native)  # of the one site
         self._urls: dict[tuple[int, int], int] = {}  # else of page and site
@@ -89,7 +91,7 @@ class Natively:
             return None
         pages = self._pages.numbers(count, cut.pieces)
         codes = gathered(native, self._pages.codes, pages)
-        if facts.of_visitors and not self._addresses_told:
+        if facts.of_visitors and self._clients is not None:
             self._lower(codes, None, self._clients, self._clients.numbers(count, cut.pieces))
         for piece, numbers in zip(self._cutter.pieces, cut.pieces, strict=True):
             if piece.failed:
