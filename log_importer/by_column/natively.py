@@ -14,6 +14,7 @@ from log_importer.by_column.cutter import Cut, Cutter
 from log_importer.by_column.facts import NO_CODE, Facts, Find, Page, Referrer
 from log_importer.by_column.fields import AGENT, BESIDE, MEASURES, PAGE, REFERRER, VISITOR
 from log_importer.by_column.groups import MOST, Group, Groups, Piece, gathered
+from log_importer.by_column.moments import Moments
 from log_importer.by_column.packed import Packed
 from log_importer.by_column.texts import Text, Texts, assembled
 from log_importer.by_column.visitors import Numbers, gathered_all, visitors_of
@@ -21,7 +22,7 @@ from log_importer.model import Site
 from log_importer.native import Native, Table, address, zeros
 from log_importer.parsing.cuts import Cuts
 from log_importer.parsing.parser import Parser
-from log_importer.tracking.requests import hour_of, measures, second_of
+from log_importer.tracking.requests import measures
 
 _LEAST = 0.75
 """The share of lines that must be cut: the others are translated one by one, which is slow."""
@@ -49,10 +50,7 @@ class Natively:
             pieces[addresses.number] = addresses
         self._cutter = Cutter(native, cuts, pieces, clock, frozenset(wanted), longest)
         groups = Groups(native, self._cutter.pieces)
-        self._clocks = groups.of_cells(
-            clock.places, clock.begin if self._cutter.split else clock.tell, _code_of_time
-        )  # fmt: skip
-        self._begins = array("d")  # the clock's values
+        self._moments = Moments(native, groups, clock, split=self._cutter.split)
         nowhere: Referrer = "", None
         self._pages = groups.of_part(page, facts.page, Page(ALONE), lambda page: page.code)
         self._clients: Group[int] | None = None  # else what is readable of their piece tells it
@@ -62,7 +60,7 @@ class Natively:
         self._referrers = groups.of_part(referrer, facts.referrer, nowhere)
         self._measures = groups.of_part(measured, measures, "")
         self._groups: Sequence[Group[Any] | Clients] = (
-            self._clocks, self._pages, *([self._clients] if self._clients is not None else ()),
+            self._moments.group, self._pages, *([self._clients] if self._clients is not None else ()),
             *self._visitors.groups, self._referrers, self._measures,
         )  # fmt: skip
         self._of_pages = Texts(native)  # of the one site
@@ -72,9 +70,6 @@ class Natively:
         self._titles, self._titled = Table(native), dict[tuple[int, int, int], int]()
         self._titles.add("")
         self._sites: dict[int, Site] = {}
-        self._hours, self._when = Table(native), Table(native)  # their numbers, and texts, by the same numbers
-        self._seconds = Table(native)
-        self._seconds.add_all([second_of(second) for second in range(3600)])
 
     def translate(
         self, data: bytes, starts: "array[int]", first: int, now: float, find: Find
@@ -101,7 +96,9 @@ class Natively:
         visitors = self._visitors.numbers(len(undecided), of_them)
         for group, numbers in zip(self._visitors.groups, visitors, strict=True):
             self._lower(codes, undecided, group, numbers)
-        times, ends = self._times(cut, codes)
+        clocks = self._moments.group.numbers(count, cut.pieces)
+        self._lower(codes, None, self._moments.group, clocks)
+        times, ends = self._moments.of(cut, clocks)
         if ends[0] <= ends[1] and not facts.all_in_time(ends[0], ends[1], now):
             known = [None if math.isnan(time) else time for time in times]
             codes = array("i", facts.in_time(known, codes.tolist(), now))
@@ -139,7 +136,7 @@ class Natively:
         pieces = [gathered(native, numbers, places) if numbers else numbers for numbers in cut.pieces]
         referrers = self._referrers.numbers(count, pieces)
         measured = self._measures.numbers(count, pieces)
-        when, hours, seconds = self._split(times, places)
+        when, told = self._moments.texts(times, places)
         who = self._visitors.texts(visitors)
         keys, agents, lanes = self._visitors.keys(visitors)
         for page in self._pages.values[len(self._files) :]:
@@ -153,7 +150,7 @@ class Natively:
         blob, lengths = assembled(native, [
             (table, urls), (self._titles, titles),
             *who,
-            (self._when, hours), (self._seconds, seconds),
+            *told,
             self._text(self._of_referrers, referrers, self._referrers, lambda told: told[0]),
             self._text(self._of_measures, measured, self._measures, str),
         ])  # fmt: skip
@@ -215,35 +212,6 @@ class Natively:
             found[row] = title
         return found
 
-    def _split(
-        self, times: "array[float]", places: "array[int]"
-    ) -> "tuple[array[float], array[int], array[int]]":  # fmt: skip
-        """The times of the lines at these places, and the numbers of the hour and the second of each."""
-        count = len(places)
-        when, hours, seconds = array("d", bytes(8 * count)), zeros("i", count), zeros("i", count)
-        if self._native.split_times(
-            count, address(places), address(times), self._hours.at, address(when), address(hours),
-            address(seconds),
-        ):  # fmt: skip
-            raise MemoryError
-        for hour in self._hours.integers(len(self._when)):
-            self._when.add(hour_of(hour))
-        return when, hours, seconds
-
-    def _times(self, cut: Cut, codes: "array[int]") -> "tuple[array[float], array[float]]":
-        """When each line of the cut was logged, and the earliest and latest; those that do not say get a code."""
-        count = len(cut.places)
-        numbers = self._clocks.numbers(count, cut.pieces)
-        for time in self._clocks.values[len(self._begins) :]:
-            self._begins.append(math.nan if time is None else time)
-        self._lower(codes, None, self._clocks, numbers)
-        times, ends = array("d", bytes(8 * count)), array("d", (math.inf, -math.inf))
-        seconds = address(cut.seconds) if cut.seconds is not None else None
-        self._native.tell_times(
-            count, address(numbers), address(self._begins), seconds, address(times), address(ends)
-        )  # fmt: skip
-        return times, ends
-
     def _lower(
         self, codes: "array[int]", places: "array[int] | None", group: Group[Value] | Clients, numbers: "array[int]"
     ) -> None:  # fmt: skip
@@ -286,18 +254,10 @@ class Natively:
             self._of_referrers.forget()
         if self._measures.full:
             self._of_measures.forget()
-        if self._clocks.full:
-            del self._begins[:]
-        if len(self._when) > MOST:
-            self._hours.clear()
-            self._when.clear()
+        self._moments.forget()
         for group in self._groups:
             if group.full:
                 group.forget()
-
-
-def _code_of_time(time: float | None) -> int:
-    return ALONE if time is None else NO_CODE
 
 
 _NO_SITE, _NO_URL = -4, -3
