@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
@@ -14,7 +14,20 @@ from log_importer.rules.selection import Selection
 from tests.test_by_column import PLANS, check
 
 EXCLUDED = ("192.0.2.0/28", "192.0.2.64", "2001:db8::/32", "192.0.2.8/29", "74.125.0.0/24")
-EXCLUDING = replace(PLANS["default"], selection=Selection(exclude_addresses=EXCLUDED))
+OTHERS = {
+    "excluding": replace(PLANS["default"], selection=Selection(exclude_addresses=EXCLUDED)),
+    "excluding zeros": replace(PLANS["default"], selection=Selection(exclude_addresses=("0.0.0.0/8",))),
+    "excluding IPv6": replace(PLANS["default"], selection=Selection(exclude_addresses=("2001:db8::/112",))),
+}
+SIX = [
+    "::", "::1", "1::", "2001:db8::1", "2001:DB8::a", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8",
+    "1::3:4:5:6:7:8", "1:2:3:4:5:6:7:8:9", "1::2:3:4:5:6:7:8", "1:2:3:4:5:6:7", "1::2::3", ":::", ":", "1:", ":1:2",
+    "1:2:", "12345::", "::12345", "::g", "0000:0000:0000:0000:0000:0000:0000:0000",
+    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "00000::1", "::ffff:1.2.3.4", "::1.2.3.4", "1.2.3.4::",
+    "fe80::1%eth0", "fe80::1%", "[::1]", "::1 ", "2001:db8::/32", "1:2:3:4:5:6:7:8%1", "::-1", "::0x1",
+    "1:2:3:4::5:6:7:8", "1:2:3::4:5:6:7:8", "::ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "abcd:ef01:2345:6789:abcd:ef01:2345:6789a", "a::b:", ":a::b", "::1:", "1", "a:b",
+]  # fmt: skip
 ODD = [
     "", "-", "0.0.0.0", "255.255.255.255", "256.0.0.1", "1.2.3.256", "1.2.3.259", "1.2.3.1000", "01.2.3.4", "1.2.3.04",
     "1.2.3.00", "1.2.3", "1.2.3.4.5", "1.2.3.4.", ".1.2.3.4", "1..3.4", "1.2.3.", "1.2.3.-4", "+1.2.3.4", "1.2.3.4:80",
@@ -43,13 +56,16 @@ def edges() -> list[str]:
     return [str(IPv4Address(end + step)) for end in ends for step in (-1, 0, 1)]
 
 
-@pytest.mark.parametrize("plan", [*PLANS, "excluding"])
+@pytest.mark.parametrize("plan", [*PLANS, *OTHERS])
 @pytest.mark.parametrize("name", FORMATS)
 def test_they_are_what_python_reads(name: str, plan: str) -> None:
     header, line = FORMATS[name]
     chance = random.Random(name)
-    addresses = [*edges(), *ODD, *(str(IPv4Address(chance.getrandbits(32))) for _ in range(200))] * 2
-    chosen = PLANS.get(plan, EXCLUDING)
+    random_ones = [str(IPv4Address(chance.getrandbits(32))) for _ in range(200)]
+    random_ones += [str(IPv6Address(chance.getrandbits(128) & chance.getrandbits(128))) for _ in range(50)]
+    random_ones += ["".join(chance.choices("1af::", k=chance.randint(2, 14))) for _ in range(500)]
+    addresses = [*edges(), *ODD, *SIX, *random_ones] * 2
+    chosen = (PLANS | OTHERS)[plan]
     chosen = replace(chosen, formats={**chosen.formats, OWN.name: OWN})
     result = check(chosen, name, header, [line(ip).encode() for ip in addresses])
     assert len(result.lengths) > 100
@@ -58,5 +74,5 @@ def test_they_are_what_python_reads(name: str, plan: str) -> None:
 def test_what_is_excluded_is_so_by_its_network() -> None:
     header, line = FORMATS["combined"]
     addresses = ["192.0.1.255", "192.0.2.0", "192.0.2.15", "192.0.2.16", "192.0.2.64", "2001:db8::9", "2001:db9::9"]
-    result = check(EXCLUDING, "combined", header, [line(ip).encode() for ip in addresses])
+    result = check(OTHERS["excluding"], "combined", header, [line(ip).encode() for ip in addresses])
     assert (result.skipped, len(result.lengths)) == ({"ip": 4}, 3)

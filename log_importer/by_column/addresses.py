@@ -1,6 +1,7 @@
 """A piece of lines that is an address: judged and written by compiled loops, since nearly each visitor has another.
 
-What is not an IPv4 address as it is always written is read in Python, as in clients.py, by the same functions.
+What is more than an address (a port, a list) or written in a rare way is read in Python, as in clients.py, by the same
+functions; so is IPv6 where rules ask for its networks.
 """
 
 from array import array
@@ -50,9 +51,10 @@ class Addresses(Piece):
         self._facts = facts
         assert facts.networks is not None
         self._networks = [(_columns(networks.ranges), code) for networks, code in facts.networks]
+        self._six = not any(networks.six for networks, _ in facts.networks)
         added = facts.means.additions.of_agents
         self._search_engines = _columns(added.is_search_engine.ranges) if added is not None else None
-        self._others: dict[int, str] = {}  # those that are no plain addresses, as they are sent
+        self._others: dict[int, str] = {}  # those that were read in Python, as they are sent
         self._texts = Texts(native)
         self.codes = array("i")
         self.keys = array("I")
@@ -64,18 +66,22 @@ class Addresses(Piece):
         if not count:
             return
         native = self._native
-        values, others = zeros("I", count), zeros("i", count)
-        odd = native.addresses_read(self.table.at, known, self._lead, address(values), address(others))
+        kinds, values, others = zeros("B", count), zeros("I", count), zeros("i", count)
+        odd = native.addresses_read(
+            self.table.at, known, self._lead, self._six, address(kinds), address(values), address(others)
+        )  # fmt: skip
         codes = array("i", [self._facts.code_of_client]) * count
         for (firsts, lasts), code in self._networks:
             native.addresses_within(
-                count, address(values), len(firsts), address(firsts), address(lasts), code, address(codes)
+                count, address(kinds), address(values), len(firsts), address(firsts), address(lasts), code,
+                address(codes),
             )  # fmt: skip
         elsewhere = array("i", [1]) * count
         if self._search_engines is not None:
             firsts, lasts = self._search_engines
             native.addresses_within(
-                count, address(values), len(firsts), address(firsts), address(lasts), 0, address(elsewhere)
+                count, address(kinds), address(values), len(firsts), address(firsts), address(lasts), 0,
+                address(elsewhere),
             )  # fmt: skip
         self.codes += codes
         self.elsewhere += elsewhere

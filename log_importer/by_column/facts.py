@@ -115,7 +115,7 @@ class Facts:
         self.code_of_client = self.codes.of_tracked("") if self._address_rules else NO_CODE
         """The code of an address that no rule skips."""
         self.networks = self._networks()
-        """What rules skip of IPv4 addresses, and with which code; `None` where they look at more than networks."""
+        """Which networks rules skip, and with which code; `None` where they look at more of addresses than that."""
         found = len(self._agent_rules) + len(self._address_rules) + len(self._other_rules)
         added_apart = means.additions.of_visitors is None or means.additions.of_agents is not None
         self.apart = found == len(self._visitor_rules) and added_apart and not means.visitor_ids
@@ -126,8 +126,9 @@ class Facts:
         for number, rule in self._address_rules:
             if rule.networks is None:
                 return None
-            for first, _ in rule.networks.ranges[:1]:
-                hit = Hit(0.0, str(IPv4Address(first)), "")
+            ones = [IPv4Address(first) for first, _ in rule.networks.ranges] + [one[0] for one in rule.networks.six]
+            if ones:
+                hit = Hit(0.0, str(ones[0]), "")
                 reason = rule.reason(hit, 0.0) or ""
                 found.append((rule.networks, self.codes.of(number, reason, "", detail_of(reason, hit, None))))
         return found

@@ -2,12 +2,8 @@
 
 #include "table.h"
 
-/* What stands between `lead` bytes before and as many behind it, as an IPv4 address in the one way to write it; -1 where
-   it is none. */
-static int64_t ipv4(const uint8_t *text, size_t length, size_t lead) {
-    if (length < 2 * lead)
-        return -1;
-    const uint8_t *at = text + lead, *end = text + length - lead;
+/* A text as an IPv4 address in the one way to write it; -1 where it is none. */
+static int64_t ipv4(const uint8_t *at, const uint8_t *end) {
     uint32_t value = 0;
     for (int octet = 0; octet < 4; octet++) {
         if (octet && (at == end || *at++ != '.'))
@@ -23,23 +19,56 @@ static int64_t ipv4(const uint8_t *text, size_t length, size_t lead) {
     return at == end ? (int64_t)value : -1;
 }
 
-/* The addresses that the texts from `first` on are; the numbers of those that are none, and how many. */
-API int64_t addresses_read(const table *texts, uint32_t first, uint32_t lead, uint32_t *values, int32_t *others) {
+/* Whether a text is an IPv6 address of groups of hexadecimal digits alone, without an IPv4 address at its end. */
+static int ipv6(const uint8_t *at, const uint8_t *end) {
+    int groups = 0, skipped = 0;
+    if (end - at < 2 || end - at > 39)
+        return 0;
+    if (at[0] == ':' && at[1] != ':')
+        return 0;
+    while (at < end) {
+        if (*at == ':') { /* at the beginning, or behind a group's own */
+            if (skipped++)
+                return 0;
+            at += groups ? 1 : 2;
+            continue;
+        }
+        const uint8_t *begin = at;
+        while (at < end && at < begin + 5 &&
+               ((*at >= '0' && *at <= '9') || ((*at | 0x20) >= 'a' && (*at | 0x20) <= 'f')))
+            at++;
+        if (at == begin || at > begin + 4 || ++groups > 8)
+            return 0;
+        if (at < end && (*at++ != ':' || at == end))
+            return 0;
+    }
+    return skipped ? groups < 8 : groups == 8;
+}
+
+/* The addresses that the texts from `first` on are, between `lead` bytes before and as many behind them: 4 or 6, and the
+   numbers of the former. Those that are none, or are IPv6 and not `six`, are 0; their numbers, and how many. */
+API int64_t addresses_read(const table *texts, uint32_t first, uint32_t lead, int32_t six, uint8_t *kinds,
+                           uint32_t *values, int32_t *others) {
     int64_t count = 0;
     for (uint32_t n = first; n < texts->count; n++) {
         const entry *one = &texts->entries[n];
-        int64_t value = ipv4(texts->texts + one->start, one->length, lead);
+        const uint8_t *at = texts->texts + one->start + lead, *end = at - lead + one->length - lead;
+        int64_t value = one->length < 2 * lead ? -1 : ipv4(at, end);
+        kinds[n - first] = value >= 0 ? 4 : six && one->length >= 2 * lead && ipv6(at, end) ? 6 : 0;
         values[n - first] = value < 0 ? 0 : (uint32_t)value;
-        if (value < 0)
+        if (!kinds[n - first])
             others[count++] = (int32_t)n;
     }
     return count;
 }
 
-/* Lets codes be no larger than `code` where the address lies in a range. The ranges ascend, and none meets another. */
-API void addresses_within(int64_t count, const uint32_t *values, int64_t ranges, const uint32_t *firsts,
-                          const uint32_t *lasts, int32_t code, int32_t *codes) {
+/* Lets codes be no larger than `code` where the address lies in a range of IPv4 addresses. The ranges ascend, and none
+   meets another. */
+API void addresses_within(int64_t count, const uint8_t *kinds, const uint32_t *values, int64_t ranges,
+                          const uint32_t *firsts, const uint32_t *lasts, int32_t code, int32_t *codes) {
     for (int64_t n = 0; n < count; n++) {
+        if (kinds[n] != 4)
+            continue;
         int64_t low = 0, high = ranges; /* the first range that begins behind the value is between them */
         while (low < high) {
             int64_t middle = (low + high) / 2;
@@ -68,21 +97,28 @@ static uint32_t crc32_of(const uint8_t *text, size_t length) {
     return ~crc;
 }
 
-/* Of the addresses of these numbers, their keys, and their texts behind `name` in the table `into`, where `map` says
-   which is whose. Other than 0 where there is no memory. */
+/* Of the addresses of these numbers, their keys, and their texts, percent-encoded, behind `name` in the table `into`,
+   where `map` says which is whose. Other than 0 where there is no memory. */
 API int32_t addresses_tell(const table *texts, uint32_t lead, int64_t count, const int32_t *numbers, const char *name,
                            table *into, int32_t *map, uint32_t *keys) {
     uint8_t told[64];
     size_t before = strlen(name);
-    if (before > sizeof told - 15)
+    if (before > sizeof told - 53) /* 39 characters, of which 7 become three */
         return -1;
     memcpy(told, name, before);
     for (int64_t n = 0; n < count; n++) {
         const entry *one = &texts->entries[numbers[n]];
-        size_t length = one->length - 2 * lead;
-        memcpy(told + before, texts->texts + one->start + lead, length);
-        keys[numbers[n]] = crc32_of(told + before, length);
-        if ((map[numbers[n]] = number_of(into, told, before + length)) < 0)
+        const uint8_t *text = texts->texts + one->start + lead, *end = text - lead + one->length - lead;
+        keys[numbers[n]] = crc32_of(text, (size_t)(end - text));
+        uint8_t *at = told + before;
+        for (; text < end; text++)
+            if (*text == ':') {
+                memcpy(at, "%3A", 3);
+                at += 3;
+            } else {
+                *at++ = *text;
+            }
+        if ((map[numbers[n]] = number_of(into, told, (size_t)(at - told))) < 0)
             return -1;
     }
     return 0;

@@ -1,25 +1,34 @@
-"""Networks of IPv4 addresses as ranges, so that one look tells whether an address lies in any of many."""
+"""Networks of addresses; those of IPv4 as ranges, so that one look tells whether an address lies in any of many."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, collapse_addresses
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
 
-from log_importer.parsing.addresses import is_ipv4
+from log_importer.parsing.addresses import is_address, is_ipv4
 
 
 class Networks:
-    """Whether an IPv4 address, as a text, lies in one of them; `False` for anything else."""
+    """Whether an address, as a text, lies in one of them; `False` for anything else.
 
-    def __init__(self, networks: Iterable[IPv4Network]) -> None:
-        self.ranges: Sequence[tuple[int, int]] = [(int(one[0]), int(one[-1])) for one in collapse_addresses(networks)]
-        """First and last address of each range; they ascend, and none meets another."""
+    An IPv4 address mapped into IPv6 lies in no network of IPv4.
+    """
+
+    def __init__(self, networks: Iterable[IPv4Network | IPv6Network]) -> None:
+        networks = list(networks)
+        four = collapse_addresses([one for one in networks if isinstance(one, IPv4Network)])
+        self.ranges: Sequence[tuple[int, int]] = [(int(one[0]), int(one[-1])) for one in four]
+        """First and last address of each range of IPv4; they ascend, and none meets another."""
+        self.six = [one for one in networks if isinstance(one, IPv6Network)]
+        """Those of IPv6."""
         self._firsts = [first for first, _ in self.ranges]
         self._octets = {
             str(octet) for first, last in self.ranges for octet in range(first >> 24, (last >> 24) + 1)
         }  # with which addresses in any of them begin
 
     def __call__(self, address: str) -> bool:
-        if address.partition(".")[0] not in self._octets or not is_ipv4(address):
+        if not is_ipv4(address):
+            return bool(self.six) and is_address(address) and any(ip_address(address) in one for one in self.six)
+        if address.partition(".")[0] not in self._octets:
             return False
         first, second, third, last = map(int, address.split("."))
         number = ((first << 8 | second) << 8 | third) << 8 | last

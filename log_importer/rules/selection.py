@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
-from ipaddress import IPv4Network, ip_address, ip_network
+from ipaddress import ip_network
 from typing import NamedTuple
 
 from log_importer.model import Hit
@@ -22,7 +22,7 @@ class Rule(NamedTuple):
 
     fields: frozenset[str]  # of a hit, all that it looks at
     reason: Callable[[Hit, float], str | None]  # of a hit and the time now
-    networks: Networks | None = None  # where it skips, of all IPv4 addresses, those that lie in them
+    networks: Networks | None = None  # where it skips the addresses that lie in them, and no others
 
 
 def looking_at(*fields: str) -> Callable[[Callable[[Hit, float], str | None]], Rule]:
@@ -129,12 +129,7 @@ def _agent(parts: Iterable[str]) -> Rule:
 
 
 def _address(networks: Iterable[str]) -> Rule:
-    excluded = [ip_network(network, strict=False) for network in networks]
-
-    @lru_cache(maxsize=8192)
-    def is_out(text: str) -> bool:
-        address = ip_address(text)
-        return any(address in network for network in excluded)
-
+    excluded = Networks(ip_network(network, strict=False) for network in networks)
+    is_out = lru_cache(maxsize=8192)(excluded)
     rule = looking_at("client_ip")(lambda hit, _: "ip" if is_out(hit.client_ip) else None)
-    return rule._replace(networks=Networks(one for one in excluded if isinstance(one, IPv4Network)))
+    return rule._replace(networks=excluded)
