@@ -119,7 +119,7 @@ class WorkerPool:
         self._free: deque[_Worker] = deque(self._workers)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
         self._under_way: deque[tuple[Chunk, Future[ChunkResult]]] = deque()
-        self._limit = 2 * count
+        self._limit = count + (count + 1) // 2  # one more for each two, so that nobody waits for the next
 
     def __enter__(self) -> "WorkerPool":
         return self

@@ -10,7 +10,7 @@ from log_importer.native import Native, Table, address, zeros
 from log_importer.parsing.cuts import Cells, PieceOf
 from log_importer.parsing.parser import Part
 
-MOST = 16_384
+MOST = 8_192
 """Values of a kind that are remembered."""
 _MOST_BYTES = 4 << 20
 """Bytes of the texts of a kind; both may be exceeded by those of one chunk."""

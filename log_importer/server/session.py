@@ -96,10 +96,11 @@ class Session:
         if url not in self._proxies:
             self._proxies[url] = proxies_for(url)
         exchange.expire_in(self._limits.request)
+        request = self._request(url, data, headers)
         try:
             # Not by the session, which reads the whole body of a redirect even where it follows none.
             response = self._http.get_adapter(url).send(
-                self._request(url, data, headers), stream=True, timeout=(self._limits.connect, self._limits.request),
+                request, stream=True, timeout=(self._limits.connect, self._limits.request),
                 verify=self._verify, proxies=self._proxies[url],
             )  # fmt: skip
         except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidProxyURL) as error:
@@ -110,6 +111,8 @@ class Session:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             answer = failed(url, error, exchange, self._limits.request, self._limits.connect)
             return self._discreet(answer, answer.body, began)
+        finally:
+            request.body = None  # it is large, and would be kept until the next post
         left = self._limits.request - (time.monotonic() - began)
         exchange.expire_in(min(left, self._limits.reply))
         with response:
