@@ -24,20 +24,22 @@ _AT_ONCE = 2500
 class Lane:
     """One queue: `waiting` are hits in arrival order, `ready` are earlier ones, sorted, of which some were taken."""
 
-    __slots__ = ("busy", "oldest", "ready", "ripe", "taken", "waiting")
+    __slots__ = ("busy", "count", "oldest", "ready", "ripe", "taken", "waiting")
 
     def __init__(self) -> None:
         self.waiting: list[Requests] = []
+        self.count = 0  # of those that wait in arrival order
         self.ready = NONE
         self.taken = 0  # of `ready`
         self.ripe = False  # whether what is ready had waited long enough
         self.oldest = 0  # the arrival of the first hit that waits
         self.busy = False
 
-    @property
-    def count(self) -> int:
-        """How many hits wait in arrival order."""
-        return sum(map(len, self.waiting))
+    def emptied(self) -> Requests:
+        """All that wait, in batch order; they wait no longer."""
+        found = Requests.in_batch_order(self.waiting)
+        self.waiting, self.count = [], 0
+        return found
 
 
 class Lanes:
@@ -92,6 +94,7 @@ class Lanes:
             if not lane.waiting:
                 lane.oldest = begin + first
             lane.waiting.append(mine)
+            lane.count += len(mine)
         self._fresh.clear()
         self._unspread = 0
 
@@ -154,8 +157,7 @@ class Lanes:
             number = max(waiting, key=lambda one: self._lanes[one].count)
         lane = self._lanes[number]
         lane.ripe = lane.oldest < self._due
-        lane.ready, lane.taken = Requests.in_batch_order(lane.waiting), 0
-        lane.waiting = []
+        lane.ready, lane.taken = lane.emptied(), 0
         return number
 
     def _fill(self, taken: list[int], parts: list[Requests]) -> None:
@@ -166,10 +168,10 @@ class Lanes:
                 continue
             needed = sum(map(_size, lane.waiting))
             if lane.count <= count and needed <= room:
-                parts.append(Requests.in_batch_order(lane.waiting))
                 count -= lane.count
                 room -= needed
-                lane.waiting, lane.busy = [], True
+                parts.append(lane.emptied())
+                lane.busy = True
                 taken.append(number)
 
     def _fill_up(self, taken: list[int], parts: list[Requests], leave: int) -> None:
