@@ -48,7 +48,9 @@ PLANTED = {
         ),
     ),
     "a lane with two batches in flight": (
-        "delivery/lanes.py", "        lane.busy = True\n        taken = [number]", "        taken = [number]",
+        "delivery/lanes.py",
+        "        lane.busy = True\n        if flushing and not lane.ready:",
+        "        if flushing and not lane.ready:",
     ),
     "the mark moved too early": (
         "ledger/record.py",
