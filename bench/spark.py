@@ -28,7 +28,7 @@ from log_importer.spark.read import Reading, read
 from log_importer.spark.spans import Span, cut
 from tests.spark.cluster import running, variables
 
-LINES, ROUNDS, SPANS = 4_000_000, 3, 8
+LINES, ROUNDS, SPANS = 4_000_000, 5, 8
 LANES = 64
 
 
