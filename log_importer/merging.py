@@ -16,6 +16,8 @@ MOST_BYTES = 24 << 20
 """Bytes of their queries."""
 _SPARE = 1 << 18
 """Bytes of other queries that may be kept with them."""
+_TEXTS = 256
+"""Texts that they may lie in: each is looked at whenever more come."""
 
 
 class Merger:
@@ -57,7 +59,7 @@ class Merger:
 
     def _let_go(self, end: int) -> Requests:
         going, self._waiting = self._waiting[:end], self._waiting[end:]
-        if self._waiting.kept > _SPARE + 1.25 * self._waiting.size:
+        if self._waiting.kept > _SPARE + 1.25 * self._waiting.size or self._waiting.text_count > _TEXTS:
             self._waiting = self._waiting.compact()
         if going:
             if late := going[: bisect_left(going.times, self._newest)]:

@@ -93,6 +93,15 @@ def test_lanes_have_each_request_once_in_order(rows: list[Request], lanes: int) 
         assert all(mine[0] == rows[first] for _, first, mine in found)
 
 
+def test_rows_of_more_texts_than_can_be_numbered_are_joined() -> None:
+    rows = [Request(0, n, n, 0.0, 1, 1, 1, b"?%d" % n) for n in range(70_000)]
+    for way in (Requests, Plain):
+        parts = [way.of([row]) for row in rows]
+        assert list(way.joined(parts)) == rows
+        halves = [way.joined(parts[:40_000]), way.joined(parts[40_000:])]
+        assert list(way.joined(halves)) == rows
+
+
 @given(ROWS)
 def test_spans_count_by_whole_seconds(rows: list[Request]) -> None:
     for requests in both(rows):

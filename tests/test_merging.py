@@ -111,3 +111,21 @@ def test_what_waits_goes_up_to_a_time_and_the_rest_waits_on() -> None:
     merger.add([request(10), request(20), request(20), request(30)], 0)
     assert times(merger.rest(20)) == [10, 20, 20]
     assert times(merger.rest()) == [30]
+
+
+def test_hits_that_wait_keep_hardly_more_than_their_own_queries() -> None:
+    """Of each chunk one hit waits, by an odd clock, while a thousand go."""
+    merger = Merger(Late(), most_bytes=10**9)
+    for chunk in range(400):
+        entries = [request(chunk, number=n, size=200) for n in range(1000)]
+        merger.add([*entries, request(10_000 + chunk, number=1000, size=200)], float(chunk))
+    assert len(merger) == 400
+    assert merger._waiting.kept < 2 * (1 << 20)
+
+
+def test_hits_that_come_one_by_one_are_not_looked_for_in_ever_more_places() -> None:
+    merger = Merger(Late())
+    for number in range(1000):
+        merger.add([request(number, number=number)], -1.0)
+        assert merger._waiting.text_count < 300
+    assert len(merger) == 1000

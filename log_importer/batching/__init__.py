@@ -58,7 +58,11 @@ class Requests(Sequence[Request]):
         if len(parts) == 1:
             return parts[0]
         if sum(len(one.part.texts) for one in parts) > MOST_TEXTS:
-            parts = [one.compact() for one in parts]
+            alone = [one.compact() for one in parts]
+            if len(alone) > MOST_TEXTS:
+                runs = [alone[first : first + MOST_TEXTS] for first in range(0, len(alone), MOST_TEXTS)]
+                alone = [cls.joined(run).compact() for run in runs]
+            parts = alone
         numbers: dict[int, int] = {}  # of texts, by their addresses
         texts: list[bytes] = []
         rows = []
@@ -135,6 +139,11 @@ class Requests(Sequence[Request]):
     def kept(self) -> int:
         """Bytes of all texts that they keep, which may have the queries of others too."""
         return sum(map(len, self.part.texts))
+
+    @property
+    def text_count(self) -> int:
+        """In how many texts their queries lie."""
+        return len(self.part.texts)
 
     def compact(self) -> "Requests":
         """The same, with no more texts than they need."""

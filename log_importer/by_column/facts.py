@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from log_importer.by_column.additions import Additions
@@ -126,9 +125,8 @@ class Facts:
         for number, rule in self._address_rules:
             if rule.networks is None:
                 return None
-            ones = [IPv4Address(first) for first, _ in rule.networks.ranges] + [one[0] for one in rule.networks.six]
-            if ones:
-                hit = Hit(0.0, str(ones[0]), "")
+            if (example := rule.networks.example) is not None:
+                hit = Hit(0.0, example, "")
                 reason = rule.reason(hit, 0.0) or ""
                 found.append((rule.networks, self.codes.of(number, reason, "", detail_of(reason, hit, None))))
         return found

@@ -92,7 +92,7 @@ class Natively:
             if piece.failed:
                 native.lower(count, None, address(numbers), address(piece.readable), address(codes))
         undecided = self._places_from(codes, facts.of_visitors)
-        of_them = [gathered(native, numbers, undecided) if numbers else numbers for numbers in cut.pieces]
+        of_them = gathered_all(native, cut.pieces, undecided)
         visitors = self._visitors.numbers(len(undecided), of_them)
         for group, numbers in zip(self._visitors.groups, visitors, strict=True):
             self._lower(codes, undecided, group, numbers)
@@ -133,7 +133,7 @@ class Natively:
             visitors = gathered_all(native, visitors, made)
             sites = array("I", [sites[number] for number in made])
         count = len(places)
-        pieces = [gathered(native, numbers, places) if numbers else numbers for numbers in cut.pieces]
+        pieces = gathered_all(native, cut.pieces, places)
         referrers = self._referrers.numbers(count, pieces)
         measured = self._measures.numbers(count, pieces)
         when, told = self._moments.texts(times, places)

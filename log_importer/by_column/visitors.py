@@ -159,5 +159,5 @@ class Apart:
 
 
 def gathered_all(native: Native, numbers: Numbers, places: "array[int]") -> Numbers:
-    """What stands at these places of each."""
-    return [gathered(native, column, places) for column in numbers]
+    """What stands at these places of each, but for those that are empty."""
+    return [gathered(native, column, places) if column else column for column in numbers]

@@ -17,7 +17,7 @@ _LAG = 8
 
 _WORTH = 0.1
 """The share of a batch from which on room in it is worth another lane."""
-_AT_ONCE = 2500
+_TOGETHER = 2500
 """Hits that are brought into their lanes together, at most: a few at a time cost as much as many."""
 
 
@@ -81,7 +81,7 @@ class Lanes:
         self._unspread += len(requests)
         self._arrived += len(requests)
         self.held += len(requests)
-        if self._unspread >= _AT_ONCE:
+        if self._unspread >= _TOGETHER:
             self._spread()
 
     def _spread(self) -> None:

@@ -167,7 +167,7 @@ class Sender:
             self._work.notify()
 
     def _is_next(self) -> bool:
-        """Whether another post may begin now."""
+        """Whether another post may begin now; the pace is told where only requests are lacking."""
         if len(self._posting) >= self._delivery.pace.allowed:
             return False
         found = self._lanes.waits(self._flushing)

@@ -31,7 +31,7 @@ class Extracting:
         self._patterns: list[tuple[int | None, re.Pattern[str] | LimitedPattern, list[int]]] = []
         columns = list(driver.columns)
         for column, source in spec.extract.items():
-            pattern = compile_pattern(source, f"{spec.origin}: extract.{column}.pattern")
+            pattern = compile_pattern(source, f"{spec.origin}: extract.{column}.pattern", proved=spec.proved)
             place = columns.index(column) if column in columns else None
             places = [columns.index(name) if name in columns else -1 for name in pattern.groupindex]
             for position, name in enumerate(pattern.groupindex):

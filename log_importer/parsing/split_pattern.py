@@ -129,7 +129,7 @@ class _UpTo(_Piece):
 
 
 def _piece(part: "_Part") -> _Piece:
-    found = _UP_TO.fullmatch("".join(text for text, _ in part.tokens if not text.isspace()))
+    found = _UP_TO.fullmatch(part.text)
     end, rest = (text.replace("\\", "") for text in found.groups()) if found is not None else ("", "")
     if end and rest.startswith(end):
         return _UpTo(part.source, part.flags, end, rest[1:])

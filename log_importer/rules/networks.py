@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_address
 
 from log_importer.parsing.addresses import is_address, is_ipv4
 
@@ -25,9 +25,18 @@ class Networks:
             str(octet) for first, last in self.ranges for octet in range(first >> 24, (last >> 24) + 1)
         }  # with which addresses in any of them begin
 
+    @property
+    def example(self) -> str | None:
+        """An address that lies in one of them; `None` where there is none."""
+        first = [str(IPv4Address(first)) for first, _ in self.ranges[:1]] + [str(one[0]) for one in self.six[:1]]
+        return first[0] if first else None
+
+    def _in_six(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in one for one in self.six)
+
     def __call__(self, address: str) -> bool:
         if not is_ipv4(address):
-            return bool(self.six) and is_address(address) and any(ip_address(address) in one for one in self.six)
+            return bool(self.six) and is_address(address) and self._in_six(ip_address(address))
         if address.partition(".")[0] not in self._octets:
             return False
         first, second, third, last = map(int, address.split("."))
