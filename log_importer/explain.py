@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl
 
 from log_importer.bot_rules import judges
 from log_importer.errors import LogImporterError
@@ -83,8 +83,7 @@ def _fields(hit: Hit) -> dict[str, Any]:
 
 
 def _parameters(query: str) -> dict[str, str]:
-    pairs = (pair.partition("=") for pair in query.removeprefix("?").split("&"))
-    return {name: unquote_to_bytes(value).decode("utf-8", "replace") for name, _, value in pairs}
+    return dict(parse_qsl(query.removeprefix("?"), keep_blank_values=True, errors="replace"))
 
 
 def _text(value: Any) -> Any:

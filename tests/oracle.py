@@ -15,7 +15,7 @@ from tests.fault_server import Posted, Told, counted, good
 
 AGENTS = [f"Mozilla/5.0 (X11; Linux x86_64; rv:{n}.0) Gecko/20100101 Firefox/{n}.0" for n in range(120, 147)]
 _BEGIN = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
-_MARK = re.compile(r"%2Fn%2F([0-9]+)")
+_MARK = re.compile(r"/n/([0-9]+)")
 
 
 def line(number: int, visitors: int = 50) -> bytes:

@@ -294,7 +294,7 @@ class Conservation(RuleBasedStateMachine):
         assert overtaken == [], (overtaken, known and self.account(known))
 
     def number(self, _name: str, held: Any) -> int:
-        return int(held.request.query.decode().partition("%2Fn%2F")[2].partition("&")[0])
+        return int(held.request.query.decode().partition("/n/")[2].partition("&")[0])
 
     def account(self, known: View) -> Any:
         """All that could explain why the numbers do not add up."""

@@ -50,7 +50,7 @@ def test_a_hit_is_sent_with_its_own_parameters(run: Run, tmp_path: Path) -> None
         "ua": AGENT, "url": "https://www.example.org/a?b=1", "action_name": "Café & more",
         "_id": "af344a398df83874", "rand": "12",
         "h": "12", "m": "1", "s": "3", "pf_net": "5",
-        "ec_items": '[["sku"]]', "a%5Bb%5D%5B%5D": "w",
+        "ec_items": '[["sku"]]', "a[b][]": "w",
     }  # fmt: skip
 
 

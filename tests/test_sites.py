@@ -82,7 +82,7 @@ def test_a_good_server_gets_one_ping_a_site() -> None:
     with serve() as server, to(server.url) as one:
         check(one, [1, 2], NOW)
         assert [posted.queries for posted in server.posted] == [
-            [f"?idsite={idsite}&rec=1&ping=1&cip=192.0.2.1&cdt=2023-10-15%2022%3A13%3A20"] for idsite in (1, 2)
+            [f"?idsite={idsite}&rec=1&ping=1&cip=192.0.2.1&cdt=2023-10-15+22%3A13%3A20"] for idsite in (1, 2)
         ]
 
 

@@ -6,13 +6,22 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 MAX_URL = 1024
 """Characters of a page's address that Matomo keeps."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+_STANDS = "/(),"
+"""What RFC 3986 lets stand in a query and PHP reads as itself: bodies are a tenth shorter than with all of it escaped.
+
+Not the colon: early versions of PHP 5 take it and digits behind it for a port. Nor what separates or quotes somewhere.
+"""
+_PLAIN = re.compile(rf"[A-Za-z0-9_.~{re.escape(_STANDS)}-]*").fullmatch
 _ASCII = [chr(code) if _PLAIN(chr(code)) else f"%{code:02X}" for code in range(128)]  # a list is the fastest table
+_ASCII[ord(" ")] = "+"
 _ESCAPES_AT_END = re.compile(r"(?:%[0-9A-Fa-f]{2}){1,4}$")
 
 
 def percent(text: str) -> str:
-    """`text` as UTF-8, everything but letters, digits and `_.~-` percent-encoded; stray bytes stay themselves."""
+    """`text` as UTF-8, everything but letters, digits and `_.~-/(),` percent-encoded; stray bytes stay themselves.
+
+    A blank is a `+`, as in a form.
+    """
     if _PLAIN(text):
         return text
     if text.isascii():
@@ -21,7 +30,7 @@ def percent(text: str) -> str:
         raw = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # half a surrogate pair, as JSON text can hold it, is no character
         raw = text.encode("utf-8", "replace")
-    return quote_from_bytes(raw, safe="")
+    return quote_from_bytes(raw, safe=_STANDS + " ").replace(" ", "+")
 
 
 def cut_url(url: str) -> str:

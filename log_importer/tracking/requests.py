@@ -209,4 +209,4 @@ def second_of(second: int) -> str:
 
 @lru_cache(maxsize=256)
 def _day_of(day: int) -> str:
-    return datetime.fromtimestamp(day * 86400, UTC).strftime("&cdt=%Y-%m-%d%%20")
+    return datetime.fromtimestamp(day * 86400, UTC).strftime("&cdt=%Y-%m-%d+")
