@@ -1,13 +1,15 @@
 """The dates begun on each site: a date's first post goes alone, as a ping that stores nothing.
 
 A Matomo makes a salt for each date when the date's first request comes in. Two posts at once would each make one, and
-visits that span both would be split.
+visits that span both would be split. A log of many days goes on day by day, so those to be expected next are begun with
+a new one: each such post has to be waited for.
 """
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -24,6 +26,10 @@ _QUARTER = 900  # seconds; all clocks of the world are shifted by whole quarters
 _DAY = 86400
 _LAST = _DAY - _QUARTER
 """Where a day's last quarter of an hour begins."""
+_MOST_NEXT = 30
+"""Dates of a site that are begun before there is a hit of them."""
+_MOST_TOGETHER = 2000
+"""Dates up to which others are begun with them: so many pings are a small post."""
 
 
 class Dates:
@@ -31,16 +37,18 @@ class Dates:
 
     def __init__(
         self, begun: set[Day], zones: Mapping[int, str], remember: Callable[[Iterable[Day]], None],
-        others: Callable[[], object] = lambda: None,
+        others: Callable[[], object] = lambda: None, now: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         """`zones` are the sites' time zones, as Matomo writes them; `remember` is told of dates begun.
 
-        `others` waits until no other machine can be in the middle of beginning the same dates.
+        `others` waits until no other machine can be in the middle of beginning the same dates; `now` is in seconds
+        since 1970 UTC.
         """
         self._begun = set(begun)
         self._zones = zones
         self._remember = remember
         self._others = others
+        self._now = now
         self._quarters: set[tuple[int, int]] = set()  # of dates that were begun
         self._days: set[tuple[int, int]] = set()  # site and day since 1970 UTC, of which every date was begun
         self._lock = threading.Lock()
@@ -74,6 +82,7 @@ class Dates:
             days |= {(site, moment // _DAY) for (site, _), moment in moments.items()}
             for day in self._begun & new.keys():
                 del new[day]
+            self._add_next(new)
             # Where it fails, the post that follows fails too and says why; the next attempt pings again.
             if new and not post([ping(site, moment) for (site, _), moment in new.items()]):
                 return
@@ -90,6 +99,30 @@ class Dates:
                 if all(self._date(site, number * _DAY + at) in self._begun for at in (0, _DAY // 2, _LAST)):
                     self._days.add((site, number))
 
+    def _add_next(self, new: dict[Day, int]) -> None:
+        """Adds the dates that follow each site's last, as many as were begun one after another before it.
+
+        None that is not over: a server takes no hits of the future, and who follows a log meets each date in its time.
+        """
+        newest: dict[int, str] = {}
+        for site, name in new:
+            newest[site] = max(name, newest.get(site, ""))
+        for site, name in newest.items():
+            last, (_, today) = date.fromisoformat(name), self._date(site, self._now())
+            in_a_row = 0
+            while in_a_row < _MOST_NEXT and self._known((site, _after(last, -1 - in_a_row)), new):
+                in_a_row += 1
+            for days in range(1, in_a_row + 1):
+                following = site, _after(last, days)
+                if following[1] >= today or len(new) >= _MOST_TOGETHER:
+                    break
+                if not self._known(following, new):
+                    noon = datetime.fromisoformat(f"{following[1]}T12:00").replace(tzinfo=self._zone(site))
+                    new[following] = int(noon.timestamp())
+
+    def _known(self, day: Day, new: Mapping[Day, int]) -> bool:
+        return day in self._begun or day in new
+
     def _only_date(self, day: tuple[int, int]) -> tuple[int, Day | None]:
         """The number of a day since 1970 UTC, and the date that all of it is on the site's clock, where it is one."""
         site, number = day
@@ -97,8 +130,14 @@ class Dates:
         return number, first if first == self._date(site, number * _DAY + _LAST) else None
 
     def _date(self, site: int, moment: float) -> Day:
-        zone = zone_of(self._zones.get(site, "UTC"))
-        return site, f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d}"
+        return site, f"{datetime.fromtimestamp(moment, self._zone(site)):%Y-%m-%d}"
+
+    def _zone(self, site: int) -> tzinfo:
+        return zone_of(self._zones.get(site, "UTC"))
+
+
+def _after(day: date, days: int) -> str:
+    return f"{day + timedelta(days):%Y-%m-%d}"
 
 
 def quarters_of(requests: Iterable[Request]) -> set[tuple[int, int]]:

@@ -18,11 +18,14 @@ def at(moment: datetime, site: int = 1) -> Request:
 class Beginning:
     """The dates that a server was told of, in turn."""
 
-    def __init__(self, zone: str, begun: Iterable[Day] = ()) -> None:
+    def __init__(self, zone: str, begun: Iterable[Day] = (), *, later: timedelta = timedelta(0)) -> None:
+        """It is `later` than `NOON`."""
         self.pinged: list[str] = []
         self.kept: list[Day] = []
         self.zone = zone_of(zone)
-        self.dates = Dates(set(begun), {1: zone}, self.kept.extend)
+        self.dates = Dates(
+            set(begun), {1: zone}, self.kept.extend, now=lambda: (NOON + later).timestamp()
+        )  # fmt: skip
         self.answers = True
 
     def __call__(self, *moments: datetime) -> list[str]:
@@ -62,11 +65,38 @@ def test_a_date_whose_ping_was_not_taken_is_begun_by_the_next_batch() -> None:
     assert begin(NOON) == ["2026-03-28"]
 
 
+def test_days_that_follow_one_another_are_begun_ahead_as_many_as_there_were() -> None:
+    begin = Beginning("Europe/Paris", later=timedelta(days=365))
+    assert begin(NOON) == ["2026-03-28"]
+    assert begin(NOON + timedelta(days=1)) == ["2026-03-29", "2026-03-30"]
+    assert begin(NOON + timedelta(days=2)) == []
+    assert begin(NOON + timedelta(days=3)) == ["2026-03-31", "2026-04-01", "2026-04-02", "2026-04-03"]
+    assert begin(NOON + timedelta(days=7)) == [f"2026-04-{day:02}" for day in range(4, 12)]
+    assert "cdt=2026-03-30+10%3A00%3A00" in begin.pinged[2]  # noon in Paris
+    hundred = [NOON + timedelta(days=15 + number) for number in range(100)]
+    assert len(begin(*hundred)) == 100 + 30
+    assert begin(NOON + timedelta(days=300)) == ["2027-01-22"]
+
+
+def test_no_date_is_begun_before_it_is_over_but_for_its_hits() -> None:
+    begin = Beginning("UTC", {(1, f"2026-03-{day}") for day in range(10, 26)}, later=timedelta(days=1))
+    assert begin(NOON - timedelta(days=2)) == ["2026-03-26", "2026-03-27", "2026-03-28"]
+    assert begin(NOON + timedelta(days=1)) == ["2026-03-29"]
+
+
+def test_so_many_dates_are_pinged_at_once_that_a_post_can_hold_them() -> None:
+    begin = Beginning("UTC", later=timedelta(days=10_000))
+    assert len(begin(*[NOON + timedelta(days=number) for number in range(1990)])) == 2000
+
+
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(days=7), timedelta(days=100)])
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "UTC-5.5", "Australia/Lord_Howe", "America/Los_Angeles"])
 @given(st.lists(st.lists(st.integers(0, 15 * 96), min_size=1, max_size=40), max_size=20))
-def test_whatever_comes_first_each_date_is_begun_before_its_first_hit(zone: str, batches: list[list[int]]) -> None:
+def test_whatever_comes_first_each_date_is_begun_before_its_first_hit(
+    zone: str, later: timedelta, batches: list[list[int]]
+) -> None:
     """About the days on which clocks are set back and forth."""
-    begin = Beginning(zone)
+    begin = Beginning(zone, later=later)
     for quarters in batches:
         moments = [NOON + timedelta(minutes=15 * quarter) for quarter in quarters]
         begin(*moments)
