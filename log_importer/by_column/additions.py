@@ -8,7 +8,9 @@ from log_importer.by_column.fields import PAGE, VISITOR
 from log_importer.by_column.memory import MOST
 from log_importer.model import Hit
 from log_importer.plan import SEARCH_ENGINE, Judges
-from log_importer.rules.mapping import MappingRule, compile_rules, looks_at, only_adds, rule_references
+from log_importer.rules.mapping import (
+    MappingRule, always_tells, compile_rules, looks_at, only_adds, rule_references,
+)  # fmt: skip
 from log_importer.rules.networks import Networks
 from log_importer.rules.values import BotName, compile_reference
 from log_importer.tracking.encoding import percent
@@ -23,6 +25,7 @@ class AgentAdditions(NamedTuple):
     elsewhere: Added
     search_engine: Added  # where the address is one's
     is_search_engine: Networks
+    always: bool  # neither is ever `None`
 
 
 class Additions(NamedTuple):
@@ -41,10 +44,11 @@ def compile_additions(rules: Sequence[MappingRule], judges: Judges) -> Additions
     pages, visitors = groups
     of_agents = None
     if all(set(rule_references(rule)) <= {"user_agent", "bot"} for rule in visitors):
-        elsewhere = _compile(visitors, judges.bot_name_by_agent)
-        search_engine = _compile(visitors, lambda hit: judges.bot_name_by_agent(hit, SEARCH_ENGINE))
+        elsewhere = _work_out(visitors, judges.bot_name_by_agent)
+        search_engine = _work_out(visitors, lambda hit: judges.bot_name_by_agent(hit, SEARCH_ENGINE))
         if elsewhere is not None and search_engine is not None:
-            of_agents = AgentAdditions(elsewhere, search_engine, judges.search_engine)
+            always = all(map(always_tells, visitors))
+            of_agents = AgentAdditions(elsewhere, search_engine, judges.search_engine, always)
     return Additions(_compile(pages, judges.bot_name), _compile(visitors, judges.bot_name), of_agents)
 
 
@@ -61,8 +65,9 @@ def _grouped(rules: Sequence[MappingRule]) -> tuple[list[MappingRule], list[Mapp
 
 
 def _compile(rules: Sequence[MappingRule], bot: BotName) -> Added | None:
-    apply = compile_rules(rules, bot)
-    if apply is None:
+    """What rules add, remembered by what they look at."""
+    work_out = _work_out(rules, bot)
+    if work_out is None:
         return None
     named = {name for rule in rules for name in rule_references(rule)}
     values = [compile_reference(name, bot) for name in sorted(named)]
@@ -76,6 +81,14 @@ def _compile(rules: Sequence[MappingRule], bot: BotName) -> Added | None:
             known[key] = work_out(hit)
         return known[key]
 
+    return added
+
+
+def _work_out(rules: Sequence[MappingRule], bot: BotName) -> Added | None:
+    apply = compile_rules(rules, bot)
+    if apply is None:
+        return None
+
     def work_out(hit: Hit) -> str | None:
         try:
             found, left_out = apply(hit).values(hit)
@@ -83,4 +96,4 @@ def _compile(rules: Sequence[MappingRule], bot: BotName) -> Added | None:
             return None
         return None if left_out else "".join(f"&{name}={percent(value)}" for name, value in found.items())
 
-    return added
+    return work_out

@@ -135,7 +135,7 @@ class Apart:
             len(both), address(numbers[2]), address(numbers[0]), address(self._clients.elsewhere), address(both)
         )  # fmt: skip
         for number in self._added.lacking(both, 2 * len(agents)):
-            self._added.put(number, agents[number // 2].added[number % 2])
+            self._added.put(number, self._facts.added_to(agents[number // 2], elsewhere=number % 2 == 1))
         return self._added.of(both)
 
     def keys(self, numbers: Numbers) -> Keys:

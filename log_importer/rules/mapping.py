@@ -60,11 +60,12 @@ class Matched:
         for name, several in pairs.items():
             if several:
                 slots = {str(slot): pair for slot, pair in enumerate(several, 1)}
-                values[name] = json.dumps(slots, ensure_ascii=False)
+                values[name] = _as_json(slots)
         return values, left_out
 
 
 NOTHING = Matched()
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _whole(text: str) -> str:
@@ -118,6 +119,16 @@ def only_adds(rule: MappingRule) -> bool:
     return not rule.skip and not any(name in _OWN for name, _ in rule.set)
 
 
+def always_tells(rule: MappingRule) -> bool:
+    """Whether a rule says of every hit what it adds: it checks no value, and tries no pattern that may take too long."""
+    texts = [text for _, texts in rule.match for text in texts]
+    return not any(isinstance(setting, str) for _, setting in rule.set) and not any(map(_is_pattern, texts))
+
+
+def _is_pattern(text: str) -> bool:
+    return text.startswith(PATTERN)
+
+
 _OWN = frozenset(
     """idsite rec apiv dp bots recMode url cip cdt urlref ua lang action_name uid cid _id gt_ms pf_srv bw_bytes
     download link search idgoal e_c e_a e_n c_n""".split()
@@ -135,10 +146,8 @@ def _matcher(rule: MappingRule, bot: BotName) -> Callable[[Hit], bool]:
 
 
 def _fits(texts: Sequence[str], origin: str) -> Callable[[str], object]:
-    shell = [translate(text) for text in texts if not text.startswith(PATTERN)]
-    searches = [
-        compile_pattern(text[len(PATTERN) :], origin, verbose=False) for text in texts if text.startswith(PATTERN)
-    ]
+    shell = [translate(text) for text in texts if not _is_pattern(text)]
+    searches = [compile_pattern(text[len(PATTERN) :], origin, verbose=False) for text in filter(_is_pattern, texts)]
     joined = re.compile("|".join(shell)).match if shell else None
     return lambda text: (joined and joined(text)) or any(pattern.search(text) for pattern in searches)
 
