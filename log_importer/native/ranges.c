@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define API __attribute__((visibility("default")))
 
@@ -58,16 +59,15 @@ static int note(generation *g, uint64_t key, double time) {
 
 #define FEW 4096
 
-static int forget(ranges *r) {
+/* The slots of the older generation are those of the next: to grow anew costs more than all that is put in. */
+static void forget(ranges *r) {
     if (r->seen.count < r->remembered)
-        return 1;
-    generation fresh;
-    if (!begin(&fresh, FEW))
-        return 0;
-    free(r->before.slots);
+        return;
+    generation fresh = r->before;
+    memset(fresh.slots, 0, (fresh.mask + 1) * sizeof *fresh.slots);
+    fresh.count = 0;
     r->before = r->seen;
     r->seen = fresh;
-    return 1;
 }
 
 API void ranges_free(ranges *r) {
@@ -96,8 +96,7 @@ API int64_t ranges_repeats(ranges *r, int64_t count, const uint64_t *downloads, 
     int64_t repeats = 0;
     for (int64_t n = 0; n < count; n++) {
         if (partial[n]) {
-            if (!forget(r))
-                return -1;
+            forget(r);
             const download *last = slot_of(&r->seen, downloads[n]);
             if (!last->key)
                 last = slot_of(&r->before, downloads[n]);
@@ -107,5 +106,6 @@ API int64_t ranges_repeats(ranges *r, int64_t count, const uint64_t *downloads, 
         if (downloads[n] && !note(&r->seen, downloads[n], times[n]))
             return -1;
     }
-    return forget(r) ? repeats : -1;
+    forget(r);
+    return repeats;
 }
