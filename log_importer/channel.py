@@ -8,7 +8,7 @@ from mmap import mmap
 from multiprocessing.connection import Connection
 from typing import Any
 
-ROOM = 8 << 20
+ROOM = 16 << 20
 """Bytes of a value that fits; memory that was never written takes none."""
 
 

@@ -27,6 +27,7 @@ from log_importer.tally import Tally
 _ALL_CHUNKS = 8 << 20
 """Bytes of a chunk of each source that is open, together."""
 _SMALLEST = 16 << 10
+_LARGEST = 4 << 20
 _LIVE = (
     "what was read and not yet sent is lost if this process is killed, and while the server is away whatever writes "
     "into it waits; --spool DIR writes it to files first."
@@ -90,6 +91,8 @@ class _Place:
     items: Iterator[Chunk | Wait] | None = None  # once it is open
     record: int = 0  # the ledger's number of the source that it is
     at: Boundary = BEGINNING  # behind what was read
+    told: tuple[int, int] = (0, 0)  # lines that were parsed when last looked at, and requests made of them
+    share: float = 1.0  # of the last lines, those that became requests
     copies: list[tuple[int, "_Place"]] = field(default_factory=list)
     """Sources that are its copies so far, and the offset from which each is worth another look."""
 
@@ -155,10 +158,20 @@ class Reader:
 
     def _share(self, place: _Place, opened: Sequence[_Place], unopened: Sequence[_Place]) -> int:
         """Bytes of a chunk of `place`, so that there is room for one of each source that is open, or is so at once."""
+        size = self._size(place)
         if self._disorder is None or place.frontier == math.inf:
-            return CHUNK_BYTES
+            return size
         soon = sum(other.frontier <= place.frontier + self._disorder for other in unopened)
-        return max(_SMALLEST, min(CHUNK_BYTES, _ALL_CHUNKS // (len(opened) + soon + 1)))
+        return max(_SMALLEST, min(size, _ALL_CHUNKS // (len(opened) + soon + 1)))
+
+    def _size(self, place: _Place) -> int:
+        """Bytes of a chunk of `place`: requests take the memory, so where few lines become some it may be larger."""
+        counts = self._tally.sources[place.index] if place.index >= 0 else None
+        if counts is not None and counts.lines > place.told[0]:
+            lines, requests = place.told
+            place.told = counts.lines, counts.requests
+            place.share = (counts.requests - requests) / (counts.lines - lines)
+        return int(CHUNK_BYTES / max(place.share, CHUNK_BYTES / _LARGEST))
 
     def _begins(self, one: Probe) -> float:
         if self._disorder is None:

@@ -41,10 +41,14 @@ class SourceCounts:
     """Bucket (refused, set_aside, in_doubt) -> the first line numbers."""
 
     @property
+    def requests(self) -> int:
+        """Lines of which tracking requests were made."""
+        return self.lines - self.skipped.total() - self.rejected.total()
+
+    @property
     def pending(self) -> int:
         """Lines read whose requests were not settled."""
-        settled = self.tracked + self.set_aside.total() + self.in_doubt + self.refused.total()
-        return self.lines - self.skipped.total() - self.rejected.total() - settled
+        return self.requests - self.tracked - self.set_aside.total() - self.in_doubt - self.refused.total()
 
     def joined(self, other: "SourceCounts") -> "SourceCounts":
         """The sum of both, with the examples of both."""

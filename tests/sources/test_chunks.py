@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from log_importer.model import Chunk
-from log_importer.sources.chunks import Chunker
+from log_importer.sources.chunks import CHUNK_BYTES, Chunker
 from log_importer.sources.find import Source, find_sources
 from log_importer.sources.stream import EMPTIED, Stream
 
@@ -292,7 +292,7 @@ def test_a_followed_file_gives_its_lines_as_they_become_whole(followed: Followed
 
 
 def test_a_line_without_end_does_not_keep_a_follower(followed: Followed) -> None:
-    followed.write(b"x" * (1 << 20))
+    followed.write(b"x" * CHUNK_BYTES)
     assert followed.read() == []
     followed.write(b"x" * 1000)
     assert followed.read() == []
