@@ -1,13 +1,12 @@
 """Keys of visitors, user agents, lanes and downloads: numbers that are the same in every process and run."""
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from zlib import crc32
 
 from log_importer.model import Hit
 
-_DIGITS = re.compile(rb"[0-9]+")
+_DIGITS = b"0123456789"
 
 
 def visitor_keys(address: str, agent: str, identity: str = "") -> tuple[int, int, int]:
@@ -74,7 +73,7 @@ def address_key(address: str) -> int:
 def agent_keys(agent: str) -> tuple[int, Sequence[int]]:
     """The key of a user agent, and its lanes, by the remainder of the address's key."""
     raw = agent.encode("utf-8", "surrogatepass")
-    likeness = crc32(_DIGITS.sub(b"", raw))
+    likeness = crc32(raw.translate(None, _DIGITS))
     return crc32(raw), [crc32(bytes([number]), likeness) & 0xFFFF for number in range(LIKE)]
 
 

@@ -7,13 +7,14 @@ MAX_URL = 1024
 """Characters of a page's address that Matomo keeps."""
 
 _STANDS = "/(),"
-"""What RFC 3986 lets stand in a query and PHP reads as itself: bodies are a tenth shorter than with all of it escaped.
+"""What RFC 3986 lets stand in a query and PHP reads as itself: with the blank, bodies are a seventh shorter.
 
 Not the colon: early versions of PHP 5 take it and digits behind it for a port. Nor what separates or quotes somewhere.
 """
 _PLAIN = re.compile(rf"[A-Za-z0-9_.~{re.escape(_STANDS)}-]*").fullmatch
 _ASCII = [chr(code) if _PLAIN(chr(code)) else f"%{code:02X}" for code in range(128)]  # a list is the fastest table
 _ASCII[ord(" ")] = "+"
+_NEARLY = re.compile(rf"[A-Za-z0-9_.~{re.escape(_STANDS)}:; -]*").fullmatch  # as are most user agents and addresses
 _ESCAPES_AT_END = re.compile(r"(?:%[0-9A-Fa-f]{2}){1,4}$")
 
 
@@ -24,6 +25,8 @@ def percent(text: str) -> str:
     """
     if _PLAIN(text):
         return text
+    if _NEARLY(text):
+        return text.replace(":", "%3A").replace(";", "%3B").replace(" ", "+")
     if text.isascii():
         return text.translate(_ASCII)
     try:
