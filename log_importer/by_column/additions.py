@@ -8,9 +8,7 @@ from log_importer.by_column.fields import PAGE, VISITOR
 from log_importer.by_column.memory import MOST
 from log_importer.model import Hit
 from log_importer.plan import SEARCH_ENGINE, Judges
-from log_importer.rules.mapping import (
-    MappingRule, always_tells, compile_rules, looks_at, only_adds, rule_references,
-)  # fmt: skip
+from log_importer.rules.mapping import MappingRule, always_tells, compile_rules, looks_at, only_adds, references_of
 from log_importer.rules.networks import Networks
 from log_importer.rules.values import BotName, compile_reference
 from log_importer.tracking.encoding import percent
@@ -43,7 +41,7 @@ def compile_additions(rules: Sequence[MappingRule], judges: Judges) -> Additions
         return None
     pages, visitors = groups
     of_agents = None
-    if all(set(rule_references(rule)) <= {"user_agent", "bot"} for rule in visitors):
+    if all(set(references_of(rule)) <= {"user_agent", "bot"} for rule in visitors):
         elsewhere = _work_out(visitors, judges.bot_name_by_agent)
         search_engine = _work_out(visitors, lambda hit: judges.bot_name_by_agent(hit, SEARCH_ENGINE))
         if elsewhere is not None and search_engine is not None:
@@ -69,7 +67,7 @@ def _compile(rules: Sequence[MappingRule], bot: BotName) -> Added | None:
     work_out = _work_out(rules, bot)
     if work_out is None:
         return None
-    named = {name for rule in rules for name in rule_references(rule)}
+    named = {name for rule in rules for name in references_of(rule)}
     values = [compile_reference(name, bot) for name in sorted(named)]
     known: dict[tuple[str | None, ...], str | None] = {}
 

@@ -93,11 +93,11 @@ def compile_rules(rules: Sequence[MappingRule], bot: BotName) -> Callable[[Hit],
 
 def wanted_columns(rules: Sequence[MappingRule]) -> tuple[str, ...]:
     """The columns that rules refer to as `extra.COLUMN`."""
-    names = [name for rule in rules for name in rule_references(rule)]
+    names = [name for rule in rules for name in references_of(rule)]
     return tuple(dict.fromkeys(name.removeprefix("extra.") for name in names if name.startswith("extra.")))
 
 
-def rule_references(rule: MappingRule) -> list[str]:
+def references_of(rule: MappingRule) -> list[str]:
     """All names that a rule refers to."""
     found = [name for name, _ in rule.match]
     for _, setting in rule.set:
@@ -109,7 +109,7 @@ def rule_references(rule: MappingRule) -> list[str]:
 def looks_at(rule: MappingRule) -> frozenset[str]:
     """The fields of a hit that a rule refers to."""
     found = set[str]()
-    for name in rule_references(rule):
+    for name in references_of(rule):
         found |= {"user_agent", "client_ip"} if name == "bot" else {name.partition(".")[0]}
     return frozenset(found)
 
@@ -120,7 +120,7 @@ def only_adds(rule: MappingRule) -> bool:
 
 
 def always_tells(rule: MappingRule) -> bool:
-    """Whether a rule says of every hit what it adds: it checks no value, and tries no pattern that may take too long."""
+    """Whether a rule tells of every hit what it adds: no value is checked, no pattern tried that may take too long."""
     texts = [text for _, texts in rule.match for text in texts]
     return not any(isinstance(setting, str) for _, setting in rule.set) and not any(map(_is_pattern, texts))
 
