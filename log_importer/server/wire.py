@@ -142,7 +142,24 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class Wire(HTTPAdapter):
-    """What `requests` posts through: our connections, directly or by a proxy."""
+    """What one session of `requests` posts through: our connections, directly or by a proxy.
+
+    For one address there is always the same trust and the same proxy.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._pools: dict[str, Any] = {}  # by address: to find one takes long, for each post
+        super().__init__(**kwargs)
+
+    def get_connection_with_tls_context(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        pool = self._pools.get(request.url)
+        if pool is None:
+            pool = self._pools[request.url] = super().get_connection_with_tls_context(request, *args, **kwargs)
+        return pool
+
+    def close(self) -> None:
+        self._pools.clear()
+        super().close()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
