@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from log_importer.processors import count, on_one
 from log_importer.reading import Inputs
-from log_importer.settings import Settings, processors
+from log_importer.settings import Settings
 from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_early
 
 _SMALL = 4 << 20
@@ -14,14 +15,15 @@ _SMALL = 4 << 20
 
 @contextlib.contextmanager
 def early_workers(settings: Settings) -> Iterator[None]:
-    """Worker processes wait for a pool, unless what is named is clearly too small for them.
+    """Worker processes wait for a pool, unless what is named is clearly too small for them; we keep out of their way.
 
     Comes before this process has threads, sockets or locks.
     """
-    if not settings.spark:
-        start_early(_workers(settings, small=not settings.live and _are_small(settings.sources)))
+    workers = 0 if settings.spark else _workers(settings, small=not settings.live and _are_small(settings.sources))
+    start_early(workers)
     try:
-        yield
+        with on_one() if workers else contextlib.nullcontext():
+            yield
     finally:
         stop_early()
 
@@ -35,12 +37,12 @@ def _are_small(names: Sequence[str]) -> bool:
 
 def start_pool(settings: Settings, inputs: Inputs) -> Pool:
     """The worker processes, or none where the input is too small for them."""
-    count = _workers(settings, small=inputs.size is not None and inputs.size < _SMALL)
-    if count:
-        return WorkerPool(count)
+    workers = _workers(settings, small=inputs.size is not None and inputs.size < _SMALL)
+    if workers:
+        return WorkerPool(workers)
     stop_early()
     return InProcess()
 
 
 def _workers(settings: Settings, *, small: bool) -> int:
-    return settings.workers if settings.workers is not None else 0 if small else processors()
+    return settings.workers if settings.workers is not None else 0 if small else count()

@@ -1,6 +1,5 @@
 """All that a run is told, as one frozen value."""
 
-import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -161,10 +160,3 @@ def is_pipe(source: str) -> bool:
         return source == STDIN or Path(source).is_fifo()
     except OSError:
         return False  # whoever reads it says why
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

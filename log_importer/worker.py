@@ -29,6 +29,7 @@ from log_importer.errors import WorkerDied
 from log_importer.model import Chunk, ChunkResult, Context
 from log_importer.native.heap import keep_memory
 from log_importer.plan import Plan
+from log_importer.processors import Processors, processors, run_on
 from log_importer.translate import compile_translation
 
 
@@ -196,7 +197,8 @@ class _Worker:
     def _start(self) -> None:
         context = get_context("spawn")
         pipe, theirs = Pipe()
-        self._begin(context.Process(target=serve, args=(Channel(theirs, None), os.getpid()), daemon=True), theirs)
+        arguments = (Channel(theirs, None), os.getpid(), processors())
+        self._begin(context.Process(target=serve, args=arguments, daemon=True), theirs)
         self._channel = Channel(pipe, None)
 
     def _fork(self, beside: "Sequence[_Worker]") -> None:
@@ -254,11 +256,12 @@ def _forked(channel: Channel, parent: int, ours: Sequence[Channel]) -> None:
     """The worker process, where it was forked: `ours` are ends that are the coordinator's alone."""
     for other in ours:
         other.close()
-    serve(channel, parent)
+    serve(channel, parent, processors())
 
 
-def serve(channel: Channel, parent: int) -> None:
-    """The worker process: results for chunks until the pipe closes."""
+def serve(channel: Channel, parent: int, allowed: Processors) -> None:
+    """The worker process, on any of these processors: results for chunks until the pipe closes."""
+    run_on(allowed)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the coordinator decides when to stop
     _die_with(parent)
