@@ -34,7 +34,7 @@ def measured(
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.monotonic()
         process = subprocess.Popen(  # noqa: S603 - the caller's command is the purpose
-            [*_pinned(cores), *line], cwd=folder, env=_environment() | variables, stdin=subprocess.DEVNULL,
+            [*pinned(cores), *line], cwd=folder, env=_environment() | variables, stdin=subprocess.DEVNULL,
             stdout=out, stderr=err,
         )  # fmt: skip
         watcher = _Watcher(process.pid, memory=watch)
@@ -55,7 +55,8 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def _pinned(cores: Sequence[int]) -> Sequence[str]:
+def pinned(cores: Sequence[int]) -> Sequence[str]:
+    """What stands before a command that is to run on these cores."""
     return ["taskset", "-c", ",".join(map(str, cores))] if cores else []
 
 

@@ -9,9 +9,10 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from bench.measured import pinned
 from bench.peer import answer as asked_by_peer
 from tests.conftest import ROOT
 from tests.fault_server import Posted, good
@@ -44,10 +45,10 @@ async def _main() -> None:
 
 
 @contextmanager
-def null_server() -> Iterator[str]:
-    """A null server in a process of its own; its address."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.null_server"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+def null_server(cores: Sequence[int] = ()) -> Iterator[str]:
+    """A null server in a process of its own, on these cores where there are any; its address."""
+    with subprocess.Popen(  # noqa: S603 - our own words
+        [*pinned(cores), sys.executable, "-m", "bench.null_server"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as one:
         try:
             assert one.stdout is not None

@@ -144,14 +144,15 @@ def ratios(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return found
 
 
-def scaling(url: str, folder: Path, rounds: int) -> dict[str, float]:
-    """One core against two, and how busy the coordinating process is."""
+def scaling(folder: Path, rounds: int) -> dict[str, float]:
+    """All on one core, the server too, against all on two, and how busy the coordinating process is."""
     found = {}
     for mode, options in {"default": (), "everything": EVERYTHING}.items():
-        pairs = [
-            (ours(url, folder, "c.log", options, cores=[0]), ours(url, folder, "c.log", options, cores=[0, 1]))
-            for _ in range(rounds)
-        ]
+        with null_server([0]) as alone, null_server([0, 1]) as both:
+            pairs = [
+                (ours(alone, folder, "c.log", options, cores=[0]), ours(both, folder, "c.log", options, cores=[0, 1]))
+                for _ in range(rounds)
+            ]
         found[f"{mode}: wall time on one core, on two = 1"] = _median(one.seconds / two.seconds for one, two in pairs)
         found[f"{mode}: share of a core that coordinates"] = _median(two.first / two.seconds for _, two in pairs)
     return found
@@ -217,7 +218,7 @@ def main() -> None:
                 options = EVERYTHING if row["mode"] == "everything" else ()
                 row["peak"] = ours(url, folder, _LOGS[row["log"]], options, watch=True).peak
         print("\n".join(table(rows)))
-        found = ratios(rows) | scaling(url, folder, given.rounds) | known(url, folder, given.rounds)
+        found = ratios(rows) | scaling(folder, given.rounds) | known(url, folder, given.rounds)
         for claim, ratio in found.items():
             print(f"{claim}: {ratio:.2f}")
         given.json.parent.mkdir(parents=True, exist_ok=True)

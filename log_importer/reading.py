@@ -27,7 +27,7 @@ from log_importer.tally import Tally
 _ALL_CHUNKS = 8 << 20
 """Bytes of a chunk of each source that is open, together."""
 _SMALLEST = 16 << 10
-_LARGEST = 4 << 20
+_LARGEST = 3 << 20
 _LIVE = (
     "what was read and not yet sent is lost if this process is killed, and while the server is away whatever writes "
     "into it waits; --spool DIR writes it to files first."
