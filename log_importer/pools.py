@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from log_importer.processors import count, on_one
+from log_importer.processors import on_one, processor_count
 from log_importer.reading import Inputs
 from log_importer.settings import Settings
 from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_early
@@ -15,9 +15,9 @@ _SMALL = 4 << 20
 
 @contextlib.contextmanager
 def early_workers(settings: Settings) -> Iterator[None]:
-    """Worker processes wait for a pool, unless what is named is clearly too small for them; we keep out of their way.
+    """Worker processes wait for a pool, unless what is named is clearly too small for them.
 
-    Comes before this process has threads, sockets or locks.
+    Comes before this process has threads, sockets or locks; those that it will have share a processor.
     """
     workers = 0 if settings.spark else _workers(settings, small=not settings.live and _are_small(settings.sources))
     start_early(workers)
@@ -45,4 +45,4 @@ def start_pool(settings: Settings, inputs: Inputs) -> Pool:
 
 
 def _workers(settings: Settings, *, small: bool) -> int:
-    return settings.workers if settings.workers is not None else 0 if small else count()
+    return settings.workers if settings.workers is not None else 0 if small else processor_count()

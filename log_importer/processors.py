@@ -16,7 +16,7 @@ def processors() -> Processors:
     return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()
 
 
-def count() -> int:
+def processor_count() -> int:
     """How many there are."""
     return len(processors()) or os.cpu_count() or 1
 

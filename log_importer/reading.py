@@ -16,6 +16,7 @@ from log_importer.parsing.parser import Reading
 from log_importer.parsing.regex_driver import TIMEOUTS
 from log_importer.parsing.spec import FormatSpec
 from log_importer.probe import Probe
+from log_importer.processors import processors, run_on
 from log_importer.progress import Progress
 from log_importer.recognise import is_copy_so_far, recognise, under_way
 from log_importer.sources.chunks import CHUNK_BYTES, Chunker
@@ -26,8 +27,8 @@ from log_importer.tally import Tally
 
 _ALL_CHUNKS = 8 << 20
 """Bytes of a chunk of each source that is open, together."""
-_SMALLEST = 16 << 10
-_LARGEST = 3 << 20
+_SMALLEST, _LARGEST = 16 << 10, 3 << 20
+"""Bytes of a chunk."""
 _LIVE = (
     "what was read and not yet sent is lost if this process is killed, and while the server is away whatever writes "
     "into it waits; --spool DIR writes it to files first."
@@ -260,6 +261,8 @@ class Reader:
                 ledger.read_as(index, found.record)
                 place.record, place.at = found.record.id, found.until
                 found.begin(stream, chunker)
+        if stream.slow:
+            run_on(processors())  # the threads that send need not wait for that
         end = 0  # of what is to be parsed
         silent = False
         for chunk in chunker.chunks(index, one.format, one.headers, time.time):

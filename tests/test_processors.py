@@ -1,9 +1,15 @@
-"""Where an import runs: all threads of the coordinator on one processor, workers on all, also one that is replaced."""
+"""Where an import runs: the threads of the coordinator on one processor, workers on all, also one that is replaced."""
 
+import bz2
+import lzma
 import os
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from log_importer.processors import on_one, processors
 from tests.conftest import TOKENS, command, environment
@@ -23,31 +29,48 @@ def slow(posted: Posted) -> Told:
     return told
 
 
-def test_threads_share_a_processor_and_workers_have_all(tmp_path: Path) -> None:
-    (tmp_path / "a.log").write_bytes(b"".join(map(line, range(120_000))))  # some chunks
-    everywhere = os.sched_getaffinity(0)
+@contextmanager
+def importing(folder: Path, pack: Callable[[bytes], bytes] = bytes) -> Iterator[int]:
+    """An import of some chunks, which has posted something: its process id."""
+    (folder / "a.log").write_bytes(pack(b"".join(map(line, range(120_000)))))
     with serve() as server:
         server.script = slow
         given = command("import", "--url", server.url, "--idsite", 1, "--workers", 2, "--state-dir", "state", "a.log")
         with subprocess.Popen(
-            given, cwd=tmp_path, env=environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.admin}),
+            given, cwd=folder, env=environment(folder, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.admin}),
             stdout=subprocess.DEVNULL,
         ) as process:  # fmt: skip
             try:
                 wait_for(lambda: server.bulk)
-                one, *others = places(process.pid)
-                assert len(one) == 1
-                assert len(others) > 16, "those that post, that of the ledger, and more"
-                assert all(other == one for other in others)
-                first, second = workers(process.pid)
-                os.kill(first, signal.SIGKILL)
-                wait_for(lambda: not alive(first) and len(set(workers(process.pid)) - {first}) == 2)
-                for worker in set(workers(process.pid)) - {first}:
-                    wait_for(lambda pid=worker: places(pid) == [everywhere] * len(places(pid)))
-                assert alive(second)
+                yield process.pid
             finally:
                 process.terminate()
                 process.wait(30)
+
+
+def test_threads_share_a_processor_and_workers_have_all(tmp_path: Path) -> None:
+    everywhere = os.sched_getaffinity(0)
+    with importing(tmp_path) as coordinator:
+        one, *others = places(coordinator)
+        assert len(one) == 1
+        assert len(others) > 16, "those that post, that of the ledger, and more"
+        assert all(other == one for other in others)
+        first, second = workers(coordinator)
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: not alive(first) and len(set(workers(coordinator)) - {first}) == 2)
+        for worker in set(workers(coordinator)) - {first}:
+            wait_for(lambda pid=worker: places(pid) == [everywhere] * len(places(pid)))
+        assert alive(second)
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress])
+def test_who_decompresses_for_long_leaves_the_others_their_processor(
+    pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    with importing(tmp_path, pack) as coordinator:
+        reading, *others = places(coordinator)
+    assert reading == os.sched_getaffinity(0)
+    assert [len(other) for other in others].count(1) > 16  # all but those that hand chunks over
 
 
 def test_who_comes_back_from_one_processor_has_all_of_them() -> None:

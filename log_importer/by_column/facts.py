@@ -76,7 +76,7 @@ class Agent(NamedTuple):
 
     code: int
     name: str | None = None
-    added: tuple[str, str] | None = None  # by rules: at a search engine's address, and elsewhere; told when it is asked
+    added: tuple[str, str] | None = None  # by rules, at a search engine's and elsewhere; else worked out when asked
 
 
 class Client(NamedTuple):
@@ -151,9 +151,7 @@ class Facts:
     def agent(self, hit: Hit) -> Agent:
         """What a hit's user agent is and whether its hits are skipped."""
         code, rules = self._verdict(self._agent_rules, hit, self._bot(hit)), self.means.additions.of_agents
-        if rules is None:
-            return Agent(code, hit.user_agent)
-        if rules.always:
+        if rules is None or rules.always:
             return Agent(code, hit.user_agent)
         elsewhere, search_engine = rules.elsewhere(hit), rules.search_engine(hit)
         if elsewhere is None or search_engine is None:
@@ -161,12 +159,12 @@ class Facts:
         return Agent(code, hit.user_agent, (search_engine, elsewhere))
 
     def added_to(self, agent: Agent, *, elsewhere: bool) -> str:
-        """The parameters that rules add for a user agent, at a search engine's address or elsewhere."""
+        """The parameters that rules, of which there are some, add for a user agent, here or at a search engine's."""
+        if agent.added is not None:
+            return agent.added[elsewhere]
         rules = self.means.additions.of_agents
-        if agent.added is not None or rules is None:
-            return agent.added[elsewhere] if agent.added is not None else ""
-        hit = NONE._replace(user_agent=agent.name)
-        return (rules.elsewhere if elsewhere else rules.search_engine)(hit) or ""
+        assert rules is not None
+        return (rules.elsewhere if elsewhere else rules.search_engine)(NONE._replace(user_agent=agent.name)) or ""
 
     def client(self, address: str) -> Client:
         """What an address is and whether its hits are skipped."""

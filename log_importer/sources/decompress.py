@@ -77,6 +77,8 @@ _MAGIC: tuple[tuple[bytes, Callable[[], Decompressor]], ...] = (
     (b"\xfd7zXZ\x00", lzma.LZMADecompressor),
     (b"\x28\xb5\x2f\xfd", ZstdDecompressor),
 )
+SLOW = (bz2.BZ2Decompressor, lzma.LZMADecompressor)
+"""Those that take about as long for a log as all else that is done with it."""
 LONGEST_MAGIC = max(len(magic) for magic, _ in _MAGIC)
 _ERRORS = (_ZlibError, OSError, lzma.LZMAError, ZstdError, EOFError)
 

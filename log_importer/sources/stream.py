@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from log_importer.model import Disk
-from log_importer.sources.decompress import BLOCK, LONGEST_MAGIC, Damage, Garbage, decompress, may_be_compressed, sniff
+from log_importer.sources.decompress import (
+    BLOCK,
+    LONGEST_MAGIC,
+    SLOW,
+    Damage,
+    Garbage,
+    decompress,
+    may_be_compressed,
+    sniff,
+)
 from log_importer.sources.find import Source
 from log_importer.sources.fingerprint import HEAD, TAIL
 from log_importer.sources.opened import open_source
@@ -32,6 +41,8 @@ class Stream:
         """A sentence for people about what was left out behind it, known at its end."""
         self.block = BLOCK
         """Bytes that are read at once, and decompressed at once; may be changed while it is read."""
+        self.slow = False
+        """Whether to decompress it takes about as long as all else, known after `head`."""
         self.follows = False
         """Whether the end of a plain file is only the end for now, and gives `IDLE`."""
         self._idle = idle
@@ -221,7 +232,7 @@ class Stream:
                 yield head
             yield from raw
             return
-        self._compressed = True
+        self._compressed, self.slow = True, make in SLOW
         try:
             yield from decompress(_chain(head, raw), make, lambda: self.block)
         except Damage as damage:
