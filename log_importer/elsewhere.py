@@ -17,7 +17,7 @@ _SAME = ("url", "endpoint", "idsite")
 
 def say_elsewhere(ledger: Ledger, files: Iterable[Source], say: Callable[[str], None]) -> None:
     """One sentence for each other job that read some of `files`, new to this one, into the same site."""
-    new = {lies_at(file.name) for file in files if not file.stdin} - ledger.names
+    new = {lies_at(file.name) for file in files if not file.stdin} - ledger.sources.names
     for path in sorted(ledger.path.parent.glob("*.sqlite3")) if new else ():
         if path == ledger.path:
             continue

@@ -101,7 +101,7 @@ class Follower:
         self._pause = pause
         self._say = say
         self._from_now = from_now
-        self._known_names = ledger.names  # before this run finds any of them elsewhere
+        self._known_names = ledger.sources.names  # before this run finds any of them elsewhere
         self.room: Callable[[], bool] = lambda: True
         """Whether more may be read; while it may not, files are watched and opened, so that none is missed."""
         self._open = OpenFiles()
@@ -183,7 +183,7 @@ class Follower:
         found: dict[Place, Seen] = {}
         for seen in self._names.look():
             found.setdefault(seen.source.place, seen)
-        self._ledger.lie({place: lies_at(seen.source.name) for place, seen in found.items()})
+        self._ledger.sources.lie({place: lies_at(seen.source.name) for place, seen in found.items()})
         for one in self._open:
             self._update(one, found)
         places = {one.place for one in self._open}
@@ -241,7 +241,7 @@ class Follower:
 
     def _is_finished(self, found: Seen, stream: Stream) -> bool:
         """Whether a file lies there as it did when all of it was done."""
-        known = self._ledger.finished(stream.disk) if stream.disk is not None else None
+        known = self._ledger.sources.finished(stream.disk) if stream.disk is not None else None
         if known is None or self._open.owner(known) is not None:
             return False
         self._read[found.source.place] = known, _signature(found.source)
@@ -276,7 +276,7 @@ class Follower:
         known = identify(stream, self._ledger, self._open.before)
         end = copy.found.record.end if copy is not None else BEGINNING
         if copy is not None and (known is None or known.until.offset <= end.offset):
-            fork = self._ledger.add(found.source.name, copy.found.record.format, end)
+            fork = self._ledger.sources.add(found.source.name, copy.found.record.format, end)
             return self._read_from(found, stream, Recognised(fork, end, False, array("Q")))
         if known is not None and known.over:
             if self._open.owner(known.record) is None and keep_copy(known.record, stream, self._ledger):
@@ -328,7 +328,7 @@ class Follower:
             self._seen.pop(found.source.place, None)  # that is let go of next
             return None
         # It is no copy, or the other would have held it all: they only begin alike, as logs with a header do.
-        fork = self._ledger.add(str(found.source.path), record.format, known.until)
+        fork = self._ledger.sources.add(str(found.source.path), record.format, known.until)
         return replace(known, record=fork)
 
     def _format(self, found: Seen, probe: Probe) -> tuple[str, bool]:

@@ -248,7 +248,7 @@ class Reader:
         chunker.resize(self._chunk_bytes)
         found = None
         if ledger is not None and one.source.pipe:
-            ledger.read_as(index, ledger.add(one.source.name, one.format, stream=True))
+            ledger.read_as(index, ledger.sources.add(one.source.name, one.format, stream=True))
         elif ledger is not None:
             if under_way(stream, ledger):
                 yield Wait.PARSED

@@ -59,12 +59,12 @@ def finished(source: Source, ledger: Ledger) -> Record | None:
                 disk = stream.disk
     except (SourceError, OSError):
         return None  # whoever reads it says why
-    return None if disk is None else ledger.finished(disk)
+    return None if disk is None else ledger.sources.finished(disk)
 
 
 def under_way(stream: Stream, ledger: Ledger) -> set[int]:
     """The numbers of the sources of this run that the file may be a copy of. Raises `SourceError`."""
-    return {record.id for record in ledger.candidates(stream.head(), fingerprint) if record.active}
+    return {record.id for record in ledger.sources.candidates(stream.head(), fingerprint) if record.active}
 
 
 def is_copy_so_far(stream: Stream, at: Boundary) -> bool:
@@ -80,7 +80,7 @@ def skip_to_end(stream: Stream, ledger: Ledger, form: str, headers: bool, max_li
     for chunk in Chunker(stream, max_line_bytes).chunks(0, form, headers, float):
         if chunk is not None and (chunk.data.endswith(b"\n") or chunk.after.offset > end.offset + len(chunk.data)):
             end = chunk.after
-    record = ledger.add(lies_at(stream.name), form, end)
+    record = ledger.sources.add(lies_at(stream.name), form, end)
     stream.rewind()
     keep_head(stream, ledger, record)
     return Recognised(record, end, False, array("Q"))
@@ -125,7 +125,7 @@ def identify(
         if named and candidate.record.name != named:
             continue
         if again and not candidate.record.active:
-            ledger.forget(candidate.record)
+            ledger.sources.forget(candidate.record)
         elif found is None or _rank(candidate, length, disk[:2]) > _rank(found, length, disk[:2]):
             found = candidate
     return found
@@ -141,13 +141,13 @@ def take(
     """
     name = lies_at(stream.name)
     if found is None:
-        found = Recognised(ledger.add(name, form), BEGINNING, False, array("Q"))
+        found = Recognised(ledger.sources.add(name, form), BEGINNING, False, array("Q"))
     elif found.until != found.record.end and _is_elsewhere(found.record, others):
         # The other file is the source, and does what is left to do; this one shares its beginning.
-        found = Recognised(ledger.add(name, form, found.until), found.until, found.in_line, array("Q"))
+        found = Recognised(ledger.sources.add(name, form, found.until), found.until, found.in_line, array("Q"))
     keep_head(stream, ledger, found.record, grow=grow)
     if found.until != found.record.end:
-        ledger.rewind(found.record, found.until)
+        ledger.sources.rewind(found.record, found.until)
     return found
 
 
@@ -157,7 +157,7 @@ def keep_copy(record: Record, stream: Stream, ledger: Ledger) -> bool:
     length, tail = stream.end()
     if disk is None or stream.damage or before_on_disk(record, stream, length) == tail:
         return False
-    ledger.adopt(record, lies_at(stream.name), disk, record.head_length, record.head)
+    ledger.sources.adopt(record, lies_at(stream.name), disk, record.head_length, record.head)
     keep_end(record, length, tail, ledger)
     return True
 
@@ -167,7 +167,7 @@ def keep_end(record: Record, length: int, tail: bytes, ledger: Ledger) -> None:
     whole, newline, _ = tail.rpartition(b"\n")
     last = whole.rpartition(b"\n")[2].strip()
     if newline and tail.endswith(newline) and last and not last.startswith(b"#"):  # else it could be of any log
-        ledger.keep_end(record, Boundary(length, 0, "", fingerprint(tail)))
+        ledger.sources.keep_end(record, Boundary(length, 0, "", fingerprint(tail)))
 
 
 def keep_head(stream: Stream, ledger: Ledger, record: Record, *, grow: bool = True) -> None:
@@ -179,7 +179,7 @@ def keep_head(stream: Stream, ledger: Ledger, record: Record, *, grow: bool = Tr
     length, known = len(head), fingerprint(head)
     if record.head_length and not grow:
         length, known = record.head_length, record.head
-    ledger.adopt(record, lies_at(stream.name), disk, length, known)
+    ledger.sources.adopt(record, lies_at(stream.name), disk, length, known)
 
 
 def _rank(found: Recognised, length: int, file: tuple[int, int]) -> tuple[bool, bool, int, bool]:
@@ -191,7 +191,7 @@ def _rank(found: Recognised, length: int, file: tuple[int, int]) -> tuple[bool, 
 
 def _matching(stream: Stream, ledger: Ledger, head: bytes, before: Before) -> list[Recognised]:
     """What the content allows it to be: the same bytes before a place where reading of that source ended."""
-    candidates = ledger.candidates(head, fingerprint)
+    candidates = ledger.sources.candidates(head, fingerprint)
     passed: dict[int, int] = {}  # number of a record -> the last place that reading has passed, 0 if it is not the same
     places: dict[int, list[tuple[Record, Boundary, bool]]] = {}
     for record in candidates:

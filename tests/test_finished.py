@@ -20,9 +20,9 @@ def after(parsed: int, path: Path) -> bool:
         ledger.parsed(Chunk(0, b"x\n", context, Boundary(end, 2, "", b"tail")), [], {}, {})
 
     ledger = Ledger(path, {}, print)
-    record = ledger.add("a.log", "combined")
+    record = ledger.sources.add("a.log", "combined")
     ledger.read_as(0, record)
-    ledger.adopt(record, "a.log", DISK, 10, b"head")
+    ledger.sources.adopt(record, "a.log", DISK, 10, b"head")
     for chunk in CHUNKS[: parsed and 1]:
         parse(ledger, *chunk)
     ledger.finish(0, DISK, "", 200)
@@ -30,7 +30,7 @@ def after(parsed: int, path: Path) -> bool:
         parse(ledger, *chunk)
     ledger.close(0)
     again = Ledger(path, {}, print)
-    found = again.finished(DISK)
+    found = again.sources.finished(DISK)
     again.close(0)
     assert record.undone == array("Q")
     return found is not None

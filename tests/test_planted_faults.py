@@ -31,7 +31,8 @@ PLANTED = {
         "recognise.py",
         "    if stream.position:\n        stream.rewind()\n",
         (
-            "    found = next((Recognised(one, one.end, False, one.undone) for one in ledger._records.values()\n"
+            "    records = ledger.sources._records.values()\n"
+            "    found = next((Recognised(one, one.end, False, one.undone) for one in records\n"
             "        if (one.device, one.inode) == disk[:2] and one.end.offset <= disk.size), None)\n"
             "    if found:\n        return found\n"
             "    if stream.position:\n        stream.rewind()\n"

@@ -17,15 +17,14 @@ from log_importer.ledger import rows
 from log_importer.ledger.database import POSTED, SETTLED, open_database, unwritable
 from log_importer.ledger.load import HELD, Held, load, load_about, load_held
 from log_importer.ledger.record import Record, Region
+from log_importer.ledger.sources import Sources
 from log_importer.ledger.writer import Job, Writer, Written
-from log_importer.model import BEGINNING, Boundary, Chunk, Disk, Outcome, Request
+from log_importer.model import Boundary, Chunk, Disk, Outcome, Request
 
 _READ_SINCE = """
     SELECT coalesce((SELECT max(began) FROM run WHERE exit_code IN (0, 1)), (SELECT min(began) FROM run))
 """
 """Of runs that died, one after another, none may have come to what was written before it."""
-_GONE = b"deleted"
-"""The hash of no beginning."""
 
 
 class Ledger:
@@ -38,114 +37,40 @@ class Ledger:
         self.path = path
         database = open_database(path, about)
         try:
-            self._records = load(database, path)
+            records = load(database, path)
             self.about = load_about(database)
             self.days = set(database.execute("SELECT site, day FROM day"))
             files = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
-            self._finished = {Disk(*disk): source for *disk, source in files}
+            finished = {Disk(*disk): source for *disk, source in files}
             self._next_batch = 1 + (database.execute("SELECT max(id) FROM batch").fetchone()[0] or 0)
             self.read_since: float | None = database.execute(_READ_SINCE).fetchone()[0]
             """When the last run began that read all there was, else the first one, in seconds since 1970 UTC."""
             self._run = 1 + (database.execute("SELECT max(id) FROM run").fetchone()[0] or 0)
             database.execute("INSERT INTO run VALUES (?, ?, NULL, NULL)", (self._run, time.time()))
-            self._held = load_held(database, self._records)
-            kept = set(database.execute("SELECT source FROM batch UNION SELECT source FROM held"))
+            self._held = load_held(database, records)
+            kept = {source for (source,) in database.execute("SELECT source FROM batch UNION SELECT source FROM held")}
         except (ValueError, sqlite3.Error) as error:
             database.close()
             raise unwritable(path, error, "nothing was sent") from None
         except BaseException:
             database.close()
             raise
-        self._heads: dict[int, dict[bytes, list[Record]]] = defaultdict(lambda: defaultdict(list))
-        for record in self._records.values():
-            if not record.stream:
-                self._heads[record.head_length][record.head].append(record)
-        self._next_source = max(self._records, default=0) + 1
-        self._names: dict[tuple[int, int], str] = {}
         self._open: dict[int, Record] = {}
         self._parsed_to: dict[int, int] = {}  # the run's source -> offset behind the last chunk that was parsed
         self._ending: dict[int, tuple[int, Disk]] = {}  # what is finished once it is parsed up to there
         self._lock = threading.RLock()
         self._writer = Writer(database, path, say, patience)
-        for record in list(self._records.values()):
-            if record.stream and (record.id,) not in kept:
-                self.forget(record)
+        self.sources = Sources(records, finished, self._put, self._lock)
+        """All that are known, and which of them a file is."""
+        self.sources.forget_streams(kept)
 
-    # Which source is it
+    # What is done
 
-    @property
-    def names(self) -> set[str]:
-        """Where the sources lay when last seen."""
-        return {record.name for record in self._records.values()}
-
-    def finished(self, disk: Disk) -> Record | None:
-        """The source that the file holds no more of than is done, as it lay on disk then."""
-        source = self._finished.get(disk)
-        record = None if source is None else self._records.get(source)
-        return None if record is None or record.undone else record
-
-    def known(self, number: int) -> Record | None:
-        """The source of that number."""
-        return self._records.get(number)
-
-    def candidates(self, head: bytes, fingerprint: Callable[[bytes], bytes]) -> list[Record]:
-        """The sources that begin as `head` does, which is up to 1 KiB."""
-        return [
-            record
-            for length, records in self._heads.items()
-            if length <= len(head)
-            for record in records.get(fingerprint(head[:length]), ())
-        ]
-
-    def add(self, name: str, form: str, done: Boundary = BEGINNING, *, stream: bool = False) -> Record:
-        """A new source, known up to `done` or not at all; `adopt` says what it is known by."""
-        record = Record(self._next_source, name, form, stream, mark=done)
-        self._next_source += 1
-        self._records[record.id] = record
-        self._put(rows.source(record))
-        return record
-
-    def adopt(self, record: Record, name: str, disk: Disk, head_length: int, head: bytes) -> None:
-        """The source was found again: under another name, in another file, or longer than it was."""
-        seen = (name, disk.device, disk.inode, head_length, head)
-        if seen == (record.name, record.device, record.inode, record.head_length, record.head):
-            return
+    def read_as(self, index: int, record: Record) -> None:
+        """Requests of the run's source `index` are `record`'s."""
         with self._lock:
-            known = self._heads[record.head_length][record.head]
-            if record in known:
-                known.remove(record)
-            record.name, record.device, record.inode, record.head_length, record.head = seen
-            self._heads[head_length][head].append(record)
-            self._put(rows.source(record))
-
-    def keep_end(self, record: Record, end: Boundary) -> None:
-        """A copy of the source's beginning ends at `end`, whose line is 0: reading never goes on from there."""
-        with self._lock:
-            read = [one for one in (*record.passed, *record.regions) if one.hits]
-            if any(end.offset in (one.start, one.after.offset) for one in read):
-                return
-            record.passed.append(Region(end.offset, end, 0))
-            self._put(rows.chunk(record.id, end.offset, end))
-
-    def lie(self, names: Mapping[tuple[int, int], str]) -> None:
-        """Device and inode -> the name that the file has now, where it was renamed."""
-        if names == self._names:
-            return
-        self._names = dict(names)
-        for record in list(self._records.values()):
-            name = names.get((record.device, record.inode), record.name)
-            disk = Disk(record.device, record.inode, 0, 0, b"")
-            self.adopt(record, name, disk, record.head_length, record.head)
-
-    def rewind(self, record: Record, to: Boundary) -> None:
-        """What was parsed behind `to` is no longer there, as after a power cut."""
-        with self._lock:
-            record.regions = [region for region in record.regions if region.after.offset <= to.offset]
-            record.passed = [region for region in record.passed if region.after.offset <= to.offset]
-            record.undone = record.undone_before(to.offset)
-            record.doubts = {offset: times for offset, times in record.doubts.items() if offset < to.offset}
-            self._finished = {disk: source for disk, source in self._finished.items() if source != record.id}
-            self._put(rows.rewound(record.id, to.offset))
+            self._open[index] = record
+            record.active = record.present = True
 
     def is_done(self, index: int, end: int) -> bool:
         """Whether all of the run's source `index` before offset `end`, and of earlier runs, is parsed and settled."""
@@ -155,25 +80,7 @@ class Ledger:
     def retire(self, index: int) -> None:
         """The file of the run's source `index` is deleted, and no other is to be known by its content."""
         with self._lock:
-            record = self._open[index]
-            self.adopt(record, record.name, Disk(0, 0, 0, 0, b""), 1, _GONE)
-
-    def forget(self, record: Record) -> None:
-        """Nothing of the source is known any more."""
-        with self._lock:
-            self._records.pop(record.id, None)
-            known = self._heads[record.head_length][record.head]
-            if record in known:
-                known.remove(record)
-            self._put(rows.no_source(record.id))
-
-    # What is done
-
-    def read_as(self, index: int, record: Record) -> None:
-        """Requests of the run's source `index` are `record`'s."""
-        with self._lock:
-            self._open[index] = record
-            record.active = record.present = True
+            self.sources.delete(self._open[index])
 
     def doubts(self, index: int) -> Mapping[int, int]:
         """Offsets of lines of the run's source `index` -> how often runs posted them that died before the receipt."""
@@ -279,9 +186,7 @@ class Ledger:
         if disk is None or self._parsed_to.get(index, 0) < end:
             return
         del self._ending[index]
-        record = self._open[index]
-        self._finished[disk] = record.id
-        self._put(rows.finished(disk, record.id))
+        self.sources.finish(disk, self._open[index])
 
     def remember(self, **about: str) -> None:
         """Keeps what else is worth knowing at the next run, by its name."""
@@ -342,13 +247,13 @@ class Ledger:
     def _by_record(self, some: Sequence[Request]) -> Iterable[tuple[Record, Requests]]:
         """The requests of each source; several files of a run may have been the same, one after the other."""
         requests = Requests.of(some)
-        records = {self._open[index].id for index in requests.sources}
+        records = {record.id: record for record in map(self._open.__getitem__, requests.sources)}
         if len(records) == 1:
-            return [(self._records[number], requests) for number in records]
+            return [(record, requests) for record in records.values()]
         found: dict[int, list[int]] = defaultdict(list)
         for place, request in enumerate(requests):
             found[self._open[request.source].id].append(place)
-        return [(self._records[number], requests.pick(array("i", mine))) for number, mine in found.items()]
+        return [(records[number], requests.pick(array("i", mine))) for number, mine in found.items()]
 
     def _settling(self, outcome: Outcome, *, posted: bool) -> list[Job]:
         jobs: list[Job] = []

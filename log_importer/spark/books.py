@@ -51,8 +51,8 @@ class Books:
             by_source[row["source"]].append((request_of(row), row))
         finished = {one.span.source for one in found.accounts if _is_finished(one, found.portions)}
         for index, one in enumerate(found.portions):
-            record = ledger.known(one.record) or ledger.add(one.place, one.format, one.start)
-            ledger.adopt(record, one.place, one.disk, one.head_length, one.head)
+            record = ledger.sources.known(one.record) or ledger.sources.add(one.place, one.format, one.start)
+            ledger.sources.adopt(record, one.place, one.disk, one.head_length, one.head)
             ledger.read_as(index, record)
             ledger.enter(index, found.ends.get(index, one.start), _rows(tally.sources[index]), by_source[index])
             ledger.finish(index, one.disk if index in finished else None, tally.sources[index].incomplete)

@@ -44,8 +44,8 @@ class Choosing:
     def done(self, one: Portion, end: int) -> None:
         """All of a portion up to `end` is done, as the books of a run enter it."""
         data = (self.folder / one.source.name).read_bytes()
-        record = self.ledger.known(one.record) or self.ledger.add(one.place, one.format, one.start)
-        self.ledger.adopt(record, one.place, one.disk, one.head_length, one.head)
+        record = self.ledger.sources.known(one.record) or self.ledger.sources.add(one.place, one.format, one.start)
+        self.ledger.sources.adopt(record, one.place, one.disk, one.head_length, one.head)
         self.ledger.read_as(0, record)
         line = data[:end].count(b"\n") + 1
         self.ledger.enter(0, Boundary(end, line, "", fingerprint(data[max(0, end - 256) : end])), (), ())
