@@ -32,6 +32,15 @@ def compiled() -> Native:
     return missing("C compiler that was there at the installation") if native is None else native
 
 
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The URL of an S3 server, and its log: one for all tests of a process, where clients of the first are kept."""
+    from tests.remote.s3 import serving
+
+    with serving(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
 @pytest.fixture
 def shared_data() -> Callable[[str], Path]:
     """Finds a file of other people's data, which is not committed."""

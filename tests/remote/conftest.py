@@ -1,4 +1,4 @@
-"""An S3 server for all tests of a process, with a bucket for each, and a web server."""
+"""A bucket for each test, and a web server."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -9,14 +9,8 @@ from uuid import uuid4
 import pytest
 
 from tests.conftest import Run
-from tests.remote.s3 import S3, serving
+from tests.remote.s3 import S3
 from tests.remote.web import Web, web_server
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    with serving(tmp_path_factory.mktemp("s3")) as server:
-        yield server
 
 
 @pytest.fixture

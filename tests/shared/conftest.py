@@ -1,5 +1,5 @@
 """The S3 server of the tests of remote sources, for shared folders too."""
 
-from tests.remote.conftest import here, s3, s3_server
+from tests.remote.conftest import here, s3
 
-__all__ = ["here", "s3", "s3_server"]
+__all__ = ["here", "s3"]
