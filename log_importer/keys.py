@@ -69,7 +69,7 @@ def address_key(address: str) -> int:
     return crc32(address.encode("utf-8", "surrogatepass"))
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def agent_keys(agent: str) -> tuple[int, Sequence[int]]:
     """The key of a user agent, and its lanes, by the remainder of the address's key."""
     raw = agent.encode("utf-8", "surrogatepass")

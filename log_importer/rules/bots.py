@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import ahocorasick_rs
 import regex
 
-REMEMBERED = 20_000
+REMEMBERED = 4096
 """Distinct user agents whose verdict is kept."""
 _LONGEST_REMEMBERED = 1024
 """Characters; longer ones are judged each time, so that clients who invent them cannot fill the memory."""

@@ -8,7 +8,7 @@ from log_importer.sources.decompress import BLOCK
 from log_importer.sources.fingerprint import TAIL, fingerprint
 from log_importer.sources.stream import IDLE, Stream
 
-CHUNK_BYTES = 3 << 19
+CHUNK_BYTES = 1 << 20
 """What is parsed at once where most of its lines become requests."""
 _HEAD_LINES = 1000
 _HEADER = b"#Fields:"

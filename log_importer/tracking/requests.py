@@ -34,7 +34,7 @@ class Tracking:
 
 
 NONE_SET: Mapping[str, str] = {}
-_MOST = 4096
+_MOST = 1024
 """Encoded values of a kind that are remembered."""
 
 
