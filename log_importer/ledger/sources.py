@@ -17,7 +17,7 @@ class Sources:
     """All that the ledger of a job knows."""
 
     def __init__(
-        self, records: dict[int, Record], finished: dict[Disk, int], put: Callable[..., object], lock: threading.RLock
+        self, records: dict[int, Record], finished: dict[Disk, int], put: Callable[[Job], object], lock: threading.RLock
     ) -> None:  # fmt: skip
         """The sources by their numbers, which of them files hold no more of than is done, and who writes down jobs.
 
@@ -25,7 +25,7 @@ class Sources:
         """
         self._records = records
         self._finished = finished
-        self._put: Callable[[Job], object] = put
+        self._put = put
         self._lock = lock
         self._heads: dict[int, dict[bytes, list[Record]]] = defaultdict(lambda: defaultdict(list))
         for record in records.values():
@@ -72,9 +72,7 @@ class Sources:
         if seen == (record.name, record.device, record.inode, record.head_length, record.head):
             return
         with self._lock:
-            known = self._heads[record.head_length][record.head]
-            if record in known:
-                known.remove(record)
+            self._lose_head(record)
             record.name, record.device, record.inode, record.head_length, record.head = seen
             self._heads[head_length][head].append(record)
             self._put(rows.source(record))
@@ -121,10 +119,13 @@ class Sources:
         """Nothing of the source is known any more."""
         with self._lock:
             self._records.pop(record.id, None)
-            known = self._heads[record.head_length][record.head]
-            if record in known:
-                known.remove(record)
+            self._lose_head(record)
             self._put(rows.no_source(record.id))
+
+    def _lose_head(self, record: Record) -> None:
+        known = self._heads[record.head_length][record.head]
+        if record in known:
+            known.remove(record)
 
     def forget_streams(self, kept: Collection[int]) -> None:
         """Nothing is known any more of streams, which cannot be read again, but for those of these numbers."""

@@ -124,6 +124,13 @@ def test_any_text_comes_back_byte_for_byte(text: str) -> None:
     assert back.encode("utf-8", "surrogateescape") == sent
 
 
+def test_no_more_stands_for_itself_than_should() -> None:
+    assert percent("/a (b),c_d.e~f-g") == "/a+(b),c_d.e~f-g"
+    assert percent("a: b;c") == "a%3A+b%3Bc"
+    assert percent("a: b;c+{é}") == "a%3A+b%3Bc%2B%7B%C3%A9%7D"
+    assert percent("a: b;c+{d}") == "a%3A+b%3Bc%2B%7Bd%7D"
+
+
 def test_a_bulk_body_is_json_with_the_queries_as_they_are() -> None:
     document = orjson.loads(body([b"?a=1", b"?b=%22"], 'to"ken'))
     assert document == {"requests": ["?a=1", "?b=%22"], "token_auth": 'to"ken'}
