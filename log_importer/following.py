@@ -119,7 +119,7 @@ class Follower:
         pause = _SHORTEST
         while not self._pause(0):
             ended = self._spool is not None and self._spool.ended  # before the look: what comes between is missed
-            if ended and self._spool is not None and self._spool.wanted:
+            if ended and self._spool is not None and self._spool.turn.wanted:
                 return  # the next process sends the rest
             looked, deferred, silent = time.time(), False, True
             new = self._look()

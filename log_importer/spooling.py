@@ -37,7 +37,7 @@ def reading(spool: Spool | None, settings: Settings, say: Callable[[str], None])
         return
     with contextlib.ExitStack() as stack:
         with Interrupt(say, settings.grace) as interrupt, contextlib.suppress(KeyboardInterrupt):
-            stack.enter_context(spool.reading(settings.job_key, interrupt.halt.wait))
+            stack.enter_context(spool.turn.reading(settings.job_key, interrupt.halt.wait))
         if interrupt.exit_code:
             raise Stopped(interrupt.exit_code - 128)
         yield

@@ -8,21 +8,21 @@ than 16 KiB with which a segment ends, a block is read and at once written: a ki
 64 KiB, and while writing fails a block waits in memory.
 """
 
-import contextlib
 import errno
 import os
 import select
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from log_importer.errors import JobLocked, SourceError, StateError
-from log_importer.sources.fingerprint import fingerprint
+from log_importer.errors import SourceError, StateError
+from log_importer.sources.room import Room
 from log_importer.sources.segments import Segments
-from log_importer.state import own_folder, take_lock
+from log_importer.sources.turn import Turn
+from log_importer.state import own_folder
 
 BLOCK = 1 << 16
 """Bytes read at once; a pipe holds as many."""
@@ -37,9 +37,6 @@ _PATIENCE = 60.0  # seconds that writing may fail before a line is torn
 _GRACE = 1.0  # seconds that `stop` goes on reading a pipe that goes on flowing
 _HUNG = 5.0  # seconds after which `stop` gives up a thread that a disk does not let go
 _CREEP = 1 << 14  # bytes to look for a line end one by one, longer than nearly any line of a web server
-_NEXT = "next"  # a file that is there while another process waits to read the segments
-_JOB = "job"  # the file that says what the segments are for
-_TURN = 0.1  # seconds between two attempts to be the one who reads them
 _NO_PIPE = (errno.EINVAL, errno.EBADF)  # or one that we may not read, which reading tells
 _STAYS = LONGEST_LINE + 2 * BLOCK  # bytes that stay free on the disk
 
@@ -62,14 +59,15 @@ class Spool:
         # Reading goes on only with some room: else each few bytes set free would become a segment of a few bytes.
         self._enough = min(BLOCK, max(1, size // _SEGMENTS))
         self._segments: Segments
+        self.turn: Turn
+        """Whose it is to read what lies here."""
         self._wakes = self._woken = -1
         self._thread: threading.Thread | None = None
         self._stop_by = float("inf")  # by the monotonic clock
         self._to_the_end = False
         self._over = False
         self._failure: BaseException | None = None
-        self._used = 0  # bytes, or more than there are: what was removed since is subtracted when it matters
-        self._finished = 0  # segments, likewise
+        self._room: Room
         self._crowded = False
         self._synced = 0.0
         self._splices = True
@@ -81,9 +79,10 @@ class Spool:
         """Takes the folder. Raises `StateError` and `SourceError`."""
         _check_open(self._file)  # before another file takes its number
         self._folder = own_folder(self._folder, "spool", "--spool")
+        self.turn = Turn(self._folder)
         try:
             self._segments = Segments(self._folder)
-            self._recount()
+            self._room = Room(self._folder, self._segments, self._size, self._enough, _STAYS)
         except OSError as error:
             raise StateError(f"{self._folder}: the spool cannot be read: {_reason(error)}.") from None
         self._woken, self._wakes = os.pipe()
@@ -168,50 +167,6 @@ class Spool:
                 "Look at the disk or mount.",
             )
 
-    @contextlib.contextmanager
-    def reading(self, job: str, wait: Callable[[float], bool]) -> Iterator[None]:
-        """While it is held, nobody else reads the segments, whose lines are all for `job`.
-
-        Where another process does, it is waited for: it, or a web server's old one, sends what we write meanwhile.
-        `wait` pauses for so many seconds, and ends it by returning true. Raises `JobLocked` where that is for another
-        job, and `StateError`.
-        """
-        wants, mark = self._folder / _NEXT, fingerprint(job.encode()).hex()
-        while True:
-            try:
-                lock = take_lock(self._folder / "spool.lock", "spool", self._locked)
-                break
-            except JobLocked:
-                if self._job() not in ("", mark):
-                    raise
-            wants.touch()
-            if wait(_TURN):
-                raise KeyboardInterrupt
-        try:
-            wants.unlink(missing_ok=True)
-            (self._folder / _JOB).touch(0o600)
-            (self._folder / _JOB).write_text(mark)
-            yield
-        finally:
-            os.close(lock)
-
-    @property
-    def wanted(self) -> bool:
-        """Whether another process waits to read the segments."""
-        return (self._folder / _NEXT).exists()
-
-    def _job(self) -> str:
-        try:
-            return (self._folder / _JOB).read_text()
-        except OSError:
-            return ""
-
-    def _locked(self, holder: str) -> JobLocked:
-        return JobLocked(
-            f"{self._folder}: another process (process {holder}) uses this spool for another job; nothing was read.",
-            "Give each job a folder of its own with --spool.",
-        )
-
     def _run(self) -> None:
         try:
             try:
@@ -224,7 +179,7 @@ class Spool:
 
     def _spool(self) -> None:
         while self._readable():
-            room = self._room()
+            room = self._to_read()
             if room <= 0:
                 if self._stopping:
                     self._tell("stop", "the spool has no room; what lies in the pipe is left there")
@@ -314,7 +269,7 @@ class Spool:
         except BlockingIOError:  # full of calls that were not heard yet
             pass
 
-    def _room(self) -> int:
+    def _to_read(self) -> int:
         """How many bytes may be read now; none where we wait for the reader to remove a segment, or for the disk.
 
         A reader that has done all it can must always find a segment to remove. So one that ends at a line end is
@@ -322,41 +277,19 @@ class Spool:
         Alone, it goes on to its line end beyond the bound: a torn line is a lost hit, and a little more disk is not.
         But a line that never ends must not stop everything for ever, nor fill the disk, so after 1 MiB it is torn.
         """
-        room = self._known_room()
-        if room < self._enough:
-            self._recount()
-            room = self._known_room()
+        room = self._room.left
         self._crowded = room < self._enough
         if not self._crowded:
             return room
         if self._segments.size and not self._segments.in_line:
             self._finish()
-        if self._segments.size and not self._finished:
+        if self._segments.size and not self._room.finished:
             if room + LONGEST_LINE > 0:
                 return room + LONGEST_LINE
             self._finish()
         if not self._stopping:
-            self._tell_full()
+            self._tell("full", f"{self._room.full}; what writes into standard input waits until there is room")
         return 0
-
-    def _known_room(self) -> int:
-        """Bytes left of the bound, as far as we know, or of the disk.
-
-        The disk is asked before reading, because what cannot be written is safer in the pipe than in our memory.
-        """
-        disk = os.statvfs(self._folder)
-        told = disk.f_blocks > 0  # some file systems tell nothing
-        return min(self._size - self._used, disk.f_bavail * disk.f_frsize - _STAYS if told else self._size)
-
-    def _recount(self) -> None:
-        self._finished, self._used = self._segments.count()
-
-    def _tell_full(self) -> None:
-        if self._size - self._used < self._enough:
-            state = f"the spool is full ({self._used >> 10} KiB)"
-        else:
-            state = "the disk is full"
-        self._tell("full", f"{state}; what writes into standard input waits until there is room")
 
     def _tell(self, kind: str, state: str) -> None:
         """Says a sentence, one of a kind a minute, with the time, without which it would be said only once."""
@@ -382,7 +315,7 @@ class Spool:
             rest = rest[written:]
 
     def _written(self, count: int) -> None:
-        self._used += count
+        self._room.take(count)
         self._failing_since = float("inf")
 
     def _bear(self, error: OSError) -> None:
@@ -398,8 +331,8 @@ class Spool:
             f"writing failed: {_reason(error)}; it is tried again, and what writes into standard input waits",
         )
         if self._segments.size and (not self._segments.in_line or now - self._failing_since > _PATIENCE):
-            self._recount()
-            if not self._segments.in_line or not self._finished:
+            self._room.recount()
+            if not self._segments.in_line or not self._room.finished:
                 self._finish()
         self._wait([], min(_LOOK, max(0.0, self._stop_by - now)))
 
@@ -408,7 +341,7 @@ class Spool:
         if self._segments.size:
             if self._segments.unsynced:
                 self._sync()
-            self._finished += 1
+            self._room.finished += 1
         self._segments.finish()
         self._crept = 0
 

@@ -602,18 +602,18 @@ def test_two_processes_write_side_by_side_and_one_reads(tmp_path: Path) -> None:
         until(lambda: content(old.spool) == b"old\nnew\n")
         paths = segments(old.spool)
         assert [one.spool.complete(path) for one in (old, new) for path in paths] == [False] * 4
-        with old.spool.reading("job", lambda _: True):
-            assert not new.spool.wanted
-            with pytest.raises(KeyboardInterrupt), new.spool.reading("job", lambda _: True):
+        with old.spool.turn.reading("job", lambda _: True):
+            assert not new.spool.turn.wanted
+            with pytest.raises(KeyboardInterrupt), new.spool.turn.reading("job", lambda _: True):
                 pass
-            assert old.spool.wanted
+            assert old.spool.turn.wanted
             locked = rf"another process \(process {os.getpid()}\) uses this spool for another job"
-            with pytest.raises(JobLocked, match=locked), new.spool.reading("other", lambda _: True):
+            with pytest.raises(JobLocked, match=locked), new.spool.turn.reading("other", lambda _: True):
                 pass
         old.spool.stop()
         assert [new.spool.complete(path) for path in paths] == [True, False]
-        with new.spool.reading("job", lambda _: True):
-            assert not new.spool.wanted
+        with new.spool.turn.reading("job", lambda _: True):
+            assert not new.spool.turn.wanted
 
 
 def test_stop_to_the_end_reads_what_still_comes(tmp_path: Path) -> None:
