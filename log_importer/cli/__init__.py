@@ -8,6 +8,7 @@ import click
 
 from log_importer import __version__
 from log_importer.errors import LogImporterError
+from log_importer.parsing.engine import check_engine
 
 COMMANDS = {
     "import": "Import access logs: the main job.",
@@ -59,6 +60,7 @@ def _run() -> int:
     if sys.platform == "win32":
         return _fail("log-importer runs on Linux and macOS; on Windows, run it inside WSL.", 2)
     try:
+        check_engine()
         code = group.main(prog_name="log-importer", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

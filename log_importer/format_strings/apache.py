@@ -10,6 +10,7 @@ from log_importer.errors import FormatError
 from log_importer.format_strings.columns import CLF, Column, Token, header
 from log_importer.format_strings.document import json_document, text_document
 from log_importer.format_strings.pattern import ORIGIN
+from log_importer.parsing.engine import compile_regex
 
 _DIRECTIVES = {
     "h": Column("remote host", "address", "client_ip", 1),
@@ -43,10 +44,10 @@ _DIRECTIVES = {
 _IN_BRACES = {"i": "", "o": "response ", "e": "environment ", "n": "note ", "C": "cookie ", "c": "", "x": ""}
 _TIMES = {"us": ("us", 0), "ms": ("ms", 0), "s": ("s", 1)}
 _EPOCHS = {"sec": "s", "msec": "ms", "usec": "us"}
-_SPEC = re.compile(
+_SPEC = compile_regex(
     r"%(?:(%)|(?:!?[0-9]++(?:,[0-9]++)*+)?[<>]?(?:\{((?:[^}\\]|\\.)*+)\})?(\^[A-Za-z]{2}|[A-Za-z]))", re.ASCII
 )
-_STATEMENT = re.compile(
+_STATEMENT = compile_regex(
     r"""\s*+(?:LogFormat|TransferLog|CustomLog\s++(?:"[^"]*+"|\S++)|accesslog\.format\s*+=)\s*+"((?:[^"\\]|\\.)*+)".*+""",
     re.IGNORECASE | re.DOTALL,
 )

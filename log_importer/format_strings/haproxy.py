@@ -9,6 +9,7 @@ from log_importer.errors import FormatError
 from log_importer.format_strings.columns import Column, Token, header, quoted
 from log_importer.format_strings.document import json_document, text_document
 from log_importer.format_strings.pattern import ORIGIN
+from log_importer.parsing.engine import compile_regex
 
 _ALIASES = {
     "ci": Column("client ip", "address", "client_ip"),
@@ -49,8 +50,8 @@ _SAMPLES = {
     "ssl_fc_sni": Column("ssl_fc_sni", "host", "host", 4),
 }
 _NUMERIC = re.compile(r"T[a-zA-Z]|[abfsr]c|[sb]q|cp|fp|sp|bp|si_port|ms|rt|pid|lc|Tu")
-_HEADER = re.compile(r"(?:\w++\.)*+f?hdr\(([A-Za-z0-9_-]++)(?:,-?[0-9]++)?\).*+")
-_SET = re.compile(r"var\((?:[a-z]++\.)*+([A-Za-z0-9_-]++)\).*+")
+_HEADER = compile_regex(r"(?:\w++\.)*+f?hdr\(([A-Za-z0-9_-]++)(?:,-?[0-9]++)?\).*+")
+_SET = compile_regex(r"var\((?:[a-z]++\.)*+([A-Za-z0-9_-]++)\).*+")
 _SHORT = {
     "ua": "user-agent",
     "useragent": "user-agent",
@@ -58,7 +59,7 @@ _SHORT = {
     "referrer": "referer",
     "xff": "x-forwarded-for",
 }
-_VARIABLE = re.compile(r"%(?:(%)|(?:\{([^}]*+)\})?(?:\[((?:[^\[\]]|\[[^\]]*+\])*+)\]|([A-Za-z]++)))")
+_VARIABLE = compile_regex(r"%(?:(%)|(?:\{([^}]*+)\})?(?:\[((?:[^\[\]]|\[[^\]]*+\])*+)\]|([A-Za-z]++)))")
 
 
 def read_haproxy(text: str) -> str:

@@ -7,6 +7,7 @@ import re
 
 from log_importer.format_strings.columns import CLF, Column, Token, header
 from log_importer.format_strings.document import json_document, text_document
+from log_importer.parsing.engine import compile_regex
 
 _VARIABLES = {
     "remote_addr": Column("remote_addr", "address", "client_ip"),
@@ -42,7 +43,7 @@ _NUMBERS = frozenset({
 })  # fmt: skip
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
 _STATEMENT = re.compile(r"\s*+(?:log_format\s++\S++\s++)?(?:escape=(\w++)\s++)?(.*)", re.DOTALL)
-_STRING = re.compile(r"""'((?:[^'\\]|\\.)*+)'|"((?:[^"\\]|\\.)*+)"|([^\s;]++)""", re.DOTALL)
+_STRING = compile_regex(r"""'((?:[^'\\]|\\.)*+)'|"((?:[^"\\]|\\.)*+)"|([^\s;]++)""", re.DOTALL)
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r"}
 
 

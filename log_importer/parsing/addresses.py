@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
+from log_importer.parsing.engine import compile_regex
+
 
 @lru_cache(maxsize=8192)
 def client_address(text: str) -> str | None:
@@ -28,7 +30,7 @@ _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 is_ipv4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}").fullmatch
 """Whether a text is an IPv4 address, and nothing else."""
 
-_ALL_IPV4 = re.compile(rf"(?:{_OCTET}(?:\.{_OCTET}){{3}}\n)*+").fullmatch
+_ALL_IPV4 = compile_regex(rf"(?:{_OCTET}(?:\.{_OCTET}){{3}}\n)*+").fullmatch
 
 
 def are_ipv4(texts: Sequence[str | None]) -> bool:

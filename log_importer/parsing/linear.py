@@ -11,6 +11,8 @@ from re import _constants as c  # type: ignore[attr-defined]  # the parse tree h
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
+from log_importer.parsing.engine import SINGLE
+
 _OTHER = 256  # stands for every character beyond Latin-1
 _ALL = frozenset(range(_OTHER + 1))
 _END = frozenset[int]()
@@ -77,7 +79,7 @@ def _repeat(kind: Any, most: Any, body: Any, follow: frozenset[int]) -> str | No
 
 
 def _single(items: Items) -> bool:
-    return len(items) == 1 and items[0][0] in (c.LITERAL, c.NOT_LITERAL, c.IN, c.ANY)
+    return len(items) == 1 and items[0][0] in SINGLE
 
 
 def _nullable(items: Items) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import orjson
 
+from log_importer.parsing.engine import compile_regex
+
 Strip = Callable[[str], str | None]
 """A line -> what stands behind the prefix, `None` where there is no such prefix."""
 
@@ -27,7 +29,7 @@ _PATTERNS = (
 
 
 def _behind(pattern: str) -> Strip:
-    match = re.compile(pattern, re.VERBOSE | re.ASCII).match
+    match = compile_regex(pattern, re.VERBOSE | re.ASCII).match
 
     def strip(line: str) -> str | None:
         found = match(line)

@@ -16,6 +16,7 @@ from log_importer.errors import FormatError
 from log_importer.parsing.addresses import client_address
 from log_importer.parsing.columns import NOTHING, Columns
 from log_importer.parsing.cuts import Cuts
+from log_importer.parsing.engine import TOKENS, compile_regex
 from log_importer.parsing.linear import ambiguity
 from log_importer.parsing.spec import FormatSpec
 from log_importer.parsing.split_pattern import SplitPattern
@@ -30,7 +31,7 @@ class LimitedPattern:
     """A pattern under the time limit; raises `TimeoutError` where it takes longer, always after too many."""
 
     def __init__(self, source: str, flags: Any) -> None:
-        self._pattern = regex.compile(source, flags)
+        self._pattern = regex.compile(_negated_classes_kept(source), flags)
         self.groupindex, self.groups = self._pattern.groupindex, self._pattern.groups
         self._left = TIMEOUTS
 
@@ -56,6 +57,14 @@ class LimitedPattern:
             raise
 
 
+def _negated_classes_kept(source: str) -> str:
+    """`source` for the `regex` package, which takes the alternatives `[^a]|[^b]` for `[^ab]`.
+
+    It joins negated classes of one character only, so each gets a second character, one that stands in no text.
+    """
+    return "".join(part[:-1] + "\ud800]" if part.startswith("[^") else part for part in TOKENS.findall(source))
+
+
 def compile_pattern(
     source: str, where: str, *, verbose: bool = True, proved: bool = False
 ) -> "re.Pattern[str] | LimitedPattern":  # fmt: skip
@@ -66,7 +75,7 @@ def compile_pattern(
     flags = re.VERBOSE | re.ASCII if verbose else re.ASCII
     try:
         if proved or _is_linear(source, flags):
-            return re.compile(source, flags)
+            return compile_regex(source, flags)
     except (re.error, OverflowError):
         pass  # it may still be one that only the regex package knows
     try:
@@ -97,7 +106,8 @@ class RegexDriver:
     def _split(self) -> SplitPattern | None:
         """What a detection, which tries many formats on lines one by one, has no need of."""
         with contextlib.suppress(ValueError, re.error):
-            return SplitPattern(self._pattern) if isinstance(self._pattern, re.Pattern) else None
+            flags = re.VERBOSE | re.ASCII if self._verbose else re.ASCII
+            return SplitPattern(self._source, flags) if isinstance(self._pattern, re.Pattern) else None
         return None
 
     def read(self, line: str) -> Sequence[str | None] | None:

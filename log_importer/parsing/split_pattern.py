@@ -14,8 +14,8 @@ from operator import and_
 
 from log_importer.parsing.columns import NOTHING, Column, Columns
 from log_importer.parsing.cuts import Cuts, PieceOf
+from log_importer.parsing.engine import TOKENS, compile_regex
 
-_TOKENS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|.", re.DOTALL)
 _QUOTE, _BRACKET = ('"', r"\""), (r"\[",)
 _REPEATS = frozenset("?*+{")
 _MOST = 4096
@@ -29,9 +29,10 @@ SAMPLE = 20
 class SplitPattern:
     """Reads lines piece by piece."""
 
-    def __init__(self, pattern: "re.Pattern[str]") -> None:
-        """Raises `ValueError` where the pattern cannot be taken apart."""
-        self._kinds = {kind.quotes: kind for kind in map(_Kind, _variants(_taken_apart(pattern)))}
+    def __init__(self, source: str, flags: int) -> None:
+        """Raises `ValueError` where the pattern cannot be taken apart, and `re.error`."""
+        pattern = compile_regex(source, flags)
+        self._kinds = {kind.quotes: kind for kind in map(_Kind, _variants(_taken_apart(source, flags)))}
         longest = max(self._kinds.values(), key=lambda kind: len(kind.names))
         if longest.names != tuple(pattern.groupindex) or len(longest.names) != pattern.groups:
             raise ValueError("a group has no name, or stands across a quote")
@@ -70,7 +71,7 @@ class _Piece(dict[str, _Groups]):
 
     def __init__(self, source: str, flags: int, lead: int = -1) -> None:
         """`lead` is that of a `PieceOf`."""
-        self._pattern = re.compile(source, flags)
+        self._pattern = compile_regex(source, flags)
         self.names = tuple(self._pattern.groupindex)
         self.lead = lead if len(self.names) == 1 else -1
         self.no_match: _Groups = ("",) * len(self.names)  # known by its identity
@@ -234,19 +235,19 @@ class _Part:
         return _Part(self.tokens[begin:end], self.flags)
 
 
-def _taken_apart(pattern: "re.Pattern[str]") -> _Part:
+def _taken_apart(source: str, flags: int) -> _Part:
     found: list[tuple[str, int]] = []
     depth = 0
-    for text in _TOKENS.findall(pattern.pattern):
+    for text in TOKENS.findall(source):
         depth -= text == ")"
         found.append((text, depth))
         depth += text == "("
-        if text == "#" and pattern.flags & re.VERBOSE:
+        if text == "#" and flags & re.VERBOSE:
             raise ValueError("it has comments")
     for (text, around), (following, _) in pairwise(found):
         if not around and (text == "|" or (text in _QUOTE and following in _REPEATS)):
             raise ValueError("not all lines that it matches have the same quotes")
-    return _Part(found, pattern.flags)
+    return _Part(found, flags)
 
 
 def _variants(whole: _Part) -> Iterator[_Part]:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 from log_importer.parsing.columns import NOTHING, Columns
 from log_importer.parsing.cuts import Cuts, PieceOf
+from log_importer.parsing.engine import compile_regex
 from log_importer.parsing.spec import FormatSpec
 
 FIELDS = "#Fields:"
 _WRAPPED = re.compile(r'"[^"]*+"').fullmatch
-_QUOTED_OR_BARE = re.compile(r'"((?:[^"]|"")*+)"|([^ ]++)')
+_QUOTED_OR_BARE = compile_regex(r'"((?:[^"]|"")*+)"|([^ ]++)')
 
 
 def is_header(line: str) -> bool:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import ahocorasick_rs
 import regex
 
+from log_importer.parsing.engine import TOKENS
+
 REMEMBERED = 4096
 """Distinct user agents whose verdict is kept."""
 _LONGEST_REMEMBERED = 1024
@@ -103,17 +105,13 @@ def compile_bots(rules: Iterable[Mapping[str, Any]]) -> Callable[[str], Bot | No
 def alternatives(pattern: str) -> list[str]:
     """The expressions of which `pattern` matches what any of them matches: some rules have hundreds."""
     found, depth = [""], 0
-    for part in _PARTS.findall(pattern):
+    for part in TOKENS.findall(pattern):
         depth += (part == "(") - (part == ")")
         if part == "|" and not depth:
             found.append("")
         else:
             found[-1] += part
     return found
-
-
-_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|.", re.DOTALL)
-"""Escapes, classes, and all other characters one by one."""
 
 
 def _anchored(pattern: str) -> str:

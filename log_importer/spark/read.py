@@ -14,6 +14,7 @@ from log_importer.errors import SourceError
 from log_importer.keys import finer
 from log_importer.model import ChunkResult, Context, Site
 from log_importer.native.heap import keep_memory
+from log_importer.parsing.engine import check_engine
 from log_importer.plan import Plan
 from log_importer.reading import check_patterns
 from log_importer.spark.account import SpanAccount
@@ -59,6 +60,7 @@ def _translation(reading: Reading) -> Callable[[bytes, Context], ChunkResult]:
     Spark hands each task the plan anew, so it is known by the name of what it came with.
     """
     if not _compiled or _compiled[0][0] != reading.name:
+        check_engine()  # an executor may have another Python than the driver
         _compiled[:] = [(reading.name, compile_translation(reading.plan, judges()))]
         keep_memory()
         gc.set_threshold(20_000)  # what a chunk is made into has no cycles, and is large
