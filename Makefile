@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance soak bench profile clean
+.PHONY: demo test test-pythons test-bare lint conformance soak bench profile clean
 
 demo: .venv/.runtime
 	rm -rf .demo
@@ -10,6 +10,12 @@ demo: .venv/.runtime
 
 test: .venv/.dev
 	$(BIN)/pytest -n auto
+
+test-pythons:
+	$(PYTHON) -m tests.machines pythons
+
+test-bare:
+	$(PYTHON) -m tests.machines bare
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -23,6 +29,7 @@ lint: .venv/.dev
 
 soak: .venv/.dev
 	SOAK=1 $(BIN)/pytest -n auto -m soak -x -rP
+	$(PYTHON) -m tests.machines busy
 
 bench: .venv/.dev .spark/.ready
 	$(BIN)/python -m bench.speed

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import pytest
+from hypothesis import settings
 
 from log_importer.native import Native, load
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
+
+settings.register_profile("any machine", deadline=None)  # how long a case takes says nothing on a busy machine
+settings.load_profile("any machine")
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_logs"

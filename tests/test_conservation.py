@@ -353,7 +353,7 @@ def run_machine(cases: int) -> None:
         run_state_machine_as_test(
             Conservation,
             settings=settings(
-                max_examples=cases, stateful_step_count=STEPS, deadline=None, database=None,
+                max_examples=cases, stateful_step_count=STEPS, database=None,
                 suppress_health_check=list(HealthCheck), phases=[Phase.generate], report_multiple_bugs=False,
             ),
         )  # fmt: skip

@@ -145,7 +145,7 @@ def test_a_pattern_that_takes_for_ever_stops_its_source_and_the_next_is_read(run
     (tmp_path / "good.log").write_text("/xxy1760104537|192.0.2.17\n")
     pattern = r"(?P<path>/(?:x|xx)+)[yz](?P<date>[0-9]+)\|(?P<ip>.+)"
     options = ("--local", "--state-dir", "state", "--json", "--log-format-regex", pattern)
-    done = run("import", *options, "slow.log", "good.log")
+    done = run("import", *options, "slow.log", "good.log", timeout=600)  # some hundred times the time limit
     assert done.code == 3
     assert "slow.log: the pattern took too long on" in done.err
     assert done.summary["tracked"] == 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from log_importer.merging import Merger
@@ -39,7 +39,6 @@ def streams(draw: st.DrawFn) -> tuple[float, list[list[float]]]:
 
 
 @given(streams(), st.integers(1, 7))
-@settings(deadline=None)
 def test_sources_that_are_ordered_within_the_disorder_come_out_in_time_order(
     drawn: tuple[float, list[list[float]]], size: int
 ) -> None:

@@ -75,12 +75,14 @@ def test_the_constructs_in_use_are_right_here() -> None:
 def test_no_module_compiles_a_possessive_group_as_it_stands() -> None:
     """All modules are imported in a process that watches what the standard library is asked to compile."""
     program = """
-import json, pkgutil, re, sys, traceback
+import json, pkgutil, re, sys
 from re import _compiler, _constants as c
 from log_importer.parsing.engine import SINGLE, parts
 compile_tree, found = _compiler.compile, []
+def ours(frame):
+    return frame is not None and ("/log_importer/" in frame.f_code.co_filename or ours(frame.f_back))
 def watched(pattern, flags=0):
-    if isinstance(pattern, str) and any("log_importer" in frame.filename for frame in traceback.extract_stack()):
+    if isinstance(pattern, str) and ours(sys._getframe()):
         waiting = [re._parser.parse(pattern, flags)]
         while waiting:
             for kind, value in waiting.pop():

@@ -147,7 +147,7 @@ LITERALS = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(st.tuples(st.sampled_from(VARIABLES), st.sampled_from(LITERALS)), min_size=1, max_size=12),
     st.sampled_from(["", '"', "[", "{", " "]),

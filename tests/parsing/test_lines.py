@@ -170,4 +170,4 @@ def test_a_pattern_of_a_user_that_takes_for_ever_is_stopped() -> None:
     reader = LineReader(load(text, "slow.toml"))
     began = time.monotonic()
     assert reader.read("x" * 5000) == Rejected("pattern-time")
-    assert time.monotonic() - began < 20  # without a limit it would be longer than anyone lives
+    assert time.monotonic() - began < 120  # without a limit it would be longer than anyone lives

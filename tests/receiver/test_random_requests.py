@@ -58,7 +58,7 @@ def one(database: Path, sql: str) -> Any:
 
 
 @pytest.mark.soak
-@settings(max_examples=BATCHES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=BATCHES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(batch=st.lists(REQUESTS, min_size=20 if not SOAK else 30, max_size=50), token=st.sampled_from(TOKENS))
 def test_a_random_batch_is_answered_and_the_store_stays_sound(
     place: tuple[Receiver, Path], batch: list[object], token: str
@@ -89,7 +89,7 @@ def test_a_random_batch_is_answered_and_the_store_stays_sound(
 def test_random_single_requests_never_fail_the_server(place: tuple[Receiver, Path], way: str) -> None:
     receiver, _ = place
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(st.tuples(GOOD, SETS))
     def check(pair: tuple[dict[str, str], dict[str, str]]) -> None:
         send: Callable[..., requests.Response] = requests.get if way == "get" else requests.post

@@ -199,7 +199,7 @@ def test_counts_are_right_after_random_batches(
     with closing(HTTPConnection(urlsplit(receiver.url).netloc, timeout=30)) as connection:
 
         @settings(
-            max_examples=max(1, REQUESTS // BATCH // 2), deadline=None, database=None,
+            max_examples=max(1, REQUESTS // BATCH // 2), database=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
         )  # fmt: skip
         @given(st.lists(elements, min_size=1, max_size=2 * BATCH))
@@ -222,7 +222,7 @@ def test_counts_are_right_after_random_single_requests(
     with closing(HTTPConnection(urlsplit(receiver.url).netloc, timeout=30)) as connection:
 
         @settings(
-            max_examples=max(1, REQUESTS // 6), deadline=None, database=None,
+            max_examples=max(1, REQUESTS // 6), database=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
         )  # fmt: skip
         @given(queries(), st.booleans(), st.booleans())
@@ -241,7 +241,7 @@ def test_counts_are_right_after_random_single_requests(
 
 @given(st.binary(max_size=400), st.sampled_from(["/matomo.php", "/piwik.php", "/index.php", "/index.php?module=API"]))
 @settings(
-    max_examples=max(1, REQUESTS // 30), deadline=None, database=None,
+    max_examples=max(1, REQUESTS // 30), database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 def test_a_random_body_never_fails_the_receiver(receiver: Receiver, body: bytes, target: str) -> None:

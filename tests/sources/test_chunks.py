@@ -97,7 +97,7 @@ def test_a_bomb_without_a_newline_is_one_oversize_line_in_bounded_memory(tmp_pat
     st.integers(8, 64),
     st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_chunks_are_the_source_with_right_offsets_and_line_numbers(pieces, size, headers) -> None:  # type: ignore[no-untyped-def]
     path = Path(os.environ["PYTEST_TMP"]) / f"{os.getpid()}.log"
     data = b"".join(pieces)
