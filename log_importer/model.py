@@ -206,6 +206,7 @@ class Receipt:
     invalid_indices: Sequence[int] | None = None  # None: the server did not say which
     reason: str = ""  # one sentence for people, where the verdict is not STORED
     retry_after: float | None = None
+    final: bool = False  # the same post would be answered so again, as by a firewall
 
 
 class Outcome(NamedTuple):

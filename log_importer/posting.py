@@ -9,6 +9,7 @@ from typing import Protocol
 
 from log_importer.delivery.dates import Dates, Day
 from log_importer.delivery.lanes import LANES, WINDOW, Lanes
+from log_importer.delivery.outage import Outage
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.poster import Delivery, Journal, Post
 from log_importer.delivery.rate import Rate
@@ -75,8 +76,8 @@ def start_sender(
     abort = threading.Event()
     others = partial(abort.wait, _OTHERS) if settings.shard.shares > 1 else lambda: None
     delivery = Delivery(
-        journal, Dates(memory.days, zones, memory.begin_days, others), pace, say, settings.give_up_after,
-        settings.retry_max_attempts, settings.retry_delay, queues.shrink,
+        journal, Dates(memory.days, zones, memory.begin_days, others), pace, say,
+        Outage(abort, settings.give_up_after, settings.retry_max_attempts, settings.retry_delay, say), queues.shrink,
         rate=Rate(settings.max_rate), told=_told(server, say) if settings.debug else None,
         transactions=not settings.server_without_transactions, abort=abort,
     )  # fmt: skip

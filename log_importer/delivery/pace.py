@@ -22,6 +22,8 @@ _REST, _LONGEST_REST = 40, 640
 """Answers between two trials of one more at once; doubled when it brought nothing."""
 _QUICK, _AHEAD = 0.02, 4
 """An answer within so many seconds comes sooner than the next batch is ready: so many posts more keep a server busy."""
+_RECOVERY, _LONGEST_RECOVERY = 8, 512
+"""Posts stored after which batches that were halved may be twice as large."""
 _SEA_CHANGE = 2.0
 """A server that gets faster or slower by this is another server."""
 
@@ -35,14 +37,13 @@ class Pace:
         """`recorders` fixes how many at once, `size` bounds a batch; `start` is what an earlier run settled on."""
         self._fixed = recorders is not None
         self._most = most
-        self._largest = size
+        self._limit = self._largest = size
+        self._recovery, self._growing_in = _RECOVERY, 0
         at_once, first = start or (1, SMALLEST)
         self.at_once = recorders or max(1, min(at_once, most))
         """Posts at the same time that the server does best with."""
         self.size = min(first, size)
         """Hits to put in the next batch."""
-        self.stored_at = 0.0
-        """When a post was last stored, by the clock of `stored`."""
         self._hit_seconds = 0.0  # of a post, for each of its hits
         self._settled_size = False
         self._posts: list[Post] = []  # at this level
@@ -65,7 +66,11 @@ class Pace:
 
     def stored(self, hits: int, seconds: float, now: float) -> None:
         """A post of `hits` was answered as stored after `seconds`, at `now` of any steady clock."""
-        self._hurt, self.stored_at = False, now
+        self._hurt = False
+        if self._largest < self._limit:
+            self._growing_in -= 1
+            if self._growing_in <= 0:
+                self._largest, self._growing_in = min(2 * self._largest, self._limit), _RECOVERY
         seconds = max(seconds, 1e-6)
         self._fit_size(hits, seconds / hits)
         if self._fixed or not self._settled_size or now - seconds < self._since:
@@ -88,10 +93,15 @@ class Pace:
         self._rest = _REST
         self._go_to(max(1, self.at_once // 2), now, None)
 
-    def in_doubt(self) -> None:
-        """An answer never came: what may be too large for it is halved, for the rest of the run."""
+    def halve(self) -> None:
+        """A batch may have been too large: those that follow are half as large.
+
+        They may be twice as large again once some posts were stored; the oftener that was too early, the more of them.
+        """
         self._largest = max(1, self.size // 2)
         self.size = min(self.size, self._largest)
+        self._growing_in = self._recovery
+        self._recovery = min(2 * self._recovery, _LONGEST_RECOVERY)
 
     def starved(self) -> None:
         """Fewer posts were under way than allowed, so what comes back now tells nothing of this level."""

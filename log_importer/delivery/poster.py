@@ -1,6 +1,5 @@
 """One batch: its intent kept, posted, judged, and posted again, split or given up on, until each request is settled."""
 
-import random
 import threading
 import time
 from array import array
@@ -10,28 +9,26 @@ from typing import NamedTuple, Protocol
 
 from log_importer.batching import NONE, Requests
 from log_importer.delivery.dates import Dates
-from log_importer.delivery.pace import Pace
+from log_importer.delivery.outage import Aborted, Health, Outage, Probe
+from log_importer.delivery.pace import AIM, Pace
 from log_importer.delivery.rate import Rate
-from log_importer.delivery.verdict import judge
-from log_importer.errors import ServerRefused, ServerUnreachable
+from log_importer.delivery.verdict import BUSY, judge
+from log_importer.errors import ServerRefused
 from log_importer.model import Answer, Outcome, Receipt, Remedy, Request, Verdict
 from log_importer.tracking.bulk import parse_reply, ping
 
 Post = Callable[[Sequence[bytes]], Answer]
 """Posts encoded tracking requests together."""
 
-_LONGEST_PAUSE = 60.0
 _BATCH_TRIES = 3
 """Failures of a whole batch after which the fault is looked for in one of its requests."""
 _SINGLE_TRIES = 12
 """Failures of a request by itself after which it is set aside: a server that fails half of all posts fails no request
 so often."""
+_REFUSED_TRIES = 2
+"""The same where the answer is the word of a firewall or of the web server, which does not change."""
 _ASIDE_IN_A_ROW = 10
 """Requests set aside with none stored between them: then it is not the requests."""
-
-
-class Aborted(Exception):
-    """The run is ending; the batch stays pending."""
 
 
 class Journal(Protocol):
@@ -54,7 +51,7 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
     """What the posting threads of a run share."""
 
@@ -62,16 +59,15 @@ class Delivery:
     dates: Dates
     pace: Pace
     say: Callable[[str], None]  # one sentence for people, once each
-    give_up_after: float = 900.0  # seconds without an answer that settles anything
-    most_attempts: int = 0  # of a batch that is not stored; 0: as many as there is time for
-    first_pause: float = 1.0  # seconds, doubled each time
+    outage: Outage
     shrink: Callable[[int], None] = lambda _: None  # a body of that many bytes was too large
     rate: Rate = field(default_factory=lambda: Rate(0))
     told: Callable[[int, Answer], None] | None = None  # of every post: how many requests, and the answer
     transactions: bool = True  # the server stores a batch whole or not at all
     abort: threading.Event = field(default_factory=threading.Event)  # ends all pauses
     tracked_sites: set[int] = field(default_factory=set)  # sites with a request tracked in this run
-    lock: threading.Lock = field(default_factory=threading.Lock)  # of `pace`
+    lock: threading.Lock = field(default_factory=threading.Lock)  # of `pace` and `aside_in_a_row`
+    aside_in_a_row: int = 0  # requests set aside since something was stored
 
 
 class Posted(NamedTuple):
@@ -87,6 +83,13 @@ class Posted(NamedTuple):
         """Whether the fault may lie in one of the requests."""
         return self.receipt.remedy is Remedy.SPLIT and self.answer.status != 413
 
+    @property
+    def tries(self) -> int:
+        """How often such a post may fail before what is in it is suspected."""
+        if self.receipt.final:
+            return 1 if len(self.requests) > 1 else _REFUSED_TRIES
+        return _BATCH_TRIES if len(self.requests) > 1 else _SINGLE_TRIES
+
 
 class Poster:
     """Delivers batches over one connection."""
@@ -98,7 +101,6 @@ class Poster:
         self._on_the_wire: Sequence[Request] = ()  # not answered yet, and not in doubt before
         self._abandoned = False
         self._wire_lock = threading.Lock()
-        self._aside_in_a_row = 0
 
     def abandon(self) -> None:
         """Nobody waits for the answer under way any longer: what was posted is in doubt, whatever still comes."""
@@ -108,16 +110,23 @@ class Poster:
         self._journal.doubt(requests)
 
     def deliver(
-        self, requests: Sequence[Request], posted: Posted | None = None, answered: Callable[[], None] = lambda: None
+        self, requests: Sequence[Request], answered: Callable[[], None] = lambda: None, *, searching: bool = False
     ) -> None:  # fmt: skip
-        """Settles `requests`; `posted` is what came of a post of them that was made before.
+        """Settles `requests`; with `searching` they are a part of a batch with a request at fault.
 
         `answered` is told where all of them are answered at once, before that is written down.
+
+        A post that was not stored, or may not be, is followed by a ping, in this order:
+        1. The ping is refused too: it is none of the requests, and the run stops.
+        2. The ping is not counted: an outage. All threads wait, and nothing is split or set aside.
+        3. The ping is counted, and the server is only busy: a pause, and smaller batches.
+        4. The ping is counted, and the answer may be about one of the requests: that one is searched for by halves.
+
         Raises `ServerRefused`, `ServerUnreachable`, or `Aborted` with some of them pending.
         """
-        began, attempt, attempts, failures = time.monotonic(), 0, 0, 0
+        attempt, attempts, failures = 0, 0, 0
         while True:
-            posted = posted or self._attempt(requests)
+            posted = self._attempt(requests)
             receipt = posted.receipt
             if receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
                 answered()
@@ -127,31 +136,44 @@ class Poster:
                 raise ServerRefused(receipt.reason)
             if receipt.verdict is Verdict.IN_DOUBT:
                 return self._doubt(posted)
-            if receipt.verdict is Verdict.NOTHING and self._ping(requests[0].site):
-                return self._journal.settle([Outcome(requests, "refused", "load")], posted.batch)
-            self._journal.release(posted.batch)
-            if receipt.remedy is Remedy.STOP:
+            if receipt.verdict is not Verdict.NOTHING:
+                self._journal.release(posted.batch)
+            probe = self._probe(requests[0].site) if receipt.remedy is not Remedy.STOP else None
+            tracking = probe is not None and probe.health is Health.TRACKING
+            if receipt.verdict is Verdict.NOTHING:
+                if tracking:
+                    return self._journal.settle([Outcome(requests, "refused", "load")], posted.batch)
+                self._journal.release(posted.batch)
+            if probe is None:
                 raise ServerRefused(receipt.reason)
-            if receipt.remedy is Remedy.SPLIT and posted.answer.status == 413:
-                return self._halve(posted)
-            failures += posted.suspicious
-            if failures >= _BATCH_TRIES and posted.suspicious:
-                if self._ping(requests[0].site):
-                    return self._search(requests)
-                if posted.answer.status == 400:
-                    raise ServerRefused(receipt.reason)
-            attempts += 1
-            if attempts == self._delivery.most_attempts:
-                raise ServerUnreachable(receipt.reason, "It was tried as often as --retry-max-attempts allows.")
-            self._delivery.say(f"{receipt.reason} Trying again.")
             failed = time.monotonic()
-            self._pause(attempt, receipt, began)
+            if probe.health is Health.REFUSING:
+                raise ServerRefused(receipt.reason if posted.suspicious else probe.reason)
+            attempts += 1
+            self._delivery.outage.count(attempts, receipt.reason)
+            if not tracking:
+                self._wait_for(requests[0].site, probe, receipt)
+                attempt = failures = 0
+                continue
+            if posted.answer.status == 413:
+                return self._halve(posted, searching=searching)
+            if posted.suspicious:
+                failures += 1
+                if failures >= posted.tries or (searching and len(requests) > 1):
+                    return self._halve(posted, searching=True)
+                searching = searching or failures >= _BATCH_TRIES
+            self._delivery.say(f"{receipt.reason} Trying again.")
+            if searching:
+                self._delivery.outage.pause_shortly()
+                continue
+            self._spare(posted)
+            self._delivery.outage.pause(attempt, receipt.reason, receipt.retry_after)
             # While it stores what others post, it is not away, and there is no need to wait ever longer.
-            attempt = 0 if self._delivery.pace.stored_at > failed else attempt + 1
-            posted = None
+            attempt = 0 if self._delivery.outage.stored_at > failed else attempt + 1
 
     def _attempt(self, some: Sequence[Request]) -> Posted:
         requests = Requests.of(some)
+        self._delivery.outage.gate()
         self._wait_for_the_present(requests)
         self._delivery.dates.begin(requests, self._counts)
         pause = self._delivery.rate.pause(len(requests))
@@ -180,11 +202,8 @@ class Poster:
             pace, now = self._delivery.pace, time.monotonic()
             if receipt.verdict is Verdict.STORED:
                 pace.stored(hits, answer.seconds, now)
-            elif receipt.verdict is Verdict.PARTIAL or answer.status in (408, 429, 503):
+            elif receipt.verdict is Verdict.PARTIAL:
                 pace.congested(now)
-            elif receipt.verdict is Verdict.IN_DOUBT:
-                pace.congested(now)
-                pace.in_doubt()
 
     def _store(self, posted: Posted) -> None:
         requests, receipt = posted.requests, posted.receipt
@@ -199,9 +218,11 @@ class Poster:
             # Only a superuser's token is told which: the count is right, and the last ones stand for it.
             kept = len(requests) - receipt.invalid
             rest, invalid = requests[:kept], requests[kept:]
+        self._delivery.outage.stored()
         if receipt.tracked:
             self._delivery.tracked_sites.update(rest.sites)
-            self._aside_in_a_row = 0
+            with self._delivery.lock:
+                self._delivery.aside_in_a_row = 0
         self._journal.settle(
             [
                 Outcome(rest[: receipt.tracked], "tracked"),
@@ -223,53 +244,64 @@ class Poster:
             outcome = Outcome(held, "in_doubt", "twice", receipt.reason)
             self._journal.settle([outcome], None if fresh else posted.batch)
             self._delivery.say(f"{receipt.reason} It was the second time, so these lines are held in doubt.")
-        if fresh:
-            self._delivery.say(f"{receipt.reason} What was sent is in doubt; it is sent once more, in halves.")
-            self._pause(1, receipt, time.monotonic(), at_least=1.5 * posted.answer.seconds)
-            for half in _halves(fresh):
-                self.deliver(half)
-
-    def _halve(self, posted: Posted) -> None:
-        if len(posted.requests) == 1:
-            return self._set_aside(posted.requests, "too-large", posted.receipt)
-        self._delivery.shrink(sum(len(request.query) for request in posted.requests))
-        for half in _halves(posted.requests):
+        if not fresh:
+            return None
+        self._delivery.say(f"{receipt.reason} What was sent is in doubt; it is sent once more.")
+        probe = self._probe(fresh[0].site)
+        if probe.health is Health.REFUSING:
+            raise ServerRefused(probe.reason)
+        if probe.health is Health.AWAY:
+            self._wait_for(fresh[0].site, probe, receipt)
+            return self.deliver(fresh)
+        self._spare(posted)
+        self._delivery.outage.pause(1, receipt.reason, receipt.retry_after, at_least=1.5 * posted.answer.seconds)
+        for half in _halves(fresh):
             self.deliver(half)
         return None
 
-    def _search(self, requests: Sequence[Request]) -> None:
-        """Finds the requests that make the server fail, in order, so that nobody's hits overtake each other."""
-        for half in _halves(requests):
-            posted = self._attempt(half)
-            if not posted.suspicious:
-                self.deliver(half, posted)
-            elif len(half) > 1:
-                self._journal.release(posted.batch)
-                self._search(half)
-            else:
-                self._suspect(half, posted)
+    def _spare(self, posted: Posted) -> None:
+        """Fewer posts at once, and smaller ones where the server said that it is busy or took long."""
+        with self._delivery.lock:
+            self._delivery.pace.congested(time.monotonic())
+            if posted.answer.status in BUSY or posted.answer.seconds >= AIM:
+                self._delivery.pace.halve()
 
-    def _suspect(self, request: Sequence[Request], posted: Posted) -> None:
-        for _ in range(_SINGLE_TRIES):
-            self._journal.release(posted.batch)
-            if self._delivery.abort.wait(random.uniform(0, 0.3 * self._delivery.first_pause)):  # noqa: S311 - no secret hangs on it
-                raise Aborted
-            posted = self._attempt(request)
-            if not posted.suspicious:
-                return self.deliver(request, posted)
-        self._journal.release(posted.batch)
-        if self._aside_in_a_row >= _ASIDE_IN_A_ROW:
-            raise ServerRefused(posted.receipt.reason)
-        return self._set_aside(request, "poison", posted.receipt)
+    def _halve(self, posted: Posted, *, searching: bool) -> None:
+        """In order, so that nobody's hits overtake each other; a single request is set aside."""
+        too_large = posted.answer.status == 413
+        if len(posted.requests) == 1:
+            return self._set_aside(posted.requests, "too-large" if too_large else "poison", posted.receipt)
+        if too_large:
+            self._delivery.shrink(sum(len(request.query) for request in posted.requests))
+        for half in _halves(posted.requests):
+            self.deliver(half, searching=searching)
+        return None
 
     def _set_aside(self, request: Sequence[Request], reason: str, receipt: Receipt) -> None:
-        self._aside_in_a_row += 1
+        with self._delivery.lock:
+            if reason == "poison" and self._delivery.aside_in_a_row >= _ASIDE_IN_A_ROW:
+                raise ServerRefused(receipt.reason)
+            self._delivery.aside_in_a_row += 1
         self._journal.settle([Outcome(request, "set_aside", reason, receipt.reason)])
         self._delivery.say(f"{receipt.reason} One request was set aside; log-importer retry sends it again.")
 
-    def _ping(self, site: int) -> bool:
-        """Whether the server tracks at all."""
-        return self._counts([ping(site, time.time())])
+    def _wait_for(self, site: int, probe: Probe, receipt: Receipt) -> None:
+        """Waits until the server tracks again."""
+        with self._delivery.lock:
+            self._delivery.pace.congested(time.monotonic())
+        told = Probe(probe.health, receipt.reason, probe.retry_after or receipt.retry_after)
+        self._delivery.outage.wait(lambda: self._probe(site), told)
+
+    def _probe(self, site: int) -> Probe:
+        """Whether the server tracks at all, by a request that stores nothing."""
+        answer = self._post([ping(site, time.time())])
+        receipt = judge(answer, 1, tracked_before=True)
+        if receipt.tracked + receipt.invalid:
+            return Probe(Health.TRACKING)
+        refusing = receipt.remedy is Remedy.STOP or (
+            receipt.remedy is Remedy.SPLIT and answer.status is not None and answer.status < 500
+        )
+        return Probe(Health.REFUSING if refusing else Health.AWAY, receipt.reason, receipt.retry_after)
 
     def _counts(self, pings: Sequence[bytes]) -> bool:
         answer = self._post(pings)
@@ -279,16 +311,6 @@ class Poster:
     def _wait_for_the_present(self, requests: Requests) -> None:
         ahead = requests.latest - time.time()
         if ahead > 0 and self._delivery.abort.wait(min(ahead, 61)):
-            raise Aborted
-
-    def _pause(self, attempt: int, receipt: Receipt, began: float, at_least: float = 0.0) -> None:
-        """Waits, longer each time and never in step with others; gives up when it has been too long."""
-        longest = min(_LONGEST_PAUSE, self._delivery.first_pause * 2**attempt)
-        pause = random.uniform(0, longest)  # noqa: S311 - no secret hangs on it
-        pause = max(pause + at_least, receipt.retry_after or 0.0)
-        if time.monotonic() + pause - began > max(self._delivery.give_up_after, 2 * at_least):
-            raise ServerUnreachable(receipt.reason, "What was tracked stays tracked; the next run goes on from there.")
-        if self._delivery.abort.wait(pause):
             raise Aborted
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from log_importer.delivery.lanes import Lanes
+from log_importer.delivery.outage import Aborted
 from log_importer.delivery.pace import Pace
-from log_importer.delivery.poster import Aborted, Delivery, Post, Poster
+from log_importer.delivery.poster import Delivery, Post, Poster
 from log_importer.model import Batch, Request
 
 

@@ -4,13 +4,15 @@ from log_importer.model import Answer, Receipt, Remedy, Verdict
 from log_importer.tracking.bulk import BulkReply, parse_reply
 from log_importer.visible import visible
 
-_STOP = {
+_REFUSED = {
     401: "The server wants a login (status 401); check the token and the web server's own password.",
     403: "The server forbids posts to the tracker (status 403); check the web server's rules.",
     404: "There is no tracker at that address (status 404); check --url and --tracker-endpoint-path.",
     407: "The proxy on the way to the server wants a login (status 407); give it in HTTPS_PROXY or HTTP_PROXY.",
 }
-_BUSY = (408, 425, 429, 503)
+_FIREWALL_PAGES = (b"Request Rejected", b"The requested URL was rejected", b"Incapsula incident ID")
+"""What the pages of F5's and Imperva's firewalls say, which have the status 200."""
+BUSY = (408, 425, 429, 503)
 
 
 def judge(answer: Answer, sent: int, *, tracked_before: bool, transactions: bool = True) -> Receipt:
@@ -91,19 +93,24 @@ def _by_status(answer: Answer, status: int) -> Receipt:
         return _not_stored(Remedy.STOP, reason)
     if status == 413:
         return _not_stored(Remedy.SPLIT, "The server calls the post too large (status 413).")
+    if any(words in answer.body for words in _FIREWALL_PAGES):
+        return _not_stored(Remedy.SPLIT, f"A firewall refuses the post ({said}).", final=True)
     if status == 400:  # the check before the first batch was answered, so it is something in this one
         return _not_stored(Remedy.SPLIT, f"The server calls the post wrong ({said}).")
-    if status in _BUSY:
+    if status in BUSY:
         return _not_stored(Remedy.RETRY, f"The server is busy ({said}).", answer.retry_after)
-    if 400 <= status < 500:
-        return _not_stored(Remedy.STOP, _STOP.get(status, f"The server refuses posts to the tracker ({said})."))
+    if status == 407:
+        return _not_stored(Remedy.STOP, _REFUSED[status])
+    if 400 < status < 500 or status == 501:  # of all posts, or of this one: a ping tells
+        reason = _REFUSED.get(status, f"The server refuses the post ({said}).")
+        return _not_stored(Remedy.SPLIT, reason, final=True)
     if answer.cut:
         return _in_doubt(answer, f"The answer was cut short: {said}.")
     return _in_doubt(answer, f"The answer is no reply of a tracker: {said}.")
 
 
-def _not_stored(remedy: Remedy, reason: str, retry_after: float | None = None) -> Receipt:
-    return Receipt(Verdict.NOT_STORED, remedy, reason=reason, retry_after=retry_after)
+def _not_stored(remedy: Remedy, reason: str, retry_after: float | None = None, *, final: bool = False) -> Receipt:
+    return Receipt(Verdict.NOT_STORED, remedy, reason=reason, retry_after=retry_after, final=final)
 
 
 def _in_doubt(answer: Answer, reason: str) -> Receipt:

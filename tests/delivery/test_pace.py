@@ -124,16 +124,30 @@ def test_it_falls_by_half_at_a_refusal_and_only_once_for_all_that_were_under_way
     assert pace.at_once == 2
 
 
-def test_what_was_too_large_to_be_answered_is_never_sent_again() -> None:
+def test_what_was_too_large_is_tried_again_after_posts_were_stored_and_later_each_time() -> None:
     pace = Pace(start=(2, 2000))
-    pace.in_doubt()
-    assert pace.size == 1000
-    for now in range(100):
-        pace.stored(pace.size, 0.1, float(now))
-    assert pace.size == 1000
+    waits = []
+    for _ in range(4):
+        pace.halve()
+        assert pace.size == 1000
+        stored = 0
+        while pace.size < 2000:
+            pace.stored(pace.size, 0.1, float(stored))
+            stored += 1
+        waits.append(stored)
+    assert waits == sorted(waits)
+    assert waits[0] >= 8
+    assert waits[-1] >= 8 * waits[0]
+
+
+def test_batches_can_be_halved_down_to_one_request_and_grow_back() -> None:
+    pace = Pace(start=(2, 2000))
     for _ in range(20):
-        pace.in_doubt()
+        pace.halve()
     assert pace.size == 1
+    for now in range(5000):
+        pace.stored(pace.size, 0.01, float(now))
+    assert pace.size == 2000
 
 
 def test_what_the_user_fixed_stays() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from log_importer.batching import Requests
 from log_importer.delivery.dates import Dates
 from log_importer.delivery.lanes import LANES, Lanes
+from log_importer.delivery.outage import Outage
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.poster import Delivery, Post
 from log_importer.delivery.sender import Sender
@@ -71,7 +72,10 @@ class Bench:
         self.said: list[str] = []
         self._server = Server(server.url, TOKEN, request_timeout=1)
         self.dates = Dates({(1, "1970-01-01")}, {1: "UTC"}, lambda _: None)
-        delivery = Delivery(self.books, self.dates, Pace(recorders, size=size), self.said.append, give_up_after)
+        abort = threading.Event()
+        outage = Outage(abort, give_up_after, 0, 1.0, self.said.append)
+        pace = Pace(recorders, size=size)
+        delivery = Delivery(self.books, self.dates, pace, self.said.append, outage, abort=abort)
         self.halt = threading.Event()
         self.sender = Sender(Lanes(lambda: size, 900_000), delivery, self._connect, self.halt, threading.Event())
 
@@ -217,7 +221,7 @@ def test_a_batch_in_doubt_is_sent_once_more_in_halves_and_counted_as_maybe_twice
 
 
 def test_a_batch_in_doubt_a_second_time_is_held_and_never_counted_as_tracked() -> None:
-    with serve(lambda _: Told(200, b"<html>")) as server:
+    with serve(lambda posted: good(posted) if b"ping=1" in posted.body else Told(200, b"<html>")) as server:
         bench = Bench(server)
         assert bench.send([request(number) for number in range(4)]) is None
         assert [len(posted.queries) for posted in server.bulk] == [4, 2, 2]
@@ -252,11 +256,11 @@ def test_one_poisonous_request_is_found_by_halving_and_all_others_arrive(status:
     assert f"status {status}" in bench.books.answers[0], "the server's answer is kept with it"
 
 
-def test_when_both_halves_fail_it_is_no_request_and_the_run_stops() -> None:
+def test_when_a_ping_is_refused_too_it_is_no_request_and_the_run_stops() -> None:
     with serve(lambda _: told_json({"status": "error", "tracked": 0, "invalid": 0}, 400)) as server:
         bench = Bench(server, size=8)
         assert isinstance(bench.send([request(number) for number in range(8)]), ServerRefused)
-        assert len(server.bulk) == 3
+        assert len(server.bulk) == 1
     assert bench.settled == []
 
 

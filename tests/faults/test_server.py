@@ -349,16 +349,6 @@ def test_when_no_request_is_taken_it_is_none_of_them_and_the_run_stops(kind: str
     says(done, f"status {kind[:3]}")
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 405, 410])
-def test_an_answer_that_will_not_change_ends_the_run_at_once(status: int, run: Run, write: Write) -> None:
-    written = marks(write(20))
-    with keeping(first(lambda *_: None, *[Told(status, PAGE)] * 9)) as keeper:
-        done = send(run, keeper.url, *ONE, "--recorder-max-payload-size", 5, "a.log")
-        assert len(keeper.sizes) == 2, "no further post"
-    accounted(done, keeper.stored, written, 4, tracked=5, pending=15)
-    says(done, f"status {status}")
-
-
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("place", ["api", "ping", "batch"])
 def test_a_redirect_ends_the_run_and_no_byte_goes_to_the_other_host(
