@@ -40,12 +40,12 @@ PLANTED = {
     ),
     "trimming by tracked": (
         "delivery/poster.py",
-        "            self._journal.release(posted.batch)\n            if receipt.remedy is Remedy.STOP:",
+        "            if receipt.verdict is not Verdict.NOTHING:\n                self._journal.release(posted.batch)\n",
         (
             "            if posted.suspicious and len(requests) > 1:\n"
             "                self._journal.settle([Outcome(requests[:1], 'tracked')])\n"
             "                requests = requests[1:]\n"
-            "            self._journal.release(posted.batch)\n            if receipt.remedy is Remedy.STOP:"
+            "            if receipt.verdict is not Verdict.NOTHING:\n                self._journal.release(posted.batch)\n"
         ),
     ),
     "a lane with two batches in flight": (

@@ -269,8 +269,10 @@ class Poster:
     def _halve(self, posted: Posted, *, searching: bool) -> None:
         """In order, so that nobody's hits overtake each other; a single request is set aside."""
         too_large = posted.answer.status == 413
+        if len(posted.requests) == 1 and too_large:
+            return self._set_aside(posted.requests, "too-large", posted.receipt)
         if len(posted.requests) == 1:
-            return self._set_aside(posted.requests, "too-large" if too_large else "poison", posted.receipt)
+            return self._set_aside(posted.requests, "poison", posted.receipt)
         if too_large:
             self._delivery.shrink(sum(len(request.query) for request in posted.requests))
         for half in _halves(posted.requests):
