@@ -45,7 +45,8 @@ PLANTED = {
             "            if posted.suspicious and len(requests) > 1:\n"
             "                self._journal.settle([Outcome(requests[:1], 'tracked')])\n"
             "                requests = requests[1:]\n"
-            "            if receipt.verdict is not Verdict.NOTHING:\n                self._journal.release(posted.batch)\n"
+            "            if receipt.verdict is not Verdict.NOTHING:\n"
+            "                self._journal.release(posted.batch)\n"
         ),
     ),
     "a lane with two batches in flight": (
