@@ -53,9 +53,9 @@ def own_files(files: Iterable[Path] = ()) -> list[Path]:
 
 def load_file(path: Path, *, samples: bool = True) -> FormatSpec:
     """Reads one format file. Raises `FormatError`."""
-    if path.exists() and not path.is_file():
-        raise FormatError(f"{path}: this is no file.", "Name a format file, such as formats/combined.toml.")
     try:
+        if path.exists() and not path.is_file():
+            raise FormatError(f"{path}: this is no file.", "Name a format file, such as formats/combined.toml.")
         text = path.read_text("utf-8")
     except OSError as error:
         raise FormatError(f"{path}: cannot be read: {(error.strerror or '').lower()}.", "Check the name.") from None
