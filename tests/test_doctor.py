@@ -478,6 +478,9 @@ def test_the_server_may_stand_in_the_settings_file_and_its_token_in_another(
     assert done.code == 4
     assert "may look at site 1 but not import" in findings(done)["server"][1]
     assert "server" not in findings(run("doctor", "--config", "s.toml", "--local"))
+    (tmp_path / "s.toml").write_text("local = true\nidsite = 99\n")  # and flags win over it
+    done = asked(run, url, "--config", "s.toml", "--site", "www.example.org=1")
+    assert (done.code, findings(done)["server"][0]) == (0, "ok"), done
 
 
 def redirecting(_: object) -> Told:
