@@ -20,7 +20,6 @@ from log_importer.settings_file import SettingsFile
 from log_importer.sharing import read_shard
 from log_importer.sources.find import STDIN
 from log_importer.sources.urls import scheme_of, shown
-from log_importer.state import default_state_dir
 
 _HOUR = 3600.0
 """Seconds between two lines of progress in the journal of a run without end."""
@@ -85,7 +84,6 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     if "idsite" not in values and "url" not in values and not by_host:
         values["idsite"] = 1
     in_arguments = bool(values.pop("token_auth_argument", None))
-    state_dir = Path(values.pop("state_dir", None) or default_state_dir())
     _check_host(values.get("log_hostname", ""))
     for name in ("json_fields", "w3c_map_field", "w3c_field_regex"):
         if name in values:
@@ -111,7 +109,7 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         values.setdefault("show_progress_delay", _HOUR)
     values["rules"] = (*rules_of(values), *(file.rules if file else ()))
     values["selection"] = selection_of(values, named_zone(values.get("timezone", "UTC"), "--timezone"))
-    key = read_hash_key(values.get("hash_key_file"), state_dir) if values.get("hash_user_id") else b""
+    key = read_hash_key(values.get("hash_key_file"), values.get("state_dir")) if values.get("hash_user_id") else b""
     values["changes"] = changes_of(values, key)
     values["chosen_flags"] = tuple(
         f"--{name.replace('_', '-')}" for name, value in values.items() if name in CHOOSING and value not in (False, 0)
@@ -121,7 +119,6 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         **{name: value for name, value in values.items() if name in known},
         token=token,
         token_in_arguments=in_arguments,
-        state_dir=state_dir,
     )
 
 

@@ -1,5 +1,6 @@
 """Finds and reads format files: the packaged ones, the user's own folder, and those named with --format-file."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +19,14 @@ def packaged_formats() -> Path:
     return packed if packed.is_dir() else here.parent / "formats"
 
 
-def user_formats() -> Path:
-    """The folder where users put format files of their own."""
+def user_formats() -> Path | None:
+    """The folder where users put format files of their own; `None` for a user without a home, as in a container."""
     from platformdirs import user_config_path  # only who reads formats pays for it
 
-    return user_config_path("log-importer") / "formats"
+    try:
+        return user_config_path("log-importer") / "formats"
+    except RuntimeError:
+        return None
 
 
 def load_formats(files: Iterable[Path] = (), *, samples: bool = True) -> dict[str, FormatSpec]:
@@ -30,17 +34,28 @@ def load_formats(files: Iterable[Path] = (), *, samples: bool = True) -> dict[st
 
     Without `samples` those of packaged ones, a third of their text, are left out.
     """
+    return load_packaged(samples=samples) | _named(map(load_file, own_files(files)))
+
+
+def load_packaged(*, samples: bool = True) -> dict[str, FormatSpec]:
+    """The packaged formats by name. Raises `FormatError`."""
     packaged = [load_file(path, samples=samples) for path in sorted(packaged_formats().glob("*.toml"))]
+    return _named(replace(spec, proved=True) for spec in packaged)
+
+
+def own_files(files: Iterable[Path] = ()) -> list[Path]:
+    """The user's own format files: those of their folder, then those named."""
     theirs = user_formats()
-    own = [*(sorted(theirs.glob("*.toml")) if theirs.is_dir() else ()), *files]
-    return _named(replace(spec, proved=True) for spec in packaged) | _named(map(load_file, own))
+    # Where it lies in another user's home, as under sudo -E, glob would raise.
+    found = sorted(theirs.glob("*.toml")) if theirs and os.access(theirs, os.R_OK | os.X_OK) else ()
+    return [*found, *files]
 
 
 def load_file(path: Path, *, samples: bool = True) -> FormatSpec:
     """Reads one format file. Raises `FormatError`."""
-    if path.exists() and not path.is_file():
-        raise FormatError(f"{path}: this is no file.", "Name a format file, such as formats/combined.toml.")
     try:
+        if path.exists() and not path.is_file():
+            raise FormatError(f"{path}: this is no file.", "Name a format file, such as formats/combined.toml.")
         text = path.read_text("utf-8")
     except OSError as error:
         raise FormatError(f"{path}: cannot be read: {(error.strerror or '').lower()}.", "Check the name.") from None

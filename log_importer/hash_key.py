@@ -7,13 +7,14 @@ import stat
 from pathlib import Path
 
 from log_importer.errors import UsageError
+from log_importer.state import default_state_dir
 
 _SHORTEST = 16
 
 
-def read_hash_key(file: Path | None, state: Path) -> bytes:
-    """The key. Raises `UsageError`."""
-    path = file or state / "hash-key"
+def read_hash_key(file: Path | None, state: Path | None) -> bytes:
+    """The key; without `state` that folder is the platform's. Raises `UsageError` and `StateError`."""
+    path = file or (state or default_state_dir()) / "hash-key"
     try:
         if file is None and not path.exists():
             _make(path)

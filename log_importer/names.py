@@ -1,5 +1,6 @@
 """What `--follow` was told to follow, looked at again and again; and where a log that was named lies once rotated."""
 
+import os
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ class _Name:
     def path(self) -> Path | None:
         """The file, where the argument names one; a pattern or a folder finds what is rotated by itself."""
         path = Path(self.text)
-        return None if (has_magic(self.text) and not path.exists()) or path.is_dir() else path
+        return None if (has_magic(self.text) and not os.path.exists(path)) or _is_folder(path) else path  # noqa: PTH110
 
 
 class Seen(NamedTuple):
@@ -69,7 +70,7 @@ class Names:
         self.missing: list[SourceError] = []
         """Why arguments led to no file in the last look."""
         for name in self._names:
-            if name.path is not None and not name.path.parent.is_dir():
+            if name.path is not None and not _is_folder(name.path.parent):
                 raise SourceError(f"{name.text}: there is no folder {name.path.parent}.", "Check the name.")
             if name.path is not None:
                 self._look_for(name)
@@ -115,6 +116,10 @@ class Names:
             return []
         found, _ = find_sources([str(path) for path in rotated(name.path)], self._encoding)
         return [Seen(one, named=False, since=name.since) for one in found if one.size is not None]
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where this user may not look
 
 
 def _latest(time_ns: int) -> int:

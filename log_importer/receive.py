@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from log_importer.bot_rules import judges
-from log_importer.state import default_state_dir, open_state
+from log_importer.state import open_state
 
 if TYPE_CHECKING:
     from log_importer.receiver import Receiver
@@ -35,7 +35,7 @@ def open_receiver(state: Path, host: str = "127.0.0.1", port: int = 0) -> "Recei
 
 def receive(given: Mapping[str, Any]) -> int:
     """Runs the embedded receiver until it is stopped."""
-    state = open_state(Path(given["state_dir"] or default_state_dir()))
+    state = open_state(given["state_dir"])
     receiver = open_receiver(state, given["host"] or "127.0.0.1", PORT if given["port"] is None else given["port"])
     sys.stdout.write(
         f"The Tracking API is at {receiver.url}/matomo.php, its data in {receiver_database(state)}.\n"

@@ -14,7 +14,7 @@ from log_importer.receiver.report.counting import count_all, open_counts
 from log_importer.receiver.report.figures import Filter
 from log_importer.receiver.report.file import report_file
 from log_importer.receiver.store import Store
-from log_importer.state import default_state_dir, open_state
+from log_importer.state import open_state
 from log_importer.visible import visible
 
 _ROWS = 500
@@ -26,7 +26,7 @@ def write_report(given: Mapping[str, Any]) -> int:
     file: Path | None = given["report_file"]
     if file is None:
         raise UsageError("No file to write is named.", "Name one: -o report.html.")
-    state = open_state(Path(given["state_dir"] or default_state_dir()))
+    state = open_state(given["state_dir"])
     database = receiver_database(state)
     if not database.exists():
         raise UsageError(f"{state}: nothing was imported into the embedded receiver.", "Do so with import --local.")

@@ -22,7 +22,7 @@ from log_importer.server.address import read_address
 from log_importer.settings import Settings
 from log_importer.showing import show
 from log_importer.sites import PATIENCE, check, main_url
-from log_importer.state import default_state_dir, ledgers, open_state
+from log_importer.state import ledgers, open_state
 from log_importer.summary import destination
 from log_importer.tally import Tally
 
@@ -31,7 +31,7 @@ def retry(given: Mapping[str, Any]) -> int:
     """Sends again what the ledgers hold, of all jobs or those that `given` names; the exit code."""
     say = speaker(Progress(bar=False))
     if not given["shared_dir"]:
-        state = open_state(Path(given["state_dir"] or default_state_dir()))
+        state = open_state(given["state_dir"])
         return _retry(given, state, str(state), say)
     from log_importer.spark.state import taken
 

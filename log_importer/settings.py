@@ -35,7 +35,7 @@ class Settings:
     add_sites_new_hosts: bool = False
     max_new_sites: int = 10
     job: str = ""
-    state_dir: Path = Path()
+    state_dir: Path | None = None  # None: the platform's
     log_format_name: str = ""  # "" is detection
     format_files: tuple[Path, ...] = ()
     log_format: str = ""  # the server's own definition

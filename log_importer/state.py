@@ -17,9 +17,12 @@ from log_importer.errors import JobLocked, StateError
 _JOBS = "jobs"
 
 
-def open_state(folder: Path) -> Path:
-    """Creates the state folder, or checks that nobody else can write to it; its whole path. Raises `StateError`."""
-    folder = own_folder(folder, "state", "--state-dir")
+def open_state(folder: Path | None) -> Path:
+    """Creates the state folder, or checks that nobody else can write to it; its whole path.
+
+    Without `folder` it is the platform's. Raises `StateError`.
+    """
+    folder = own_folder(folder or default_state_dir(), "state", "--state-dir")
     own_folder(folder / _JOBS, "state", "--state-dir")
     return folder
 
@@ -76,10 +79,16 @@ def _mounts() -> str:
 
 
 def default_state_dir() -> Path:
-    """The platform's folder for a user's state."""
+    """The platform's folder for a user's state. Raises `StateError` for a user without a home, as in a container."""
     from platformdirs import user_state_path  # only who needs state pays for it
 
-    return user_state_path("log-importer")
+    try:
+        folder = user_state_path("log-importer")
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():  # so older versions of it say the same
+        raise StateError("This user has no home folder, in which state could lie.", "Name a folder with --state-dir.")
+    return folder
 
 
 def job_folder(state: Path) -> Path:
@@ -110,6 +119,10 @@ def take_lock(path: Path, use: str, locked: Callable[[str], JobLocked]) -> int:
         holder = os.pread(file, 20, 0).decode("ascii", "replace").strip()
         os.close(file)
         raise locked(holder or "unknown") from None
+    except OSError as error:
+        os.close(file)
+        reason = (error.strerror or "").lower()
+        raise StateError(f"{path}: cannot be locked: {reason}.", f"Use a {use} folder on a local disk.") from None
     with suppress(OSError):  # such as a full disk: who holds it is only for the message
         os.ftruncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from log_importer.errors import StateError, UsageError, worst
 from log_importer.ledger.view import COUNTED, SourceView, View, view
-from log_importer.state import JobLock, default_state_dir, ledgers, open_state
+from log_importer.state import JobLock, ledgers, open_state
 from log_importer.visible import visible, visible_json
 
 _SHOWN = 20
@@ -18,7 +18,7 @@ _SHOWN = 20
 def status(given: Mapping[str, Any]) -> int:
     """Prints what the ledgers of the state folder know; the exit code, 7 where one of them is damaged."""
     if not given["shared_dir"]:
-        state = open_state(Path(given["state_dir"] or default_state_dir()))
+        state = open_state(given["state_dir"])
         return _show(given, state, str(state), ())
     from log_importer.spark.state import looked_at
 

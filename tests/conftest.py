@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,13 +86,41 @@ def command(*arguments: object) -> Sequence[str]:
     return [sys.executable, "-m", "log_importer", *map(str, arguments)]
 
 
+def powerless() -> Sequence[str]:
+    """What runs a command with no more rights than those that files give; root has all, whatever they say."""
+    if os.getuid():
+        return []
+    return ["setpriv", "--bounding-set=-all"] if shutil.which("setpriv") else missing("setpriv")
+
+
+def homeless() -> Sequence[str]:
+    """What runs a command as a user of whom the system knows nothing, as containers do."""
+    others = [
+        "unshare",
+        "--user",
+        "--map-user=4321",
+        "env",
+        "-u",
+        "HOME",
+        "-u",
+        "XDG_STATE_HOME",
+        "-u",
+        "XDG_CONFIG_HOME",
+    ]
+    if not shutil.which("unshare") or subprocess.run([*others, "true"], capture_output=True).returncode:
+        pytest.skip("may not be another user")
+    return others
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs `log-importer` in a process of its own, in `tmp_path`, with nobody at a terminal."""
+    """Runs `log-importer` in a process of its own, in `tmp_path`, with nobody at a terminal, by the command `by`."""
 
-    def go(*arguments: object, stdin: bytes = b"", timeout: float = 60, **variables: str) -> Done:
+    def go(
+        *arguments: object, stdin: bytes = b"", timeout: float = 60, by: Sequence[str] = (), **variables: str
+    ) -> Done:  # fmt: skip
         done = subprocess.run(
-            command(*arguments), cwd=tmp_path, env=environment(tmp_path, variables), input=stdin,
+            [*by, *command(*arguments)], cwd=tmp_path, env=environment(tmp_path, variables), input=stdin,
             capture_output=True, timeout=timeout, check=False,
         )  # fmt: skip
         result = Done(done.returncode, done.stdout.decode(), done.stderr.decode())

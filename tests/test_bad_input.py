@@ -5,13 +5,13 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from log_importer.receiver import Receiver
-from tests.conftest import SAMPLES, TOKENS, Done, Run, command, environment
+from tests.conftest import SAMPLES, TOKENS, Done, Run, command, environment, powerless
 from tests.fault_server import Told, counted, serve, told_json
 
 LOG = SAMPLES / "nginx-combined.log"
@@ -57,6 +57,46 @@ def test_a_pattern_that_matches_nothing(run: Run) -> None:
 def test_an_unreadable_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "device").symlink_to("/proc/self/mem")
     says(local(run, "device", LOG), 3, "device: reading stopped at byte 0")
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which nobody may look."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    (folder / "a.log").write_bytes(LOG.read_bytes())
+    folder.chmod(0)
+    yield folder
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ("import --local closed/a.log", 3, "closed/a.log: cannot be read: permission denied."),
+        ("import --local --follow closed/b/a.log", 3, "closed/b/a.log: there is no folder closed/b."),
+        ("formats list --format-file closed/a.toml", 2, "closed/a.toml: cannot be read: permission denied."),
+        ("explain --config closed/s.toml a.log", 2, "closed/s.toml: the settings cannot be read: permission denied."),
+        ("import --url https://localhost:9 --idsite 1 --ca-file closed/ca.pem a.log", 2,
+         "--ca-file names closed/ca.pem, which does not exist or may not be read."),
+    ],
+)  # fmt: skip
+def test_what_lies_where_one_may_not_look_is_told(
+    arguments: str, code: int, words: str, closed: Path, run: Run
+) -> None:
+    says(run(*arguments.split(), by=powerless(), LOG_IMPORTER_TOKEN_AUTH=TOKENS.write), code, words)
+
+
+def test_a_log_that_one_may_not_look_at_yet_is_waited_for(closed: Path, tmp_path: Path) -> None:
+    follow = [*powerless(), *command("import", "--local", "--json", "--follow", "closed/a.log")]
+    with subprocess.Popen(
+        follow, cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert "closed/a.log: cannot be read: permission denied. It is waited for." in process.stderr.readline()
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
 
 
 def test_a_directory_is_its_files_and_an_empty_one_is_told(run: Run, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from log_importer.bot_rules import judges
 from log_importer.by_column.codes import Codes
 from log_importer.by_column.rows import Rows
 from log_importer.choices import rules_of
+from log_importer.doctor.installation import in_one_order
 from log_importer.format_files import load_formats
 from log_importer.format_strings import spec_of
 from log_importer.model import ChunkResult, Context, Site
@@ -77,7 +78,7 @@ def check(plan: Plan, name: str, header: str, lines: Sequence[bytes]) -> ChunkRe
     context = Context(name, header, 7, 1000, NOW, sites=SITES if plan.site is None else None)
     data = b"".join(line + b"\n" for line in lines)
     natively, together, one_by_one = (
-        sorted_out(
+        in_one_order(
             compile_translation(replace(plan, keep_skipped=kept), replace(judges(), native=native))(data, context)
         )
         for kept, native in ((False, compiled()), (False, None), (True, None))
@@ -85,13 +86,6 @@ def check(plan: Plan, name: str, header: str, lines: Sequence[bytes]) -> ChunkRe
     assert together == one_by_one
     assert natively == one_by_one
     return natively
-
-
-def sorted_out(result: ChunkResult) -> ChunkResult:
-    ends = list(accumulate(result.lengths, initial=0))
-    queries = [result.blob[begin:end].split(b"&") for begin, end in pairwise(ends)]
-    blob = b"".join(b"&".join([query[0], *sorted(query[1:])]) for query in queries)
-    return replace(result, blob=blob, unknown_hosts=sorted(result.unknown_hosts), skipped_lines=[])
 
 
 def sources(name: str, count: int, seed: int) -> list[tuple[str, list[bytes]]]:

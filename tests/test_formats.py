@@ -10,7 +10,7 @@ from log_importer.errors import FormatError
 from log_importer.format_files import load_file, load_formats, packaged_formats
 from log_importer.model import FIELDS
 from log_importer.parsing.check import check
-from log_importer.parsing.detect import detect
+from log_importer.parsing.detect import Detector, detect
 from log_importer.parsing.lines import split_lines
 from log_importer.parsing.spec import DECODERS, DRIVERS, UNITS, load
 from log_importer.sources.urls import SCHEMES
@@ -19,11 +19,12 @@ from tests.parsing.test_format_strings import assert_linear
 
 FILES = sorted(packaged_formats().glob("*.toml"))
 FORMATS = load_formats()
+DETECTOR = Detector(FORMATS.values())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_format_file_passes_all_checks(path: Path) -> None:
-    assert check(load_file(path), list(FORMATS.values())) == []
+    assert check(load_file(path), DETECTOR) == []
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,14 @@ def test_detection_does_not_depend_on_the_order_of_formats() -> None:
         if (found := detect(lines, specs)).best
     }
     assert names == {"combined_vhost"}
+
+
+def test_one_source_does_not_change_how_the_next_is_detected() -> None:
+    """A detector keeps its compiled formats, and nothing of what it read: neither columns nor what stood in front."""
+    samples = [split_lines(sample.log) for spec in FORMATS.values() for sample in spec.samples]
+    prefixed = [[f"<134>1 2026-03-01T10:00:00Z host app - - - {line}" for line in lines] for lines in samples]
+    sources = [*samples, *prefixed, *(lines[::-1] for lines in samples)]  # a header behind its lines
+    assert [DETECTOR.detect(lines) for lines in sources] == [detect(lines, FORMATS.values()) for lines in sources]
 
 
 def test_no_name_or_alias_of_a_format_stands_in_the_code() -> None:
@@ -112,7 +121,8 @@ def test_a_faulty_format_file_is_told_with_file_and_key(change: tuple[str, str],
     text = GOOD.replace(*change)
     assert text != GOOD, "the change must apply"
     try:
-        problems = check(load(text, "mine.toml"), [])
+        spec = load(text, "mine.toml")
+        problems = check(spec, Detector([spec]))
     except FormatError as error:
         problems = [str(error)]
     assert any(expected in problem and problem.startswith("mine.toml") for problem in problems), problems
@@ -120,7 +130,7 @@ def test_a_faulty_format_file_is_told_with_file_and_key(change: tuple[str, str],
 
 def test_a_format_that_fits_as_well_as_another_is_told() -> None:
     twin = load(GOOD.replace('name      = "common"', 'name = "twin"'), "twin.toml")
-    assert any("fit its lines equally well" in problem for problem in check(twin, list(FORMATS.values())))
+    assert any("fit its lines equally well" in problem for problem in check(twin, Detector([*FORMATS.values(), twin])))
 
 
 def test_a_field_without_a_sample_is_told() -> None:
@@ -128,7 +138,7 @@ def test_a_field_without_a_sample_is_told() -> None:
         'protocol   = "HTTP/1.0"\n', ""
     )
     spec = load(text.replace("HTTP/1.0", "").replace("HTTP/1.1", ""), "mine.toml")
-    assert any("fields.event_name has a value in no sample" in problem for problem in check(spec, []))
+    assert any("fields.event_name has a value in no sample" in problem for problem in check(spec, Detector([spec])))
 
 
 def test_every_field_and_key_is_in_the_formats_readme() -> None:

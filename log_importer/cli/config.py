@@ -4,18 +4,20 @@ import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from log_importer.errors import UsageError
-from log_importer.settings_file import SettingsFile
+
+if TYPE_CHECKING:
+    from log_importer.settings_file import SettingsFile
 
 _SECRET = ("token-auth", "auth-password", "password")
 _NOT_HERE = ("config", "show-settings", "help", "php-binary", "enable-testmode")
 
 
-def defaults_from(file: SettingsFile, ctx: click.Context) -> dict[str, Any]:
+def defaults_from(file: "SettingsFile", ctx: click.Context) -> dict[str, Any]:
     """Name of a parameter -> value, for those options of the file that the command has. Raises `UsageError`.
 
     Options of the main job that the command has not are checked all the same: one file serves all commands.
@@ -42,7 +44,7 @@ def _named(command: click.Command) -> list[tuple[str, click.Option]]:
     return [(opt, one) for one in command.params if isinstance(one, click.Option) for opt in one.opts]
 
 
-def _checked(file: SettingsFile, key: str, option: click.Option, value: Any) -> Any:
+def _checked(file: "SettingsFile", key: str, option: click.Option, value: Any) -> Any:
     def wrong(what: str) -> UsageError:
         return UsageError(f"{file.path}: {key}: {what}.", f"{option.help or ''}")
 

@@ -55,12 +55,13 @@ def check_files(files: tuple[Path, ...]) -> int:
     """Check format files: keys, samples, detection, and patterns that cannot be made slow."""
     from log_importer.format_files import load_file, load_formats
     from log_importer.parsing.check import check
+    from log_importer.parsing.detect import Detector
 
-    formats = list(load_formats().values())
+    formats = load_formats()
     failed = False
     for file in files:
         spec = load_file(file)
-        problems = check(spec, formats)
+        problems = check(spec, Detector({**formats, spec.name: spec}.values()))
         for problem in problems:
             click.echo(problem, err=True)
         if not problems:

@@ -12,11 +12,11 @@ from log_importer.cli.option import FILE, flag, option, several
 
 def _read_config(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Any:
     """The settings file, read; its options come after flags and environment, before defaults."""
+    if value is None:
+        return None
     from log_importer.cli.config import defaults_from
     from log_importer.settings_file import read_settings_file
 
-    if value is None:
-        return None
     file = read_settings_file(value)
     ctx.default_map = {**(ctx.default_map or {}), **defaults_from(file, ctx)}
     return file

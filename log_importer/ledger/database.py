@@ -121,8 +121,8 @@ def damaged(path: Path, how: str, so: str = "nothing was sent") -> StateError:
 _OF_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
 
 
-def unwritable(path: Path, error: Exception, so: str) -> StateError:
-    """The error for a ledger in which nothing can be written down."""
+def unwritable(path: Path, error: Exception, so: str = "nothing was sent") -> StateError:
+    """The error for a ledger that is damaged, or in which nothing can be written down: what SQLite said tells."""
     if not isinstance(error, sqlite3.Error | ValueError):
         return StateError(f"This is a fault in log-importer: {error!r}; {so}.", "Please report it.")
     # Python's own complaints, such as text that is no UTF-8, have no name.
@@ -145,8 +145,8 @@ def open_database(path: Path, about: Mapping[str, str]) -> sqlite3.Connection:
         elif path.stat().st_size == 0:
             raise damaged(path, "it is empty")
         return _open(path)
-    except (sqlite3.DatabaseError, ValueError) as error:  # sqlite3 cannot tell of every fault in UTF-8
-        raise damaged(path, str(error)) from None
+    except (sqlite3.Error, ValueError) as error:  # sqlite3 cannot tell of every fault in UTF-8
+        raise unwritable(path, error) from None
     except OSError as error:
         reason = (error.strerror or "").lower()
         raise StateError(
@@ -163,8 +163,8 @@ def read_database(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
         database.execute("PRAGMA query_only = ON")
         return _checked(path, database)
-    except (sqlite3.DatabaseError, ValueError) as error:  # sqlite3 cannot tell of every fault in UTF-8
-        raise damaged(path, str(error)) from None
+    except (sqlite3.Error, ValueError) as error:  # sqlite3 cannot tell of every fault in UTF-8
+        raise unwritable(path, error) from None
 
 
 def _make(path: Path, about: Mapping[str, str]) -> None:

@@ -51,7 +51,7 @@ class Ledger:
             kept = {source for (source,) in database.execute("SELECT source FROM batch UNION SELECT source FROM held")}
         except (ValueError, sqlite3.Error) as error:
             database.close()
-            raise unwritable(path, error, "nothing was sent") from None
+            raise unwritable(path, error) from None
         except BaseException:
             database.close()
             raise

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from log_importer.ledger.database import POSTED, SETTLED, damaged, proof
+from log_importer.ledger.database import POSTED, SETTLED, damaged, proof, unwritable
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record, Region
 from log_importer.model import Boundary, Request
@@ -57,7 +57,9 @@ def load(database: sqlite3.Connection, path: Path) -> dict[int, Record]:
         records = {record.id: record for record in _records(database)}
         requests = _regions(database, records)
         _settled(database, records, requests)
-    except (ValueError, KeyError, sqlite3.DatabaseError) as error:
+    except sqlite3.Error as error:
+        raise unwritable(path, error) from None
+    except (ValueError, KeyError) as error:
         raise damaged(path, str(error)) from None
     return records
 

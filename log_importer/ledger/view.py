@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from log_importer.ledger.database import POSTED, damaged, read_database
+from log_importer.ledger.database import POSTED, read_database, unwritable
 from log_importer.ledger.load import Held, load, load_about, load_held
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record
@@ -80,8 +80,8 @@ def view(path: Path) -> View:
                 or (None,) * 3
             )
             about = load_about(database)
-    except (sqlite3.DatabaseError, ValueError) as error:
-        raise damaged(path, str(error)) from None
+    except (sqlite3.Error, ValueError) as error:
+        raise unwritable(path, error) from None
     return View(path, about, began, ended, exit_code, list(sources.values()))
 
 

@@ -1,27 +1,27 @@
 """The checks that every format file passes: the tests and `log-importer formats check` run this same function."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from log_importer.errors import FormatError
 from log_importer.model import Hit, Rejected
-from log_importer.parsing.detect import detect
+from log_importer.parsing.detect import Detector
 from log_importer.parsing.linear import ambiguity
 from log_importer.parsing.lines import LineReader, split_lines
 from log_importer.parsing.spec import FormatSpec, Sample
 
 
-def check(spec: FormatSpec, others: Sequence[FormatSpec]) -> list[str]:
-    """Every fault of `spec`, a sentence each; `others` are all formats loaded, among which it must be told apart."""
+def check(spec: FormatSpec, detector: Detector) -> list[str]:
+    """Every fault of `spec`, a sentence each; `detector` is of all formats among which it must be told, and of it."""
     try:
-        return [f"{spec.origin}: {problem}" for problem in _problems(spec, others)]
+        return [f"{spec.origin}: {problem}" for problem in _problems(spec, detector)]
     except FormatError as error:
         return [str(error)]
 
 
-def _problems(spec: FormatSpec, others: Sequence[FormatSpec]) -> Iterator[str]:
+def _problems(spec: FormatSpec, detector: Detector) -> Iterator[str]:
     yield from _patterns(spec)
     if not spec.samples:
         yield "there is no sample; add a [[sample]] with lines of a real log and the hits they become."
@@ -32,7 +32,7 @@ def _problems(spec: FormatSpec, others: Sequence[FormatSpec]) -> Iterator[str]:
             exercised.update(name for name, value in hit._asdict().items() if value is not None)
         yield from _differences(number, sample, hits, rejected)
         if spec.detect_automatically and sample.hits:
-            yield from _detection(number, sample, spec, others)
+            yield from _detection(number, sample, spec, detector)
     for name in spec.fields:
         if spec.samples and name not in exercised:
             yield f"fields.{name} has a value in no sample; add a line in which it has."
@@ -77,8 +77,8 @@ def _as_values(expected: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.timestamp() if isinstance(value, datetime) else value for name, value in expected.items()}
 
 
-def _detection(number: int, sample: Sample, spec: FormatSpec, others: Sequence[FormatSpec]) -> Iterator[str]:
-    found = detect(split_lines(sample.log), [spec, *(other for other in others if other.name != spec.name)])
+def _detection(number: int, sample: Sample, spec: FormatSpec, detector: Detector) -> Iterator[str]:
+    found = detector.detect(split_lines(sample.log))
     if found.tied:
         yield f"sample {number}: the formats {', '.join(found.tied)} fit its lines equally well."
     elif found.best is None or found.best.spec.name != spec.name:

@@ -48,46 +48,77 @@ class Detection:
 
 def detect(lines: Sequence[str], specs: Iterable[FormatSpec], reading: Reading | None = None) -> Detection:
     """Tries all of `specs` on `lines`, the first lines of a source."""
-    automatic = [spec for spec in specs if spec.detect_automatically]
-    looks = [try_format(lines[:_FIRST_LOOK], spec, reading) for spec in automatic]
-    hopeful = [look.spec for look in looks if look.read] if len(lines) > _FIRST_LOOK else []
-    trials = [try_format(lines, spec, reading) for spec in hopeful or automatic] if len(lines) > _FIRST_LOOK else looks
-    fitting = [trial for trial in trials if trial.read and trial.told] or [
-        trial for trial in trials if _only_header(trial, lines)
-    ]
-    readers = sorted(fitting, key=lambda trial: (trial.score, trial.spec.name))
-    if readers:
-        best = readers[-1]
-        tied = tuple(trial.spec.name for trial in readers if trial.score == best.score)
-        return Detection(best, tied if len(tied) > 1 else ())
-    stops = [_stopped_at(trial, lines, reading) for trial in trials]
-    stop = max(stops, default=-1)
-    return Detection(None, (), trials[stops.index(stop)], stop) if stop >= 0 else Detection(None, ())
+    return Detector(specs, reading).detect(lines)
 
 
 def try_format(lines: Sequence[str], spec: FormatSpec, reading: Reading | None = None) -> Trial:
     """How `spec` does on `lines`."""
-    if spec.driver == "w3c" and not _header_fits(lines, spec):
-        return _unfit(lines, spec)
-    reader = LineReader(spec, reading)
-    should = read = filled = 0
-    telling = set(map(Hit._fields.index, spec.telling))
-    first_time: float | None = None
-    first_unread: int | None = None
-    reason = ""
-    for index, line in enumerate(lines):
-        outcome = reader.read(line)
-        if type(outcome) is Hit:
-            read += 1
-            filled += len(outcome) - outcome.count(None)
-            if telling:
-                telling = {index for index in telling if outcome[index] is None}
-            if first_time is None:
-                first_time = outcome.time
-        elif type(outcome) is Rejected and first_unread is None:
-            first_unread, reason = index, outcome.reason
-        should += not isinstance(outcome, str)
-    return Trial(spec, should, read, filled, not telling, first_time, first_unread, reason)
+    return Detector([spec], reading).try_format(lines, spec)
+
+
+class Detector:
+    """Detects the formats of sources one after the other; compiles each format once."""
+
+    def __init__(self, specs: Iterable[FormatSpec], reading: Reading | None = None) -> None:
+        self._specs = [spec for spec in specs if spec.detect_automatically]
+        self._reading = reading
+        self._readers: dict[str, LineReader] = {}  # by the name of the format
+
+    def detect(self, lines: Sequence[str]) -> Detection:
+        """Tries all formats on `lines`, the first lines of a source. Raises `FormatError`."""
+        trials = [self.try_format(lines[:_FIRST_LOOK], spec) for spec in self._specs]
+        if len(lines) > _FIRST_LOOK:
+            hopeful = [trial.spec for trial in trials if trial.read]
+            trials = [self.try_format(lines, spec) for spec in hopeful or self._specs]
+        fitting = [trial for trial in trials if trial.read and trial.told] or [
+            trial for trial in trials if _only_header(trial, lines)
+        ]
+        ranked = sorted(fitting, key=lambda trial: (trial.score, trial.spec.name))
+        if ranked:
+            best = ranked[-1]
+            tied = tuple(trial.spec.name for trial in ranked if trial.score == best.score)
+            return Detection(best, tied if len(tied) > 1 else ())
+        stops = [self._stopped_at(trial, lines) for trial in trials]
+        stop = max(stops, default=-1)
+        return Detection(None, (), trials[stops.index(stop)], stop) if stop >= 0 else Detection(None, ())
+
+    def try_format(self, lines: Sequence[str], spec: FormatSpec) -> Trial:
+        """How `spec` does on `lines`. Raises `FormatError`."""
+        if spec.driver == "w3c" and not _header_fits(lines, spec):
+            return _unfit(lines, spec)
+        reader = self._reader(spec)
+        should = read = filled = 0
+        telling = set(map(Hit._fields.index, spec.telling))
+        first_time: float | None = None
+        first_unread: int | None = None
+        reason = ""
+        for index, line in enumerate(lines):
+            outcome = reader.read(line)
+            if type(outcome) is Hit:
+                read += 1
+                filled += len(outcome) - outcome.count(None)
+                if telling:
+                    telling = {index for index in telling if outcome[index] is None}
+                if first_time is None:
+                    first_time = outcome.time
+            elif type(outcome) is Rejected and first_unread is None:
+                first_unread, reason = index, outcome.reason
+            should += not isinstance(outcome, str)
+        return Trial(spec, should, read, filled, not telling, first_time, first_unread, reason)
+
+    def _reader(self, spec: FormatSpec) -> LineReader:
+        if spec.name not in self._readers:
+            self._readers[spec.name] = LineReader(spec, self._reading)
+        self._readers[spec.name].begin()
+        return self._readers[spec.name]
+
+    def _stopped_at(self, trial: Trial, lines: Sequence[str]) -> int:
+        """Which character of its first unread line a format stopped at, from 0; -1 where there is no such line."""
+        if trial.first_unread is None:
+            return -1
+        if trial.spec.driver == "w3c" and not _header_fits(lines, trial.spec):
+            return 0
+        return self._reader(trial.spec).parser.stopped_at(lines[trial.first_unread])
 
 
 def _header_fits(lines: Sequence[str], spec: FormatSpec) -> bool:
@@ -106,12 +137,3 @@ def _only_header(trial: Trial, lines: Sequence[str]) -> bool:
 def _unfit(lines: Sequence[str], spec: FormatSpec) -> Trial:
     first = next((index for index, line in enumerate(lines) if line.strip()), None)
     return Trial(spec, len(lines), 0, 0, False, None, first, "unreadable")
-
-
-def _stopped_at(trial: Trial, lines: Sequence[str], reading: Reading | None) -> int:
-    """Which character of its first unread line a format stopped at, from 0; -1 where there is no such line."""
-    if trial.first_unread is None:
-        return -1
-    if trial.spec.driver == "w3c" and not _header_fits(lines, trial.spec):
-        return 0
-    return LineReader(trial.spec, reading).parser.stopped_at(lines[trial.first_unread])

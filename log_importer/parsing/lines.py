@@ -25,6 +25,10 @@ class LineReader:
         self.directives = spec.driver == "w3c"
         """Whether lines that begin with # say something about the others."""
         self._parsers: dict[str, Parser] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Begins a source."""
         self._prefix: Strip | None = None  # of the line before
         self.use("")
 

@@ -5,11 +5,11 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
 import urllib3
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 
 from log_importer.errors import ServerRefused, ServerUnreachable, UsageError
 from log_importer.model import Answer
@@ -18,7 +18,7 @@ from log_importer.server.session import Limits, Session, Trust
 from log_importer.tracking.bulk import body
 from log_importer.visible import visible
 
-__all__ = ["ApiRefused", "Server", "Session", "described", "redirected"]
+__all__ = ["ApiRefused", "Server", "Session", "authorities", "described", "redirected"]
 
 _CHECK_URL = "Check --url: it is the address under which Matomo's own pages open."
 _CHECK_CERTIFICATE = "Mend the certificate, or name its authority's file in REQUESTS_CA_BUNDLE."
@@ -139,12 +139,21 @@ _CHECK_LOGIN = "Give it in --url, as https://user:password@host/."
 CHECK_PROXY = "Give it in the environment, as HTTPS_PROXY=http://user:password@proxy.example:3128."
 
 
+def authorities(ca_file: str) -> str:
+    """The file or folder of the authorities whose certificates count. Raises `UsageError`."""
+    found = _authorities(ca_file)
+    return DEFAULT_CA_BUNDLE_PATH if found is True else str(found)
+
+
 def _authorities(ca_file: str) -> bool | str:
     """The file or folder of authorities that count instead of the built-in ones. Raises `UsageError`."""
     named = {"--ca-file": ca_file, **{name: os.environ.get(name, "") for name in _CA_VARIABLES}}
     for name, path in named.items():
-        if path and not Path(path).exists():
-            raise UsageError(f"{name} names {visible(path)}, which does not exist.", "Name a file of certificates.")
+        if path and not os.access(path, os.R_OK):
+            raise UsageError(
+                f"{name} names {visible(path)}, which does not exist or may not be read.",
+                "Name a file of certificates.",
+            )
         if path:
             return path
     return True

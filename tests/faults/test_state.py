@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from log_importer.state import network_mount
-from tests.conftest import TOKENS, Run, command, environment, missing
+from tests.conftest import TOKENS, Run, command, environment, homeless, missing, powerless
 from tests.faults.common import Keeper, accounted, arguments, keeping, log, marks, says, send
+from tests.faults.traced import needs_strace, traced
 from tests.fork_server import ForkServer
 
 SMALL = ("--recorder-max-payload-size", 10)
@@ -198,6 +199,44 @@ def test_nobody_else_may_read_the_state(keeper: Keeper, tmp_path: Path) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in [tmp_path / "state", *(tmp_path / "state").rglob("*")]}
     assert {mode for name, mode in modes.items() if name in ("state", "jobs")} == {0o700}
     assert {mode for name, mode in modes.items() if name not in ("state", "jobs")} == {0o600}
+
+
+def test_a_disk_too_full_for_a_new_ledger_is_no_damage_and_nothing_is_to_be_deleted(tmp_path: Path) -> None:
+    needs_strace()
+    (tmp_path / "a.log").write_bytes(log(range(50)))
+    with keeping() as keeper:
+        done = traced(tmp_path, "pwrite64:error=ENOSPC", *arguments(keeper.url, "a.log"))
+        assert (done.code, keeper.server.posted) == (7, [])
+    says(done, "the ledger cannot be written: database or disk is full; nothing was sent", "Make room on its disk")
+    assert "damaged" not in done.err
+    assert "rm " not in done.err
+
+
+def test_a_folder_where_nothing_can_be_locked_is_told(tmp_path: Path) -> None:
+    needs_strace()
+    (tmp_path / "a.log").write_bytes(log(range(50)))
+    with keeping() as keeper:
+        done = traced(tmp_path, "flock:error=ENOLCK", *arguments(keeper.url, "a.log"))
+        assert (done.code, keeper.server.posted) == (7, [])
+    says(done, "cannot be locked: no locks available", "Use a state folder on a local disk")
+
+
+def test_a_user_without_a_home_names_a_state_folder_and_needs_none_to_look(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(log(range(50)))
+    done = run("status", by=homeless())
+    assert (done.code, done.out, [path.name for path in tmp_path.iterdir()]) == (7, "", ["a.log"])
+    says(done, "This user has no home folder", "--state-dir")
+    assert run("status", "--state-dir", "state", by=homeless()).code == 0
+    explained = run("explain", "a.log", by=homeless())
+    assert (explained.code, explained.out.count("\n")) == (0, 50)
+
+
+def test_formats_of_ones_own_that_lie_where_one_may_not_look_are_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "log-importer" / "formats").mkdir(parents=True)
+    (tmp_path / "log-importer").chmod(0)
+    done = run("formats", "list", by=powerless())
+    (tmp_path / "log-importer").chmod(0o700)
+    assert (done.code, done.err) == (0, "")
 
 
 MOUNTS = """proc /proc proc rw 0 0

@@ -12,6 +12,7 @@ from log_importer.errors import FormatError
 from log_importer.format_strings import document_of, spec_of
 from log_importer.model import Hit
 from log_importer.parsing.check import check
+from log_importer.parsing.detect import Detector
 from log_importer.parsing.linear import ambiguity
 from log_importer.parsing.lines import LineReader
 from log_importer.parsing.parser import compile_parser
@@ -88,7 +89,8 @@ def test_a_line_is_read_by_the_definition_that_wrote_it(name: str) -> None:
 def test_a_definition_passes_the_checks_of_a_format_file(name: str) -> None:
     text, line, _ = READ[name]
     sample = f"\n[[sample]]\nlog = '''\n{line}\n'''\n"
-    problems = check(load(document_of(text) + sample, "mine.toml"), [])
+    spec = load(document_of(text) + sample, "mine.toml")
+    problems = check(spec, Detector([spec]))
     assert [problem for problem in problems if "linear" in problem or "pattern" in problem] == []
 
 
