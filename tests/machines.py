@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
-READING = ["tests/parsing", "tests/test_formats.py", "tests/test_golden.py", "tests/test_main_job.py"]
+READING = [
+    "tests/parsing",
+    "tests/test_formats.py",
+    "tests/test_golden.py",
+    "tests/test_main_job.py",
+    "tests/test_doctor.py",
+]
 KEEPING = ["tests/test_crash.py", "tests/test_ledger.py"]
 VERSIONS = range(11, 15)
 """Of Python 3."""
@@ -89,8 +96,16 @@ def say(text: str) -> None:
 
 
 def check(copy: Path, tests: list[str], title: str, **how: Any) -> bool:
-    """Runs `tests` in a copy; whether all passed. `how` goes to `subprocess.run`."""
+    """Runs `log-importer doctor` and `tests` in a copy; whether all is well. `how` goes to `subprocess.run`."""
     say(f"== {title}")
+    with tempfile.TemporaryDirectory() as state:
+        if "user" in how:
+            shutil.chown(state, how["user"])
+        began = time.monotonic()
+        doctor = [str(copy / ".venv/bin/log-importer"), "doctor", "--state-dir", state]
+        if subprocess.run(doctor, cwd=copy, check=False, **how).returncode:
+            return False
+    say(f"doctor: {time.monotonic() - began:.1f} s")
     command = [str(copy / ".venv/bin/python"), "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *tests]
     return subprocess.run(command, cwd=copy, check=False, **how).returncode == 0
 

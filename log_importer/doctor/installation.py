@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from log_importer import __version__
 from log_importer.doctor.finding import Finding, warning
 from log_importer.errors import FormatError, UsageError
+from log_importer.parsing.engine import check_engine
 
 if TYPE_CHECKING:
     from log_importer.model import ChunkResult
@@ -30,15 +31,11 @@ _NOW = 1_790_000_000.0
 
 def interpreter(_given: Mapping[str, Any]) -> Finding:
     """What runs, and whether it does what Python is to do. Raises `LogImporterError`."""
-    _prove_pattern_engine()
+    check_engine()
     system = os.uname()
     python = f"{platform.python_implementation()} {platform.python_version()}"
     machine = f"{system.sysname} {system.release} {system.machine}"
     return Finding(f"{python} on {machine}; log-importer {__version__} in {_PACKAGE}")
-
-
-def _prove_pattern_engine() -> None:
-    """Raises a `LogImporterError` where the interpreter's regular expressions match wrongly."""
 
 
 def dependencies(_given: Mapping[str, Any]) -> Finding:
