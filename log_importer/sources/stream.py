@@ -5,18 +5,17 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from log_importer.model import Disk
+from log_importer.sources import archives
 from log_importer.sources.codecs import LONGEST_MAGIC, may_be_compressed, sniff
 from log_importer.sources.decompress import BLOCK, Damage, Garbage, decompress
 from log_importer.sources.find import Source
 from log_importer.sources.fingerprint import HEAD, TAIL
 from log_importer.sources.opened import open_source
 from log_importer.sources.unicode import as_utf8, marked
-from log_importer.sources.unreadable import stopped, unreadable
+from log_importer.sources.unreadable import is_archive, stopped, unreadable
 
 IDLE = b""
 """A block that says: nothing came within the time given; there may be more."""
-_ENOUGH = 64
-"""Bytes of text that tell its encoding."""
 EMPTIED = "it was emptied, or replaced in place"
 """The damage of a followed file whose content is no longer what was read."""
 
@@ -199,10 +198,12 @@ class Stream:
         head = b""
         for block in blocks:
             head += block
-            if len(head) >= _ENOUGH or b"\n" in head:
+            if len(head) >= archives.HEAD or b"\n" in head:  # a line is no archive, and need not wait for a second
                 break
             if block == IDLE:
                 yield IDLE
+        if archive := archives.archive_of(head):
+            raise is_archive(self.name, archive)
         encoding = marked(head) or self.source.encoding
         if not encoding:
             if head:
