@@ -27,7 +27,7 @@ PLACEHOLDER = "http://localhost"
 
 
 def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImporterError]) -> Iterator[dict[str, Any]]:
-    """The objects, in source order; sources that cannot be read are added to `errors`."""
+    """The objects, in source order; sources that cannot be read, or not to their end, are added to `errors`."""
     inputs = look(settings, say)
     errors.extend(inputs.errors)
     hosts = OfflineHosts(settings, PLACEHOLDER)
@@ -59,6 +59,9 @@ def explain(settings: Settings, say: Callable[[str], None], errors: list[LogImpo
             }
             yield place | _explained(outcome, ranges)
             offset += len(raw) + 1
+    errors.extend(
+        LogImporterError(f"{one.source}: is incomplete: {one.incomplete}.") for one in tally.sources if one.incomplete
+    )
 
 
 def _explained(outcome: Outcome, ranges: Ranges) -> dict[str, Any]:

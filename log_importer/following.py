@@ -23,6 +23,7 @@ from log_importer.reading import Inputs, Wait, check_patterns
 from log_importer.recognise import Recognised, identify, keep_copy, keep_end, keep_head, skip_to_end, take
 from log_importer.settings import Settings
 from log_importer.sources.chunks import Chunker
+from log_importer.sources.decompress import ENDS_EARLY
 from log_importer.sources.find import Source, lies_at
 from log_importer.sources.fingerprint import HEAD
 from log_importer.sources.rotated import generation, log_of
@@ -65,7 +66,8 @@ def follow(
     """What follows the sources of the settings, or `spool`. Raises `SourceError` where one could never appear."""
     since = ledger.about.get(_CAUGHT_UP)
     sources = settings.sources if spool is None else (spool.pattern,)
-    names = Names(sources, settings.encoding, float(since) if since else ledger.read_since)
+    began = float(since) if since else ledger.read_since
+    names = Names(sources, settings.encoding, settings.max_decompress_memory, began)
     assert inputs.probe is not None
     follower = Follower(
         names, inputs.probe, ledger, tally, errors, progress, settings.max_line_bytes, pause, say, settings.from_now,
@@ -257,6 +259,9 @@ class Follower:
         """Begins to read a file; whether there is anything to read."""
         self._seen[found.source.place] = _signature(found.source)
         head = stream.head()
+        if not head and stream.damage not in ("", ENDS_EARLY) and found.source.name not in self._incomplete:
+            index = self._incomplete[found.source.name] = self._tally.add_source(found.source.name, "")
+            self._tally.sources[index].incomplete = stream.damage
         if not head or (stream.plain and b"\n" not in head and len(head) < HEAD and self._may_grow(found)):
             return False  # half a line, whose rest may come
         if self._spool is not None:

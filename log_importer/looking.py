@@ -25,7 +25,8 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     """
     formats, chosen = formats_of(settings)
     # What a spool holds is looked at when it is read: standard input itself must be left alone.
-    sources, errors = find_sources(() if settings.spool else settings.sources, settings.encoding)
+    arguments = () if settings.spool else settings.sources
+    sources, errors = find_sources(arguments, settings.encoding, settings.max_decompress_memory)
     reading = reading_of(settings)
     scrub = scrubber(settings.changes) or str
 

@@ -58,13 +58,13 @@ class Seen(NamedTuple):
 class Names:
     """The arguments. All times are in seconds."""
 
-    def __init__(self, arguments: Sequence[str], encoding: str, since: float | None) -> None:
+    def __init__(self, arguments: Sequence[str], encoding: str, window: int, since: float | None) -> None:
         """`since` is when, in an earlier run, all that was followed had been read; `None` where there was none.
 
-        Raises `SourceError` where a file could never appear.
+        `encoding` and `window` are those of `find_sources`. Raises `SourceError` where a file could never appear.
         """
         self._names = [_Name(argument) for argument in dict.fromkeys(arguments)]
-        self._encoding = encoding
+        self._reading = encoding, window
         self.caught_up = time.time() if since is None else since
         """When all that is followed had been read, in seconds since 1970 UTC."""
         self.missing: list[SourceError] = []
@@ -86,7 +86,7 @@ class Names:
         self.missing = []
         others: list[Seen] = []
         for name in self._names:
-            found, errors = find_sources([name.text], self._encoding)
+            found, errors = find_sources([name.text], *self._reading)
             self.missing += errors
             name.sources = [source for source in found if source.size is not None]
             if name.path is not None:
@@ -114,7 +114,7 @@ class Names:
     def _rotated(self, name: _Name) -> list[Seen]:
         if name.path is None or time.monotonic() >= name.looked_for:
             return []
-        found, _ = find_sources([str(path) for path in rotated(name.path)], self._encoding)
+        found, _ = find_sources([str(path) for path in rotated(name.path)], *self._reading)
         return [Seen(one, named=False, since=name.since) for one in found if one.size is not None]
 
 

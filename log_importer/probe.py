@@ -1,7 +1,7 @@
 """Looks at the beginning of each source: which format it is in, and when it begins."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from log_importer.errors import SourceError
 from log_importer.ledger.record import Record
@@ -30,6 +30,7 @@ class Probe:
     stream: Stream | None = None  # a pipe stays open: what was looked at cannot be read again
     chunker: Chunker | None = None
     finished: Record | None = None  # it is as it was when all of it was done
+    damage: str = ""  # why no line of it can be read, half a sentence
 
 
 def probe(
@@ -48,6 +49,7 @@ def probe(
         if lines:
             lines[0] = lines[0].removeprefix(BOM)
         spec, first_time, remark = _judge(source.name, lines, formats, chosen, reading, scrub)
+        damage = "" if lines else stream.damage
     except SourceError:
         stream.close()
         raise
@@ -55,7 +57,8 @@ def probe(
         stream.close()
     headers = spec is not None and spec.driver == "w3c"
     name = spec.name if spec else ""
-    return Probe(source, name, headers, first_time, remark, stream if keep else None, chunker if keep else None)
+    found = Probe(source, name, headers, first_time, remark, damage=damage)
+    return replace(found, stream=stream, chunker=chunker) if keep else found
 
 
 def _judge(

@@ -259,7 +259,7 @@ def _is_elsewhere(record: Record, others: Sequence[Source]) -> bool:
 def _emptied(record: Record, stream: Stream) -> bool:
     """Whether the file that the source was last seen in was emptied since, as `copytruncate` does."""
     try:
-        with Stream(source_at(record.name)) as other:
+        with Stream(source_at(record.name, stream.source)) as other:
             place = other.disk and other.disk[:2]
             if place != (record.device, record.inode):
                 return False
@@ -274,7 +274,7 @@ def _emptied(record: Record, stream: Stream) -> bool:
 
 def before_on_disk(record: Record, stream: Stream, offset: int) -> bytes | None:
     try:
-        with Stream(source_at(record.name)) as other:
+        with Stream(source_at(record.name, stream.source)) as other:
             place = other.disk and other.disk[:2]
             own = stream.disk and stream.disk[:2]  # which was emptied, and begins as it did before
             if place != (record.device, record.inode) or place == own:

@@ -10,6 +10,7 @@ from log_importer.rules.selection import Selection
 from log_importer.server.address import read_address
 from log_importer.sharing import ALL, Shard
 from log_importer.sources.find import STDIN
+from log_importer.sources.windows import WINDOW
 
 PAYLOAD = 2000
 """Tracking requests in one post."""
@@ -65,6 +66,7 @@ class Settings:
     enable_reverse_dns: bool = False
     accept_any_client: bool = False
     max_line_bytes: int = MAX_LINE_BYTES
+    max_decompress_memory: int = WINDOW  # bytes that decompressing one source may hold at once
     shard: Shard = ALL  # what of the logs this machine posts
     spark: str = ""  # the master of the cluster to import on; "": on this machine
     shared_dir: str = ""  # where a run on a cluster keeps its progress, a folder or a URL

@@ -118,7 +118,7 @@ def _sources(tally: Tally) -> Iterator[str]:
     for counts in tally.by_name():
         parts = [f"{bucket.replace('_', ' ')} {counts.count(bucket):,}" for bucket in BUCKETS if counts.count(bucket)]
         sums = f" = {' + '.join(parts)}" if parts else ""
-        name = counts.format or ("no format fits" if counts.lines else "empty")
+        name = counts.format or ("no format fits" if counts.lines else "not read" if counts.incomplete else "empty")
         known = f"; known {counts.known_lines:,}, done by earlier runs" if counts.known_lines else ""
         yield f"  {visible(counts.source)} ({name}): lines {counts.lines:,}{sums}{known}"
         if counts.incomplete:

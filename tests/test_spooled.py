@@ -1,5 +1,7 @@
 """`--spool`: what comes through a pipe is in files before it is sent, so that no kill and no absent server loses it."""
 
+import contextlib
+import gzip
 import signal
 import subprocess
 import threading
@@ -212,3 +214,23 @@ def test_a_spool_of_another_job_is_refused(tmp_path: Path) -> None:
         said = second.end(6)
         first.end(0)
     assert b"uses this spool for another job" in said
+
+
+@pytest.mark.parametrize("first", [1, 70_000])
+def test_what_is_compressed_is_refused_since_no_line_of_it_could_be_kept_whole(first: int, tmp_path: Path) -> None:
+    """Cut at what looks like line ends it would be garbage; what is written behind it is spooled as ever."""
+    data = gzip.compress(b"".join(b"%x\n" % hash((number, number)) for number in range(40_000)))
+    oracle = Oracle()
+    with serve(oracle) as server:
+        piped = Piped(tmp_path, server, "--spool-size", 1 << 20)
+        with contextlib.suppress(BrokenPipeError):
+            piped.write(data[:first])
+            time.sleep(0.5)
+            piped.write(data[first:])
+        said = piped.end(3)
+        assert b"standard input is compressed or an archive, and --spool takes lines. Unpack it before: zcat" in said
+        assert piped.spooled() == 0
+        piped = Piped(tmp_path, server)
+        piped.write(lines(range(10)))
+        piped.end(0)
+    assert sorted(oracle.stored) == list(range(10))

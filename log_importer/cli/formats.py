@@ -82,6 +82,8 @@ def detect_sources(**given: Any) -> int:
     inputs = look(make_settings({**given, "local": True}, terminal=True), say)
     for one in inputs.probes:
         click.echo(f"{one.source.name}: {one.format or 'no format fits'}")
+        if one.damage:
+            say(f"{one.source.name}: no line of it can be read: {one.damage}.")
     for error in inputs.errors:
         say(f"log-importer: {error}")
     return worst([*(error.exit_code for error in inputs.errors), *(1 for one in inputs.probes if not one.format)])

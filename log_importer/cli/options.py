@@ -72,6 +72,10 @@ READING = section(
         help="Seconds by which lines may be out of order; sources that overlap are merged by time. [60]",
     ),
     option("--max-line-bytes", type=click.IntRange(1024), metavar="N", help="Longer lines are rejected. [65536]"),
+    option(
+        "--max-decompress-memory", type=click.IntRange(1 << 20), metavar="BYTES",
+        help="The window that decompressing a source may take, at most. [536870912]",
+    ),
     flag("--accept-any-client", "Track clients that are no IP address as 0.0.0.0 instead of rejecting them."),
 )  # fmt: skip
 

@@ -1,100 +1,24 @@
 """Compressed bytes -> bytes, in blocks of bounded size, by what the bytes are and never by a file's name."""
 
-import bz2
-import lzma
-import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
 
-from zlib_ng import zlib_ng as zlib
+from log_importer.sources.codecs import ERRORS, LONGEST_HEAD, Decompressor, may_be_compressed, sniff
+from log_importer.sources.windows import WINDOW
 
-if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdDecompressor, ZstdError
-else:
-    from backports.zstd import ZstdDecompressor, ZstdError
-
-_ZlibError: type[Exception] = zlib.error  # type: ignore[assignment]  # its stubs say that it is an instance
 BLOCK = 1 << 18
-"""Bytes that one step gives at most, so that a file that swells a thousandfold needs no more memory than another."""
-
-
-class Decompressor(Protocol):
-    """What bz2, lzma and zstd have in common; gzip is made to fit below."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
-class _Gzip:
-    def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(wbits=31)
-        self._error: Exception | None = None
-        self.needs_input = True
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        if self._error is not None:
-            raise self._error
-        before = self._zlib.copy()  # type: ignore[attr-defined]  # its stubs lack it
-        data = self._zlib.unconsumed_tail + data
-        try:
-            out = self._zlib.decompress(data, max_length)
-        except _ZlibError as error:
-            # zlib keeps to itself what it had made before the fault; the same again in small steps brings it out.
-            self._error, self.needs_input = error, False
-            return _until_error(before, data)
-        self.needs_input = not self._zlib.unconsumed_tail and len(out) < max_length
-        return out
-
-    @property
-    def eof(self) -> bool:
-        return self._zlib.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._zlib.unused_data
-
-
-def _until_error(before: Any, data: bytes, step: int = 4096) -> bytes:
-    out = bytearray()
-    for start in range(0, len(data), step):
-        part = data[start : start + step]
-        whole = before.copy()
-        try:
-            out += before.decompress(part)
-        except _ZlibError:
-            return bytes(out) + (_until_error(whole, part, step // 64) if step > 1 else b"")
-    return bytes(out)
-
-
-_MAGIC: tuple[tuple[bytes, Callable[[], Decompressor]], ...] = (
-    (b"\x1f\x8b", _Gzip),
-    (b"BZh", bz2.BZ2Decompressor),
-    (b"\xfd7zXZ\x00", lzma.LZMADecompressor),
-    (b"\x28\xb5\x2f\xfd", ZstdDecompressor),
-)
-SLOW = (bz2.BZ2Decompressor, lzma.LZMADecompressor)
-"""Those that take about as long for a log as all else that is done with it."""
-LONGEST_MAGIC = max(len(magic) for magic, _ in _MAGIC)
-_ERRORS = (_ZlibError, OSError, lzma.LZMAError, ZstdError, EOFError)
-
-
-def sniff(head: bytes) -> Callable[[], Decompressor] | None:
-    """The decompressor for a stream that begins with `head`, `None` for a plain one."""
-    return next((make for magic, make in _MAGIC if head.startswith(magic)), None)
-
-
-def may_be_compressed(head: bytes) -> bool:
-    """Whether a stream that begins with `head`, be it short, can still turn out to be compressed."""
-    return any(head.startswith(magic) or magic.startswith(head) for magic, _ in _MAGIC)
+"""Bytes that are given at once at most, so that a file that swells a thousandfold needs no more memory than another."""
+ENDS_EARLY = "its compressed data ends in the middle"
+"""The damage of a stream whose rest is missing, or is yet to be written."""
+_SMALLEST, _LARGEST = 1 << 9, 1 << 16
+"""Bytes that a decompressor is handed at once. It copies what lies behind its member, so it gets little of what may be
+many members, and of a member that goes on twice as much each time: in all no more than some times what there is."""
 
 
 class Damage(Exception):
-    """The stream ends early or is broken; all that came before it has been given."""
+    """The stream ends early or is broken; all that came before it has been given.
+
+    But for up to 4 KiB of bzip2, xz and zstd before a place that is broken, which their libraries keep.
+    """
 
 
 class Garbage(Exception):
@@ -102,33 +26,104 @@ class Garbage(Exception):
 
 
 def decompress(
-    blocks: Iterator[bytes], make: Callable[[], Decompressor], most: Callable[[], int] = lambda: BLOCK
-) -> Iterator[bytes]:  # fmt: skip
-    """The content of all members of the compressed stream `blocks`, `most` bytes at once.
+    blocks: Iterator[bytes], window: int = WINDOW, most: Callable[[], int] = lambda: BLOCK
+) -> Iterator[bytes]:
+    """The content of all members of the compressed stream `blocks`, `most` bytes at once; b"" for each block b"".
 
-    Raises `Damage` or `Garbage` after the last byte that could be had. Zero padding behind the last member is neither.
+    All that can be had of a block is given before the next is taken. No member may need a window of more than `window`
+    bytes. Raises `Damage` or `Garbage` after the last byte that could be had. Zero padding between members, and behind
+    the last one, is neither.
     """
-    one = make()
-    begun = False
+    members = _Members(window)
     for block in blocks:
-        data = block
-        while True:
-            if one.eof:
-                data = (one.unused_data if begun else data).lstrip(b"\0")
-                one, begun = make(), False
-                if data and not may_be_compressed(data):
-                    raise Garbage
-            if not data and one.needs_input:
-                break
-            begun = True
+        if not block:
+            yield block
+        members.feed(block)
+        while content := members.read(most()):
+            yield content
+    members.end()
+
+
+class _Members:
+    """The members of a stream, as one. Feed it, and read until nothing comes, in turn."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._data = b""
+        self._at = 0  # in it: what comes before was handed to the decompressor
+        self._one: Decompressor | None = None  # of the member that has begun
+        self._starved = True  # more input is needed
+        self._portion = _SMALLEST
+        self._fault: Damage | Garbage | None = None
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes of the stream. All that came before has to be read."""
+        self._data = self._data[self._at :] + data
+        self._at = 0
+        self._starved = False
+
+    def read(self, most: int) -> bytes:
+        """The next bytes of content, fewer than `most` where all were read that were fed. Raises `Damage`, `Garbage`.
+
+        These come after the last content.
+        """
+        parts: list[bytes] = []
+        left = most
+        while left and not self._starved and self._fault is None:
             try:
-                out = one.decompress(data, most())
-            except _ERRORS as error:
-                raise Damage(f"its compressed data is damaged ({error})") from None
-            data = b""
-            if out:
-                yield out
-            if one.eof and not one.unused_data:
-                break
-    if begun and not one.eof:
-        raise Damage("its compressed data ends in the middle")
+                if self._one is None:
+                    self._begin()
+                else:
+                    parts.append(self._go_on(self._one, left))
+                    left -= len(parts[-1])
+            except (Damage, Garbage) as fault:
+                self._fault = fault
+        if self._fault is not None and left == most:
+            raise self._fault
+        return b"".join(parts)
+
+    def end(self) -> None:
+        """No more is to be fed. Raises `Damage` where the stream ends too soon."""
+        if self._one is not None or self._at < len(self._data):
+            raise Damage(ENDS_EARLY)
+
+    def _begin(self) -> None:
+        """Opens the next member, once enough of it is there."""
+        while self._data.startswith(b"\0", self._at):
+            zeros = self._data[self._at : self._at + _LARGEST]
+            self._at += len(zeros) - len(zeros.lstrip(b"\0"))
+        head = self._data[self._at : self._at + LONGEST_HEAD]
+        codec = sniff(head)
+        if codec is None and not may_be_compressed(head):
+            raise Garbage
+        window = None if codec is None else codec.window(head)
+        if codec is None or window is None:
+            self._starved = True
+            return
+        if window > self._window:
+            raise Damage(
+                f"its compressed data needs a window of {-(-window >> 20)} MiB, more than is allowed; "
+                f"--max-decompress-memory {window} allows it"
+            )
+        self._one, self._portion = codec.open(self._window), _SMALLEST
+
+    def _go_on(self, one: Decompressor, most: int) -> bytes:
+        """Up to `most` bytes of the member."""
+        data = b""
+        if one.needs_input:
+            data = self._data[self._at : self._at + self._portion]
+            if not data:
+                self._starved = True
+                return data
+            self._at += len(data)
+            self._portion = min(2 * self._portion, _LARGEST)
+        try:
+            out = one.decompress(data, most)
+        except ERRORS as error:
+            if isinstance(error, MemoryError) or "memory" in str(error).lower():
+                raise Damage("there is too little memory to decompress it") from None
+            raise Damage(f"its compressed data is damaged ({error})") from None
+        if one.eof:
+            self._at -= len(one.unused_data)
+            self._one = None
+        return out

@@ -14,6 +14,7 @@ from log_importer.sources.listed import Listed, disk_of_object
 from log_importer.sources.unicode import wide_encoding
 from log_importer.sources.unreadable import unreadable
 from log_importer.sources.urls import SCHEMES, scheme_of, shown, unknown_scheme
+from log_importer.sources.windows import WINDOW
 
 STDIN = "-"
 
@@ -31,6 +32,7 @@ class Source:
     place: tuple[int, int] = (0, 0)  # device and inode, or what stands for them
     url: str = field(default="", repr=False)  # with what may be secret in it; `name` is without
     tag: str = ""  # of an object: what changes when its content does
+    window: int = WINDOW  # bytes of its content that decompressing it may hold at once
 
     @property
     def pipe(self) -> bool:
@@ -49,10 +51,12 @@ class Source:
         return self.path is None and not self.url
 
 
-def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Source], list[SourceError]]:
+def find_sources(
+    arguments: Iterable[str], encoding: str = "", window: int = WINDOW
+) -> tuple[list[Source], list[SourceError]]:
     """The sources that `arguments` name, each once, and an error for each argument that names none.
 
-    `encoding` is that of their text.
+    `encoding` is that of their text, `window` the bytes of content that decompressing one may hold at once.
     """
     sources: list[Source] = []
     errors: list[SourceError] = []
@@ -61,13 +65,13 @@ def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Sou
     for argument in arguments:
         if argument == STDIN:
             if not any(source.stdin for source in sources):
-                sources.append(Source("standard input", None, encoding=wide))
+                sources.append(Source("standard input", None, encoding=wide, window=window))
             continue
         objects: list[Source] = []
         paths: list[Path] = []
         try:
             if scheme_of(argument):
-                objects = [_of_object(it, wide) for it in find_objects(argument, _NO_LOGS)]
+                objects = [_of_object(it, wide, window) for it in find_objects(argument, _NO_LOGS)]
             else:
                 paths = list(_paths(argument))
         except SourceError as error:
@@ -88,12 +92,13 @@ def find_sources(arguments: Iterable[str], encoding: str = "") -> tuple[list[Sou
                 seen.add((status.st_dev, status.st_ino))
                 size = status.st_size if stat.S_ISREG(status.st_mode) else None
                 place = (status.st_dev, status.st_ino)
-                sources.append(Source(str(path), path, size, wide, status.st_mtime_ns, status.st_ctime_ns, place))
+                times = (status.st_mtime_ns, status.st_ctime_ns)
+                sources.append(Source(str(path), path, size, wide, *times, place, window=window))
     return sources, errors
 
 
-def _of_object(it: Listed, encoding: str) -> Source:
-    return Source(shown(it.url), None, it.size, encoding, it.mtime_ns, 0, it.place, it.url, it.tag)
+def _of_object(it: Listed, encoding: str, window: int) -> Source:
+    return Source(shown(it.url), None, it.size, encoding, it.mtime_ns, 0, it.place, it.url, it.tag, window)
 
 
 def lies_at(name: str) -> str:
@@ -101,9 +106,11 @@ def lies_at(name: str) -> str:
     return name if scheme_of(name) else str(Path(name).absolute())
 
 
-def source_at(place: str) -> Source:
-    """The source that lies at `place`, as `lies_at` gives it, to be looked at once more."""
-    return Source(place, None, url=place) if scheme_of(place) else Source(place, Path(place), 0)
+def source_at(place: str, like: Source) -> Source:
+    """The source that lies at `place`, as `lies_at` gives it, to be looked at once more, and read as `like` is."""
+    url = place if scheme_of(place) else ""
+    path, size = (None, None) if url else (Path(place), 0)
+    return Source(place, path, size, like.encoding, url=url, window=like.window)
 
 
 def _paths(argument: str) -> Iterator[Path]:

@@ -125,6 +125,15 @@ class Segments:
             finally:
                 os.close(folder)
 
+    def beginning(self, count: int) -> bytes:
+        """The first bytes of the one that is being written, `count` at most. Raises `OSError`."""
+        return os.pread(self._file, count, 0)
+
+    def discard(self) -> None:
+        """Empties the one that is being written. Raises `OSError`."""
+        os.ftruncate(self._file, 0)
+        self.size, self.in_line = 0, False
+
     def finish(self) -> None:
         """Ends the one that is being written; call `sync` before."""
         if self._file >= 0:

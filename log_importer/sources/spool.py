@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 
 from log_importer.errors import SourceError, StateError
+from log_importer.sources.archives import HEAD, archive_of
+from log_importer.sources.codecs import sniff
 from log_importer.sources.room import Room
 from log_importer.sources.segments import Segments
 from log_importer.sources.turn import Turn
@@ -72,6 +74,7 @@ class Spool:
         self._synced = 0.0
         self._splices = True
         self._crept = 0  # bytes of the segment that were moved one by one
+        self._begins = True  # what was read of the pipe does not tell yet whether it is text
         self._failing_since = float("inf")  # by the monotonic clock
         self._said: dict[str, float] = {}
 
@@ -317,6 +320,15 @@ class Spool:
     def _written(self, count: int) -> None:
         self._room.take(count)
         self._failing_since = float("inf")
+        if self._begins:
+            head = self._segments.beginning(HEAD)
+            self._begins = len(head) < HEAD and b"\n" not in head
+            if sniff(head) or archive_of(head):
+                self._segments.discard()  # cut at what looks like line ends, nobody could read it
+                raise SourceError(
+                    "standard input is compressed or an archive, and --spool takes lines.",
+                    "Unpack it before: zcat FILE | log-importer import --spool DIR -",
+                )
 
     def _bear(self, error: OSError) -> None:
         """Waits for writing to be possible again.

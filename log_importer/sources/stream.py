@@ -5,21 +5,14 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from log_importer.model import Disk
-from log_importer.sources.decompress import (
-    BLOCK,
-    LONGEST_MAGIC,
-    SLOW,
-    Damage,
-    Garbage,
-    decompress,
-    may_be_compressed,
-    sniff,
-)
+from log_importer.sources import archives
+from log_importer.sources.codecs import LONGEST_MAGIC, may_be_compressed, sniff
+from log_importer.sources.decompress import BLOCK, Damage, Garbage, decompress
 from log_importer.sources.find import Source
 from log_importer.sources.fingerprint import HEAD, TAIL
 from log_importer.sources.opened import open_source
 from log_importer.sources.unicode import as_utf8, marked
-from log_importer.sources.unreadable import stopped, unreadable
+from log_importer.sources.unreadable import is_archive, stopped, unreadable
 
 IDLE = b""
 """A block that says: nothing came within the time given; there may be more."""
@@ -33,6 +26,7 @@ class Stream:
     def __init__(self, source: Source, idle: float = 1.0) -> None:
         """Opens `source`; a pipe gives `IDLE` when nothing came for `idle` seconds. Raises `SourceError`."""
         self.name = source.name
+        self.source = source
         self.raw_position = 0
         """Bytes read as they lie on disk."""
         self.damage = ""
@@ -50,7 +44,6 @@ class Stream:
         self._head: bytes | None = None
         self._last = b""  # bytes of a followed file before `raw_position`
         self._seen, self._seen_last = 0, b""  # its size when last looked at, and the bytes before that
-        self._encoding = source.encoding
         self._blocks = self._text()
         self._held = b""  # decompressed and not given yet
         self._position = 0  # of the first of them
@@ -203,11 +196,15 @@ class Stream:
     def _text(self) -> Iterator[bytes]:
         blocks = self._decompressed()
         head = b""
-        for head in blocks:
-            if head != IDLE:
+        for block in blocks:
+            head += block
+            if len(head) >= archives.HEAD or b"\n" in head:  # a line is no archive, and need not wait for a second
                 break
-            yield IDLE
-        encoding = marked(head) or self._encoding
+            if block == IDLE:
+                yield IDLE
+        if archive := archives.archive_of(head):
+            raise is_archive(self.name, archive)
+        encoding = marked(head) or self.source.encoding
         if not encoding:
             if head:
                 yield head
@@ -225,22 +222,23 @@ class Stream:
                 break
             if block == IDLE:
                 yield IDLE
-        make = sniff(head)
-        if make is None:
+        codec = sniff(head)
+        if codec is None:
             self._plain = not self._waits and self._file.jumps
             if head:
                 yield head
             yield from raw
             return
-        self._compressed, self.slow = True, make in SLOW
+        self._compressed, self.slow = True, codec.slow
         try:
-            yield from decompress(_chain(head, raw), make, lambda: self.block)
+            yield from decompress(_chain(head, raw), self.source.window, lambda: self.block)
         except Damage as damage:
             self.damage = self.damage or self._file.fault() or str(damage)
         except Garbage:
             self.remark = f"{self.name}: what lies behind its compressed data is something else and was left out."
-            for _ in raw:  # it is read to its end, and need not be read again
-                pass
+            for block in raw:  # it is read to its end, and need not be read again
+                if block == IDLE:
+                    yield IDLE
 
     def _raw(self) -> Iterator[bytes]:
         spoken = time.monotonic()

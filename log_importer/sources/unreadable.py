@@ -1,8 +1,9 @@
-"""The sentences for a source that the system, or a store, will not let us read."""
+"""The sentences for a source that the system, or a store, will not let us read, and for what is no log."""
 
 import errno
 
 from log_importer.errors import SourceError
+from log_importer.sources.archives import Archive
 
 
 class RemoteError(OSError):
@@ -27,6 +28,13 @@ def stopped(name: str, position: int, error: OSError) -> SourceError:
     hint = f". {error.hint}" if isinstance(error, RemoteError) else "; look at the disk or mount."
     return SourceError(
         f"{name}: reading stopped at byte {position}: {_reason(error)}.", f"What came before is imported{hint}"
+    )
+
+
+def is_archive(name: str, archive: Archive) -> SourceError:
+    """The error for a source that holds logs, in a shape that is not read."""
+    return SourceError(
+        f"{name}: this is {archive.title}, which is not read.", f"Unpack it: {archive.command} | log-importer import -"
     )
 
 

@@ -49,7 +49,7 @@ def _portion(one: Probe, ledger: Ledger, known: Tally, *, again: bool) -> Portio
     with Stream(one.source) as stream:
         head, disk = stream.head(), stream.disk
         if not head or disk is None:
-            _know(known, one, 0)
+            _know(known, one, 0, stream.damage)
             return None
         found = identify(stream, ledger, again=again)
         if found is not None and found.over:

@@ -31,7 +31,8 @@ class Portion:
     def as_json(self) -> dict[str, Any]:
         """What `portion_of` needs to make it again."""
         return {
-            "place": self.place, "encoding": self.source.encoding, "format": self.format, "headers": self.headers,
+            "place": self.place, "encoding": self.source.encoding, "window": self.source.window,
+            "format": self.format, "headers": self.headers,
             "disk": [*self.disk[:4], self.disk.beginning.hex()], "head": [self.head_length, self.head.hex()],
             "start": [*self.start[:3], self.start.tail.hex()], "in_line": self.in_line,
             "known_lines": self.known_lines, "end": self.end, "record": self.record,
@@ -50,7 +51,7 @@ def portion_of(written: dict[str, Any], sources: Mapping[str, Source]) -> Portio
     log may have been rotated.
     """
     place = written["place"]
-    found = [sources[place]] if place in sources else find_sources([place], written["encoding"])[0]
+    found = [sources[place]] if place in sources else find_sources([place], written["encoding"], written["window"])[0]
     others = [source for name, source in sources.items() if name != place]
     source = next((source for source in (*found, *others) if _begins(source, written)), None)
     if source is None:

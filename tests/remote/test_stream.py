@@ -144,5 +144,5 @@ def test_many_that_are_open_hold_little_each(here: S3) -> None:
 
 
 def test_what_the_ledger_keeps_is_enough_to_find_it_again(here: S3) -> None:
-    with Stream(source_at(here.put("a.log", b"x\n"))) as stream:
+    with Stream(source_at(here.put("a.log", b"x\n"), Source("", None))) as stream:
         assert whole(stream) == b"x\n"
