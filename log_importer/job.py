@@ -13,6 +13,7 @@ from log_importer.run_report import Report
 from log_importer.settings import Settings
 from log_importer.sites import PATIENCE, make_token
 from log_importer.state import JobLock
+from log_importer.takeover import open_ledger
 
 if TYPE_CHECKING:
     from log_importer.receiver import Receiver
@@ -81,11 +82,11 @@ def about_job(settings: Settings, receiver: str = "") -> dict[str, str]:
 def _ledger(path: Path, settings: Settings, receiver: str, say: Callable[[str], None]) -> Ledger:
     """The job's ledger. One of a receiver's database that is no longer there is begun anew. Raises `StateError`."""
     about = about_job(settings, receiver)
-    ledger = Ledger(path, about, say, settings.give_up_after)
+    ledger = open_ledger(path, about, say, settings.give_up_after, named=bool(settings.job))
     if ledger.about.get("receiver", "") == receiver:
         return ledger
     ledger.close(0)
     say("The embedded receiver's database is a new one, so no line counts as done.")
     for end in ("", "-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)
-    return Ledger(path, about, say, settings.give_up_after)
+    return open_ledger(path, about, say, settings.give_up_after, named=bool(settings.job))

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sqlite3
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from log_importer.errors import StateError
@@ -141,7 +141,7 @@ def open_database(path: Path, about: Mapping[str, str]) -> sqlite3.Connection:
         raise StateError(f"{path}: the ledger is a symbolic link.", "Name the folder itself with --state-dir.")
     try:
         if not path.exists():
-            _make(path, about)
+            make_database(path, about)
         elif path.stat().st_size == 0:
             raise damaged(path, "it is empty")
         return _open(path)
@@ -167,7 +167,13 @@ def read_database(path: Path) -> sqlite3.Connection:
         raise damaged(path, str(error)) from None
 
 
-def _make(path: Path, about: Mapping[str, str]) -> None:
+def make_database(
+    path: Path, about: Mapping[str, str], fill: Callable[[sqlite3.Connection], object] = lambda _: None
+) -> None:  # fmt: skip
+    """A new ledger with `about` in its table `meta` and what `fill` writes, there at once or not at all.
+
+    Raises `OSError` and `sqlite3.Error`.
+    """
     new = path.with_suffix(".new")
     for leftover in (new, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
         leftover.unlink(missing_ok=True)  # a log of changes without its database would be played into ours
@@ -175,6 +181,7 @@ def _make(path: Path, about: Mapping[str, str]) -> None:
     with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as database:
         database.executescript(f"PRAGMA synchronous = FULL; BEGIN; {_SCHEMA}; PRAGMA user_version = {SCHEMA_VERSION};")
         into_meta(database, about)
+        fill(database)
         database.execute("COMMIT")
     new.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)

@@ -15,16 +15,11 @@ from pathlib import Path
 from log_importer.batching import Requests
 from log_importer.ledger import rows
 from log_importer.ledger.database import POSTED, SETTLED, open_database, unwritable
-from log_importer.ledger.load import HELD, Held, load, load_about, load_held
+from log_importer.ledger.load import HELD, READ_SINCE, Held, load, load_about, load_held
 from log_importer.ledger.record import Record, Region
 from log_importer.ledger.sources import Sources
 from log_importer.ledger.writer import Job, Writer, Written
 from log_importer.model import Boundary, Chunk, Disk, Outcome, Request
-
-_READ_SINCE = """
-    SELECT coalesce((SELECT max(began) FROM run WHERE exit_code IN (0, 1)), (SELECT min(began) FROM run))
-"""
-"""Of runs that died, one after another, none may have come to what was written before it."""
 
 
 class Ledger:
@@ -43,7 +38,7 @@ class Ledger:
             files = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
             finished = {Disk(*disk): source for *disk, source in files}
             self._next_batch = 1 + (database.execute("SELECT max(id) FROM batch").fetchone()[0] or 0)
-            self.read_since: float | None = database.execute(_READ_SINCE).fetchone()[0]
+            self.read_since: float | None = database.execute(READ_SINCE).fetchone()[0]
             """When the last run began that read all there was, else the first one, in seconds since 1970 UTC."""
             self._run = 1 + (database.execute("SELECT max(id) FROM run").fetchone()[0] or 0)
             database.execute("INSERT INTO run VALUES (?, ?, NULL, NULL)", (self._run, time.time()))

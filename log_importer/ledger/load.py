@@ -14,6 +14,11 @@ from log_importer.model import Boundary, Request
 
 HELD = ("in_doubt", "set_aside")
 """The buckets of requests that are kept for `retry`."""
+READ_SINCE = """
+    SELECT coalesce((SELECT max(began) FROM run WHERE exit_code IN (0, 1)), (SELECT min(began) FROM run))
+"""
+"""When the last run began that read all there was. Of runs that died, one after another, none may have come to what was
+written before it, so then it is the first."""
 MARK = "offset, line, header, tail"
 
 
