@@ -238,9 +238,12 @@ def test_no_look_up_is_waited_for_and_what_is_not_found_is_another_server() -> N
 # The ledgers of older versions
 
 
+DATA = Path(__file__).parent / "data" / "ledgers"
+
+
 def old_state(folder: Path, version: str) -> dict[str, Any]:
     """State that a version wrote, and what the server had."""
-    data = Path(__file__).parent / "data" / "ledgers" / version
+    data = DATA / version
     for path in data.rglob("*.sqlite3"):
         to = folder / "state" / path.relative_to(data)
         for parent in (to.parent.parent, to.parent):
@@ -269,7 +272,7 @@ def test_ledgers_of_the_selections_become_one(run: Run, tmp_path: Path) -> None:
     kept = sorted(path.name for path in (tmp_path / "state" / "jobs").glob("*.old"))
     assert len(kept) == 2
     for name in kept:  # as it was
-        data = Path(__file__).parent / "data" / "ledgers" / "467f3a2" / "jobs" / name.removesuffix(".old")
+        data = DATA / "467f3a2" / "jobs" / name.removesuffix(".old")
         assert (tmp_path / "state" / "jobs" / name).read_bytes() == data.read_bytes()
 
 

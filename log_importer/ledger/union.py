@@ -21,10 +21,11 @@ from pathlib import Path
 
 from log_importer.ledger import rows
 from log_importer.ledger.database import POSTED, SETTLED, damaged, make_database, read_database
-from log_importer.ledger.load import READ_SINCE, Held, load, load_about, load_held
+from log_importer.ledger.load import READ_SINCE, Held, Unanswered, load, load_about, load_held, load_unanswered
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record
 from log_importer.model import Boundary, Disk
+from log_importer.versions import version_of
 
 
 @dataclass(slots=True)
@@ -228,4 +229,7 @@ def _write_posted(new: sqlite3.Connection, one: _Old, groups: Mapping[int, _Grou
             to = ids.setdefault(number, batch + len(ids))
             lines = [array("Q", column) for column in zip(*kept, strict=True)]
             rows.batches([rows.batch_row(to, one.ids[source], POSTED, *lines)])(new)
+    known = load_unanswered(one.database, one.records)[0] if version_of(one.database) > 1 else {}
+    for number, to in ids.items():
+        rows.intent(to, *known.get(number, Unanswered(one.last, ())))(new)
     return batch + len(ids)

@@ -13,7 +13,7 @@ from log_importer.ledger.view import view
 from log_importer.settings import Settings
 from log_importer.shared import Shared, open_shared
 from log_importer.shared.leased import Leased
-from log_importer.spark.books import LEDGER
+from log_importer.spark.books import LEDGER, replace_ledger
 from log_importer.spark.run import Run
 from log_importer.state import job_folder, job_hash, ledgers, open_state
 from log_importer.takeover import is_destination, is_named
@@ -92,7 +92,7 @@ def taken(place: str) -> Iterator[Path]:
         finally:
             for key, shared in jobs:
                 if _ledger(state, key).exists():
-                    shared.replace(LEDGER, _ledger(state, key).read_bytes())
+                    replace_ledger(shared, _ledger(state, key))
 
 
 def _jobs(place: str) -> list[tuple[str, Shared]]:
