@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from log_importer.errors import StateError
+from log_importer.errors import StateError, UsageError
 from log_importer.ledger.ledger import Ledger
 from log_importer.posting import server_of
 from log_importer.receive import open_receiver
@@ -46,11 +46,17 @@ def open_job(
     Raises `JobLocked` and `StateError`.
     """
     with JobLock(path), _server(settings, path.parent.parent, receiver) as (url, token, database):
+        new, refused = not path.exists(), False
         job = Job(url, token, _ledger(path, settings, database, say))
         try:
             yield job
+        except UsageError:
+            refused = True
+            raise
         finally:
             job.close()
+            if refused and new and not job.ledger.sources.names:  # nothing was begun that there would be a state of
+                _delete(path)
 
 
 @contextlib.contextmanager
@@ -87,6 +93,10 @@ def _ledger(path: Path, settings: Settings, receiver: str, say: Callable[[str], 
         return ledger
     ledger.close(0)
     say("The embedded receiver's database is a new one, so no line counts as done.")
+    _delete(path)
+    return open_ledger(path, about, say, settings.give_up_after, named=bool(settings.job))
+
+
+def _delete(path: Path) -> None:
     for end in ("", "-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)
-    return open_ledger(path, about, say, settings.give_up_after, named=bool(settings.job))

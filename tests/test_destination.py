@@ -156,6 +156,7 @@ def test_what_may_be_the_same_server_is_refused_before_anything_is_sent(keeper: 
         says(done, f"imported before, under the job '{keeper.url}, site 1'", "nothing was sent")
         says(done, f"Import it as then (--url {keeper.url} --idsite 1)", "--job", "log-importer status")
         assert done.err.count("\n") == 1
+    assert len(jobs(run)) == 1
 
 
 def test_by_host_may_be_the_same_site(keeper: Keeper, run: Run) -> None:

@@ -166,6 +166,14 @@ def unwritable(path: Path, error: Exception, so: str) -> StateError:
     return StateError(f"{path}: the ledger cannot be written: {error}; {so}.", remedy)
 
 
+def unusable(path: Path, error: OSError) -> StateError:
+    """The error for a ledger that the system does not give us, or has no room for."""
+    return StateError(
+        f"{path}: the ledger cannot be used: {(error.strerror or '').lower()}; nothing was sent.",
+        "Look at the state folder's rights, and at the room there.",
+    )
+
+
 def open_database(path: Path, about: Mapping[str, str]) -> sqlite3.Connection:
     """The ledger at `path`, made with `about` in its table `meta` where there is none yet. Raises `StateError`.
 
@@ -182,10 +190,7 @@ def open_database(path: Path, about: Mapping[str, str]) -> sqlite3.Connection:
     except (sqlite3.DatabaseError, ValueError) as error:  # sqlite3 cannot tell of every fault in UTF-8
         raise damaged(path, str(error)) from None
     except OSError as error:
-        reason = (error.strerror or "").lower()
-        raise StateError(
-            f"{path}: the ledger cannot be used: {reason}.", "Look at the state folder's rights."
-        ) from None
+        raise unusable(path, error) from None
 
 
 def read_database(path: Path) -> sqlite3.Connection:

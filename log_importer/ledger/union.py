@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from log_importer.ledger import rows
-from log_importer.ledger.database import POSTED, SETTLED, damaged, make_database, read_database
+from log_importer.ledger.database import POSTED, SETTLED, damaged, make_database, read_database, unusable, unwritable
 from log_importer.ledger.load import READ_SINCE, Held, Unanswered, load, load_about, load_held, load_unanswered
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record
@@ -81,8 +81,12 @@ def unite(path: Path, about: Mapping[str, str], old: Sequence[Path], earliest: S
                 kept[name] = min(found, key=float)
         try:
             make_database(path, kept, lambda new: _fill(new, ledgers))
-        except (sqlite3.Error, ValueError) as error:
-            raise damaged(path, str(error)) from None
+        except sqlite3.Error as error:
+            raise unwritable(path, error, "nothing was sent") from None
+        except OSError as error:
+            raise unusable(path, error) from None
+        except ValueError as error:  # the numbers of lines, which are read now
+            raise damaged(old[0], str(error)) from None
 
 
 def _read(stack: ExitStack, path: Path) -> _Old:
