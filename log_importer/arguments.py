@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from log_importer.choices import CHOOSING, changes_of, check_network, rules_of, selection_of
+from log_importer.choices import changes_of, check_network, options_of, rules_of, selection_of
 from log_importer.errors import UsageError
 from log_importer.hash_key import read_hash_key
 from log_importer.model import FIELDS
@@ -37,6 +37,7 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     """
     values = {name: value for name, value in given.items() if value not in (None, ())}
     file: SettingsFile | None = values.pop("config", None)
+    options = options_of(values, file)
     _check_spark(values)
     local = values.pop("local", False) or values.get("preview", False)
     named = [name for name in SERVER_OPTIONS if name in values]
@@ -111,12 +112,10 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     values["selection"] = selection_of(values, named_zone(values.get("timezone", "UTC"), "--timezone"))
     key = read_hash_key(values.get("hash_key_file"), values.get("state_dir")) if values.get("hash_user_id") else b""
     values["changes"] = changes_of(values, key)
-    values["chosen_flags"] = tuple(
-        f"--{name.replace('_', '-')}" for name, value in values.items() if name in CHOOSING and value not in (False, 0)
-    )
     known = {one.name for one in fields(Settings)}
     return Settings(
         **{name: value for name, value in values.items() if name in known},
+        options=options,
         token=token,
         token_in_arguments=in_arguments,
     )

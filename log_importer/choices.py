@@ -1,7 +1,9 @@
-"""Flags about what is tracked and what is changed -> `Selection` and `Changes`, checked."""
+"""Flags about what is tracked and what is changed -> `Selection` and `Changes`, checked; and as people know them."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 from datetime import UTC, tzinfo
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,16 +18,55 @@ from log_importer.rules.files import DOWNLOAD_EXTENSIONS
 from log_importer.rules.mapping import MappingRule, Setting
 from log_importer.rules.selection import METHODS, Selection
 from log_importer.rules.values import is_reference
+from log_importer.settings_file import SettingsFile
 
 _LISTS = ("hostname", "include_host", "exclude_host", "include_path", "exclude_path", "useragent_exclude", "exclude_ip")
 
-CHOOSING = frozenset({
-    *_LISTS, *(f"{name}_from" for name in _LISTS), "enable_static", "enable_bots", "enable_http_errors",
-    "enable_http_redirects", "download_extensions", "add_download_extensions", "exclude_older_than",
-    "exclude_newer_than", "skip", "log_hostname", "method", "status",
-    "replay_tracking",
-})  # fmt: skip
-"""The options that a selection is made of."""
+_DECIDING = (
+    "enable_static", "enable_bots", "enable_http_errors", "enable_http_redirects", "ai_bots", "replay_tracking",
+    "replay_tracking_expected_tracker_file", "download_extensions", "add_download_extensions", "method", "status",
+    "exclude_older_than", "exclude_newer_than", "skip", "enable_reverse_dns", "strip_query_string",
+    "query_string_delimiter", "drop_query_parameters", "request_suffix", "force_lowercase_path",
+    "title_category_delimiter", "add_to_date", "anonymize_ip", "dimensions", "track_http_method", "track_http_code",
+    "regex_group_to_page_cvar", "regex_group_to_visit_cvar", "visitor_id", "no_user_id", "hash_user_id",
+    "hash_key_file", "site", "idsite_fallback", "add_sites_new_hosts", "max_new_sites", "endpoint", "timezone",
+    "log_hostname", "client_ip_from", "trusted_proxies", "accept_any_client", "encoding", "log_format_name",
+    "format_files", "log_format", "log_format_regex", "log_date_format", "json_fields", "w3c_fields", "w3c_map_field",
+    "w3c_field_regex", "ignore_groups", "max_line_bytes",
+)  # fmt: skip
+_NAMES = {
+    "drop_query_parameters": "drop-query-parameter", "dimensions": "dimension", "endpoint": "tracker-endpoint-path",
+    "format_files": "format-file", "json_fields": "json-field",
+}  # fmt: skip
+_LONGEST = 200
+"""Characters of an option's value that are kept."""
+
+
+def options_of(values: Mapping[str, Any], file: SettingsFile | None) -> tuple[tuple[str, str], ...]:
+    """The options given that decide what becomes of a line, as people know them, with their values as text.
+
+    A list from a file is part of the list that it adds to. No token and no password is among them.
+    Raises `UsageError`.
+    """
+    found = {name.replace("_", "-"): _list(name, values) for name in _LISTS}
+    found |= {_NAMES.get(name, name.replace("_", "-")): _texts(values.get(name)) for name in _DECIDING}
+    if file is not None:
+        found["site"] += tuple(f"{host}={idsite}" for host, idsite in file.sites)
+        found["rule of the settings file"] = tuple(repr(rule[:3]) for rule in map(astuple, file.rules))
+    return tuple((name, _short(texts)) for name, texts in found.items() if texts)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, tuple | list):
+        return tuple(map(str, value))
+    return () if value in (None, False) else ("given" if value is True else str(value),)
+
+
+def _short(texts: tuple[str, ...]) -> str:
+    text = ", ".join(texts)
+    if len(text) <= _LONGEST:
+        return text
+    return f"{len(texts):,} values ({hashlib.sha256(repr(texts).encode()).hexdigest()[:8]})"
 
 
 def selection_of(values: Mapping[str, Any], zone: tzinfo = UTC) -> Selection:

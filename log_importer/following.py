@@ -38,7 +38,7 @@ _LATE = 60.0
 """Seconds of silence after which a file that was rotated is done: its writer has let go of it."""
 _ABANDONED = 3600.0
 """Seconds of silence after which a file is let go that has no name any more and no successor."""
-_CAUGHT_UP = "caught_up"
+CAUGHT_UP = "caught_up"
 """What the ledger calls the time at which all that was followed had been read, in seconds since 1970 UTC."""
 _KEPT = 60.0
 """Seconds between two times that it is written down."""
@@ -64,7 +64,7 @@ def follow(
     progress: Progress, pause: Callable[[float], bool], say: Callable[[str], None], spool: Spool | None = None,
 ) -> Iterator["Follower"]:  # fmt: skip
     """What follows the sources of the settings, or `spool`. Raises `SourceError` where one could never appear."""
-    since = ledger.about.get(_CAUGHT_UP)
+    since = ledger.about.get(CAUGHT_UP)
     sources = settings.sources if spool is None else (spool.pattern,)
     began = float(since) if since else ledger.read_since
     names = Names(sources, settings.encoding, settings.max_decompress_memory, began)
@@ -171,7 +171,7 @@ class Follower:
 
     def _keep_time(self) -> None:
         """What is written to from then on is looked for by the next run, wherever it lies then."""
-        self._ledger.remember(**{_CAUGHT_UP: repr(self._names.caught_up)})
+        self._ledger.remember(**{CAUGHT_UP: repr(self._names.caught_up)})
         self._kept = time.monotonic()
 
     # What is there

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from log_importer.errors import StateError
+from log_importer.errors import StateError, UsageError
 from log_importer.ledger.ledger import Ledger
 from log_importer.posting import server_of
 from log_importer.receive import open_receiver
@@ -13,6 +13,7 @@ from log_importer.run_report import Report
 from log_importer.settings import Settings
 from log_importer.sites import PATIENCE, make_token
 from log_importer.state import JobLock
+from log_importer.takeover import open_ledger
 
 if TYPE_CHECKING:
     from log_importer.receiver import Receiver
@@ -45,11 +46,17 @@ def open_job(
     Raises `JobLocked` and `StateError`.
     """
     with JobLock(path), _server(settings, path.parent.parent, receiver) as (url, token, database):
+        new, refused = not path.exists(), False
         job = Job(url, token, _ledger(path, settings, database, say))
         try:
             yield job
+        except UsageError:
+            refused = True
+            raise
         finally:
             job.close()
+            if refused and new and not job.ledger.sources.names:  # nothing was begun that there would be a state of
+                _delete(path)
 
 
 @contextlib.contextmanager
@@ -81,11 +88,15 @@ def about_job(settings: Settings, receiver: str = "") -> dict[str, str]:
 def _ledger(path: Path, settings: Settings, receiver: str, say: Callable[[str], None]) -> Ledger:
     """The job's ledger. One of a receiver's database that is no longer there is begun anew. Raises `StateError`."""
     about = about_job(settings, receiver)
-    ledger = Ledger(path, about, say, settings.give_up_after)
+    ledger = open_ledger(path, about, say, settings.give_up_after, named=bool(settings.job))
     if ledger.about.get("receiver", "") == receiver:
         return ledger
     ledger.close(0)
     say("The embedded receiver's database is a new one, so no line counts as done.")
+    _delete(path)
+    return open_ledger(path, about, say, settings.give_up_after, named=bool(settings.job))
+
+
+def _delete(path: Path) -> None:
     for end in ("", "-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)
-    return Ledger(path, about, say, settings.give_up_after)

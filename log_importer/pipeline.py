@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from log_importer.account import Account
 from log_importer.batching import Requests
-from log_importer.elsewhere import say_elsewhere
+from log_importer.elsewhere import check_elsewhere, say_other_options
 from log_importer.following import Follower, follow
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt, Stopped
@@ -63,7 +63,9 @@ def run_import(
     report.server = server.url if settings.url else ""
     inputs = look(settings, say, ledger)
     report.errors.extend(() if settings.follows else inputs.errors)
-    say_elsewhere(ledger, inputs.files, say)
+    others = [path for path in sorted(ledger.path.parent.glob("*.sqlite3")) if path != ledger.path]
+    check_elsewhere(ledger, inputs.files, others, settings, say)
+    say_other_options(ledger, settings, say)
     if not inputs.probes and not settings.follows:
         return report
     check_hosts(settings, inputs)

@@ -1,6 +1,6 @@
 """All that a run is told, as one frozen value."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from log_importer.plan import MAX_LINE_BYTES
@@ -56,7 +56,7 @@ class Settings:
     disorder: float = 60.0  # seconds by which a source's lines may be out of order
     selection: Selection = field(default_factory=Selection)
     changes: Changes = field(default_factory=Changes)
-    chosen_flags: tuple[str, ...] = ()  # those that made the selection
+    options: tuple[tuple[str, str], ...] = ()  # those that decide what becomes of a line, and their values as text
     title_category_delimiter: str = "/"
     rules: tuple[MappingRule, ...] = ()  # of the settings file, and those that options stand for
     visitor_id: str = ""
@@ -119,26 +119,17 @@ class Settings:
 
     @property
     def job_key(self) -> str:
-        """What progress is kept for: server, site and selection together, or the name that the user gave."""
-        shard = [] if self.shard == ALL else [("shard", str(self.shard))]
+        """What progress is kept for: server and sites, or the user's name for it; never what is chosen or changed."""
+        shard = str(self.shard) if self.shard != ALL else ""
         if self.job:
-            return " ".join(["job", self.job, *(f"shard {number}" for _, number in shard)])
-        parts: list[object] = [self.url.rstrip("/"), self.idsite, self.timezone, *shard]
-        usual = Selection()
-        for one in fields(usual):
-            value = getattr(self.selection, one.name)
-            if value != getattr(usual, one.name):
-                parts.append((one.name, sorted(value) if isinstance(value, frozenset) else value))
-        return repr(parts)
+            return named_key(self.job, shard)
+        return repr(["destination", self.address, self.idsite, shard])
 
     @property
     def job_title(self) -> str:
         """The job, for people."""
-        shard = "" if self.shard == ALL else f", shard {self.shard}"
-        if self.job:
-            return f"{self.job}{shard}"
-        flags = "".join(f", {flag}" for flag in self.chosen_flags)
-        return f"{self.address or 'the embedded receiver'}, {self.site_title}{flags}{shard}"
+        name = self.job or f"{self.address or 'the embedded receiver'}, {self.site_title}"
+        return name if self.shard == ALL else f"{name}, shard {self.shard}"
 
     @property
     def site_title(self) -> str:
@@ -154,6 +145,11 @@ class Settings:
     def address(self) -> str:
         """The server's address without user and password; "" is the embedded receiver."""
         return read_address(self.url).base if self.url else ""
+
+
+def named_key(name: str, shard: str) -> str:
+    """What the progress of `--job NAME` is kept for; `shard` is "" on a machine that imports alone."""
+    return " ".join(["job", name, *(["shard", shard] if shard else [])])
 
 
 def is_pipe(source: str) -> bool:

@@ -96,9 +96,14 @@ def job_folder(state: Path) -> Path:
     return state / _JOBS
 
 
+def job_hash(job: str) -> str:
+    """The name of a job's files; `job` is what the job is known by."""
+    return hashlib.sha256(job.encode()).hexdigest()[:16]
+
+
 def job_ledger(state: Path, job: str) -> Path:
-    """Where the ledger of a job lies; `job` is what the job is known by, and the file's name is its hash."""
-    return state / _JOBS / f"{hashlib.sha256(job.encode()).hexdigest()[:16]}.sqlite3"
+    """Where the ledger of a job lies; `job` is what the job is known by."""
+    return state / _JOBS / f"{job_hash(job)}.sqlite3"
 
 
 def ledgers(state: Path) -> list[Path]:

@@ -264,7 +264,7 @@ def test_a_state_folder_that_is_not_safe_is_refused(run: Run, tmp_path: Path, fa
 def test_a_damaged_receiver_database_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir(mode=0o700)
     (tmp_path / "state" / "receiver.sqlite3").write_bytes(b"not a database, but long enough to look like one" * 99)
-    says(local(run, LOG), 7, "the receiver's database cannot be used", "Move it away")
+    says(local(run, LOG), 7, "the receiver's database cannot be used", "or move it away")
 
 
 def test_lines_of_the_future_wait_or_are_skipped(run: Run, tmp_path: Path) -> None:

@@ -112,13 +112,13 @@ def test_a_list_can_stand_in_a_file(run: Run, tmp_path: Path) -> None:
     assert [row.get("reason") for row in rows] == ["path", "path", "status-error", "path"]
 
 
-def test_another_choice_is_another_job(run: Run, tmp_path: Path) -> None:
+def test_another_choice_is_for_new_lines_and_for_a_job_with_a_name(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("\n".join(LINES) + "\n")
     base = ("import", "--local", "--state-dir", "state", "--json")
     first = run(*base, "--include-path", "/Docs/*", "a.log").summary
     second = run(*base, "--exclude-path", "/Docs/*", "a.log").summary
-    third = run(*base, "--exclude-path", "/Docs/*", "a.log").summary
-    assert (first["tracked"], second["tracked"], third["tracked"], third["known_lines"]) == (1, 2, 0, 4)
+    third = run(*base, "--job", "rest", "--exclude-path", "/Docs/*", "a.log").summary
+    assert (first["tracked"], second["tracked"], second["known_lines"], third["tracked"]) == (1, 0, 4, 2)
 
 
 def test_who_has_an_identity_is_one_visitor_wherever_he_is(run: Run, tmp_path: Path) -> None:

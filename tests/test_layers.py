@@ -12,6 +12,7 @@ LAYERS = {
     "tracking": 1, "visible": 1, "translate": 1, "translator": 1, "together": 1, "by_column": 1, "keys": 1, "plan": 1,
     "native": 1, "batching": 1, "sharing": 1,
     "server": 2, "sites": 2, "sources": 2, "delivery": 2, "receiver": 2, "state": 2, "ledger": 2, "shared": 2,
+    "versions": 2,
     "settings": 3, "arguments": 3, "settings_file": 3, "hosts": 3, "hash_key": 3,
     "dry_run": 3, "looking": 3, "metrics": 3, "patterns": 3, "choices": 3, "format_files": 3, "format_choice": 3,
     "bot_rules": 3, "tally": 3, "worker": 3, "probe": 3, "processors": 3, "progress": 3, "rejects": 3,
@@ -19,10 +20,17 @@ LAYERS = {
     "account": 3, "elsewhere": 3, "job": 3, "posting": 3, "retry": 3, "showing": 3, "status": 3, "reading": 3,
     "recognise": 3, "followed": 3, "following": 3, "spooling": 3, "names": 3, "merging": 3, "overlap": 3,
     "channel": 3, "colours": 3, "explained": 3, "samples": 3, "run_account": 3, "preview": 3, "report_file": 3,
-    "run_report": 3, "planning": 3, "pools": 3, "spark": 3, "doctor": 3,
+    "run_report": 3, "planning": 3, "pools": 3, "spark": 3, "takeover": 3, "doctor": 3,
     "cli": 4, "__main__": 4,
 }  # fmt: skip
-ALLOWED_BETWEEN_EDGES = {("sites", "server"), ("delivery", "server"), ("sources", "state"), ("shared", "sources")}
+ALLOWED_BETWEEN_EDGES = {
+    ("ledger", "versions"),
+    ("receiver", "versions"),
+    ("sites", "server"),
+    ("delivery", "server"),
+    ("sources", "state"),
+    ("shared", "sources"),
+}
 NOT_IN_CORE = {"os", "io", "socket", "time", "threading", "multiprocessing", "logging", "requests"}
 
 

@@ -254,7 +254,7 @@ def test_of_two_that_exclude_each_other_the_higher_one_wins(run: Run, tmp_path: 
     (tmp_path / "s.toml").write_text('url = "http://127.0.0.1:9"\nidsite = 5\n')
     local = run("import", "--config", "s.toml", "--local", "--idsite", "1", "--state-dir", "state", "--json", "a.log")
     assert (local.code, local.summary["tracked"]) == (0, 1)
-    by_host = ("--config", "s.toml", "--local", "--site", "b.example=1", "--log-hostname", "b.example")
+    by_host = ("--config", "s.toml", "--local", "--site", "b.example=1", "--log-hostname", "b.example", "--job", "b")
     done = run("import", *by_host, "--state-dir", "state", "--json", "a.log", LOG_IMPORTER_URL="http://127.0.0.1:9")
     assert (done.code, done.summary["tracked"]) == (0, 1)
     both = run("import", "--local", "--url", "http://127.0.0.1:9", "a.log")

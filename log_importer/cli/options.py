@@ -215,12 +215,12 @@ FOLLOWING = section(
 STATE = section(
     "What was done before",
     option("--state-dir", type=FILE, metavar="DIR", help="Where state lies."),
-    option("--job", metavar="NAME", help="The name of the job, of which one run goes at a time."),
+    option("--job", metavar="NAME", help="The name of the job, of which one run goes at a time. [server and sites]"),
 )
 
 AGAIN = section(
     "What was done before",
-    flag("--again", "Send all again on purpose, also what earlier runs did."),
+    flag("--again", "Send all again on purpose, also what earlier runs did; no word for cron: each run would."),
     option(
         "--in-doubt", type=click.Choice(["resend", "hold"]),
         help="What was in flight when a run died: sent again, or kept for retry. [resend]",

@@ -1,19 +1,21 @@
-"""The ledger's file: its schema, how it is made in one step, and how it is known to be whole."""
+"""The ledger's file: the versions of its schema, how it is made in one step, and how it is known to be whole."""
 
 import contextlib
 import os
 import sqlite3
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from log_importer.errors import StateError
+import orjson
 
-SCHEMA_VERSION = 1
+from log_importer.errors import StateError
+from log_importer.versions import Versions, copies, is_whole, sync, version_of
+
 POSTED, SETTLED = 0x55, 0xAA
 """States of a batch: without a receipt yet, and with one; no flipped bit makes one of the other."""
 
-_SCHEMA = """
+_FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, proof INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE run (
     id        INTEGER PRIMARY KEY,
@@ -99,6 +101,35 @@ CREATE TABLE day (                       -- dates that were begun on a site
 """
 
 
+_INTENT = """
+CREATE TABLE intent (                    -- batches that were posted and are not settled
+    batch     INTEGER PRIMARY KEY,
+    began     REAL NOT NULL,             -- when it was posted, seconds since 1970 UTC
+    witnesses BLOB NOT NULL,             -- some of its tracking requests: a JSON list, a character a byte
+    proof     INTEGER NOT NULL
+)
+"""
+
+
+def _add_intents(database: sqlite3.Connection) -> None:
+    """Version 2. Of a batch that was posted before, no more is known than when the last run began."""
+    database.execute(_INTENT)
+    began = database.execute("SELECT max(began) FROM run").fetchone()[0] or 0.0
+    posted = database.execute("SELECT DISTINCT id FROM batch WHERE state = ?", (POSTED,)).fetchall()
+    database.executemany(
+        "INSERT INTO intent VALUES (?, ?, ?, ?)", [intent_row(batch, began, ()) for (batch,) in posted]
+    )
+
+
+VERSIONS = Versions(_FIRST, _add_intents)
+
+
+def intent_row(batch: int, began: float, witnesses: Sequence[bytes]) -> tuple[object, ...]:
+    """A batch that is posted, since when, and some of its requests."""
+    row = (batch, began, orjson.dumps([one.decode("latin-1") for one in witnesses]))
+    return (*row, proof(*row))
+
+
 def proof(*values: object) -> int:
     """A checksum over a row's values, so that a flipped bit in a number is noticed too."""
     return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
@@ -111,10 +142,13 @@ def into_meta(database: sqlite3.Connection, about: Mapping[str, str]) -> None:
 
 
 def damaged(path: Path, how: str, so: str = "nothing was sent") -> StateError:
-    """The error for a ledger that cannot be relied on."""
+    """The error for a ledger that cannot be relied on. Only what SQLite itself cannot read is worth no second look."""
+    kept = copies(path)
+    backup = f"from {kept[-1]} or a backup" if kept else "from a backup"
+    away = f"mv {path} {path}.damaged" if is_whole(path) else f"rm {path}"
     return StateError(
         f"{path}: the ledger is damaged: {how}; {so}.",
-        f"Restore it from a backup; or, to begin anew and count again what was imported before: rm {path}",
+        f"Restore it {backup}; or, to begin anew and count again what was imported before: {away}",
     )
 
 
@@ -132,6 +166,14 @@ def unwritable(path: Path, error: Exception, so: str = "nothing was sent") -> St
     return StateError(f"{path}: the ledger cannot be written: {error}; {so}.", remedy)
 
 
+def unusable(path: Path, error: OSError) -> StateError:
+    """The error for a ledger that the system does not give us, or has no room for."""
+    return StateError(
+        f"{path}: the ledger cannot be used: {(error.strerror or '').lower()}; nothing was sent.",
+        "Look at the state folder's rights, and at the room there.",
+    )
+
+
 def open_database(path: Path, about: Mapping[str, str]) -> sqlite3.Connection:
     """The ledger at `path`, made with `about` in its table `meta` where there is none yet. Raises `StateError`.
 
@@ -141,17 +183,14 @@ def open_database(path: Path, about: Mapping[str, str]) -> sqlite3.Connection:
         raise StateError(f"{path}: the ledger is a symbolic link.", "Name the folder itself with --state-dir.")
     try:
         if not path.exists():
-            _make(path, about)
+            make_database(path, about)
         elif path.stat().st_size == 0:
             raise damaged(path, "it is empty")
         return _open(path)
     except (sqlite3.Error, ValueError) as error:  # sqlite3 cannot tell of every fault in UTF-8
         raise unwritable(path, error) from None
     except OSError as error:
-        reason = (error.strerror or "").lower()
-        raise StateError(
-            f"{path}: the ledger cannot be used: {reason}.", "Look at the state folder's rights."
-        ) from None
+        raise unusable(path, error) from None
 
 
 def read_database(path: Path) -> sqlite3.Connection:
@@ -167,51 +206,49 @@ def read_database(path: Path) -> sqlite3.Connection:
         raise unwritable(path, error) from None
 
 
-def _make(path: Path, about: Mapping[str, str]) -> None:
+def make_database(
+    path: Path, about: Mapping[str, str], fill: Callable[[sqlite3.Connection], object] = lambda _: None
+) -> None:  # fmt: skip
+    """A new ledger with `about` in its table `meta` and what `fill` writes, there at once or not at all.
+
+    Raises `OSError` and `sqlite3.Error`.
+    """
     new = path.with_suffix(".new")
     for leftover in (new, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
         leftover.unlink(missing_ok=True)  # a log of changes without its database would be played into ours
     os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as database:
-        database.executescript(f"PRAGMA synchronous = FULL; BEGIN; {_SCHEMA}; PRAGMA user_version = {SCHEMA_VERSION};")
+        database.executescript("PRAGMA synchronous = FULL; BEGIN;")
+        VERSIONS.create(database)
         into_meta(database, about)
+        fill(database)
         database.execute("COMMIT")
     new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def _open(path: Path) -> sqlite3.Connection:
     database = _checked(path, sqlite3.connect(path, check_same_thread=False, isolation_level=None))
     database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
+    try:
+        VERSIONS.migrate(database, path)
+    except sqlite3.Error as error:  # it was whole a moment ago
+        raise unwritable(path, error, "nothing was sent") from None
     return database
 
 
 def _checked(path: Path, database: sqlite3.Connection) -> sqlite3.Connection:
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
+    version = version_of(database)
+    if version > VERSIONS.latest:
         raise StateError(
-            f"{path}: the ledger is from a newer log-importer (version {version}, this one knows {SCHEMA_VERSION}); "
+            f"{path}: the ledger is from a newer log-importer (version {version}, this one knows {VERSIONS.latest}); "
             "nothing was sent.", "Update log-importer.",
         )  # fmt: skip
-    if version != SCHEMA_VERSION:
+    if version < 1:
         raise damaged(path, "it is no ledger")
-    if _schema(database) != _expected():
+    if not VERSIONS.fits(database):
         raise damaged(path, "its tables are not those of a ledger")
     found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise damaged(path, str(found))
     return database
-
-
-def _schema(database: sqlite3.Connection) -> list[tuple[str, str]]:
-    return database.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
-
-
-def _expected() -> list[tuple[str, str]]:
-    with contextlib.closing(sqlite3.connect(":memory:")) as database:
-        database.executescript(_SCHEMA)
-        return _schema(database)

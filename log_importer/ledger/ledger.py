@@ -15,16 +15,11 @@ from pathlib import Path
 from log_importer.batching import Requests
 from log_importer.ledger import rows
 from log_importer.ledger.database import POSTED, SETTLED, open_database, unwritable
-from log_importer.ledger.load import HELD, Held, load, load_about, load_held
+from log_importer.ledger.load import HELD, READ_SINCE, Held, Unanswered, load, load_about, load_held, load_unanswered
 from log_importer.ledger.record import Record, Region
 from log_importer.ledger.sources import Sources
 from log_importer.ledger.writer import Job, Writer, Written
 from log_importer.model import Boundary, Chunk, Disk, Outcome, Request
-
-_READ_SINCE = """
-    SELECT coalesce((SELECT max(began) FROM run WHERE exit_code IN (0, 1)), (SELECT min(began) FROM run))
-"""
-"""Of runs that died, one after another, none may have come to what was written before it."""
 
 
 class Ledger:
@@ -43,11 +38,12 @@ class Ledger:
             files = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
             finished = {Disk(*disk): source for *disk, source in files}
             self._next_batch = 1 + (database.execute("SELECT max(id) FROM batch").fetchone()[0] or 0)
-            self.read_since: float | None = database.execute(_READ_SINCE).fetchone()[0]
+            self.read_since: float | None = database.execute(READ_SINCE).fetchone()[0]
             """When the last run began that read all there was, else the first one, in seconds since 1970 UTC."""
             self._run = 1 + (database.execute("SELECT max(id) FROM run").fetchone()[0] or 0)
             database.execute("INSERT INTO run VALUES (?, ?, NULL, NULL)", (self._run, time.time()))
             self._held = load_held(database, records)
+            unanswered, self._doubted_in = load_unanswered(database, records)
             kept = {source for (source,) in database.execute("SELECT source FROM batch UNION SELECT source FROM held")}
         except (ValueError, sqlite3.Error) as error:
             database.close()
@@ -55,6 +51,8 @@ class Ledger:
         except BaseException:
             database.close()
             raise
+        self.unanswered: dict[int, Unanswered] = unanswered
+        """The batches in doubt of earlier runs, by their numbers."""
         self._open: dict[int, Record] = {}
         self._parsed_to: dict[int, int] = {}  # the run's source -> offset behind the last chunk that was parsed
         self._ending: dict[int, tuple[int, Disk]] = {}  # what is finished once it is parsed up to there
@@ -116,12 +114,20 @@ class Ledger:
         chunk_done = rows.chunk(record.id, start, after, requests)
         self._put(chunk_done, rows.counts(record.id, counts), *_moving(record, record.advance()))
 
-    def intend(self, requests: Sequence[Request]) -> int:
-        """Requests are about to be posted. Returns once that is on disk: the number of the batch."""
+    def batch_in_doubt(self, request: Request) -> int | None:
+        """The last batch of earlier runs in which a request, of this run's source, is in doubt."""
+        return self._doubted_in.get(self.place(request))
+
+    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:
+        """Requests are about to be posted. Returns once that is on disk: the number of the batch.
+
+        `witnesses` are some of them, encoded, by which the server can be asked later whether it has the batch.
+        """
         with self._lock:
             batch = self._next_batch
             self._next_batch += 1
-            written = self._put(rows.batches(self._rows(batch, requests, POSTED)))
+            posted = rows.batches(self._rows(batch, requests, POSTED))
+            written = self._put(posted, rows.intent(batch, time.time(), witnesses))
         written.wait()
         return batch
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
+
 from log_importer.ledger.database import POSTED, SETTLED, damaged, proof, unwritable
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record, Region
@@ -14,6 +16,11 @@ from log_importer.model import Boundary, Request
 
 HELD = ("in_doubt", "set_aside")
 """The buckets of requests that are kept for `retry`."""
+READ_SINCE = """
+    SELECT coalesce((SELECT max(began) FROM run WHERE exit_code IN (0, 1)), (SELECT min(began) FROM run))
+"""
+"""When the last run began that read all there was. Of runs that died, one after another, none may have come to what was
+written before it, so then it is the first."""
 MARK = "offset, line, header, tail"
 
 
@@ -25,6 +32,36 @@ class Held(NamedTuple):
     reason: str
     answer: str
     request: Request  # its `source` is the record's number
+
+
+class Unanswered(NamedTuple):
+    """A batch that an earlier run posted, and never heard of again."""
+
+    began: float  # when it was posted, in seconds since 1970 UTC
+    witnesses: tuple[bytes, ...]  # some of its tracking requests
+
+
+def load_unanswered(
+    database: sqlite3.Connection, records: Mapping[int, Record]
+) -> tuple[dict[int, Unanswered], dict[tuple[int, int], int]]:  # fmt: skip
+    """The batches in doubt by their numbers; number of a source and offset of a line -> the last batch that it was in.
+
+    Raises `ValueError` where one is damaged.
+    """
+    batches: dict[tuple[int, int], int] = {}
+    doubted = set[int]()
+    posted = "SELECT id, source, offsets FROM batch WHERE state = ? ORDER BY id"
+    for number, source, packed in database.execute(posted, (POSTED,)):
+        doubts = records[source].doubts
+        places = [(source, offset) for offset in unpack(packed) if offset in doubts]
+        batches.update(dict.fromkeys(places, number))
+        doubted.update([number] if places else ())
+    found = {}
+    for number, began, witnesses, checksum in database.execute("SELECT batch, began, witnesses, proof FROM intent"):
+        if checksum != proof(number, began, witnesses):
+            raise ValueError("an intent is not as it was written")
+        found[number] = Unanswered(began, tuple(one.encode("latin-1") for one in orjson.loads(witnesses)))
+    return {number: one for number, one in found.items() if number in doubted}, batches
 
 
 def load_about(database: sqlite3.Connection) -> dict[str, str]:

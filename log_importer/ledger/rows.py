@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 
-from log_importer.ledger.database import SETTLED, into_meta, proof
+from log_importer.ledger.database import SETTLED, intent_row, into_meta, proof
 from log_importer.ledger.offsets import pack, unpack
 from log_importer.ledger.record import Record
 from log_importer.ledger.writer import Job
@@ -13,6 +13,7 @@ Row = tuple[object, ...]
 
 _INTO_CHUNK = "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _INTO_BATCH = "INSERT OR REPLACE INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
+_NO_ORPHANS = "DELETE FROM intent WHERE NOT EXISTS (SELECT 1 FROM batch WHERE batch.id = intent.batch)"
 _OF_SOURCE = ("chunk", "batch", "held", "count", "finished")
 
 # Sources
@@ -35,6 +36,7 @@ def no_source(number: int) -> Job:
         for table in _OF_SOURCE:
             rows.execute(f"DELETE FROM {table} WHERE source = ?", (number,))  # noqa: S608 - our names
         rows.execute("DELETE FROM source WHERE id = ?", (number,))
+        rows.execute(_NO_ORPHANS)
 
     return write
 
@@ -49,6 +51,7 @@ def mark(record: Record) -> Job:
         rows.execute("DELETE FROM chunk WHERE source = ? AND start < ?", (record.id, place))
         rows.executemany(_INTO_CHUNK, passed)
         rows.execute("DELETE FROM batch WHERE source = ? AND last < ?", (record.id, place))
+        rows.execute(_NO_ORPHANS)
 
     return write
 
@@ -72,6 +75,7 @@ def rewound(number: int, end: int) -> Job:
                 rows.execute(_INTO_BATCH, batch_row(one, number, state, kept, unpack(numbers)[: len(kept)]))
             else:
                 rows.execute("DELETE FROM batch WHERE id = ? AND source = ?", (one, number))
+        rows.execute(_NO_ORPHANS)
 
     return write
 
@@ -104,14 +108,30 @@ def batches(some: Sequence[Row]) -> Job:
     return lambda rows: rows.executemany(_INTO_BATCH, some)
 
 
+def intent(number: int, began: float, witnesses: Sequence[bytes]) -> Job:
+    """A batch is about to be posted; some of its requests tell later whether the server has it."""
+    row = intent_row(number, began, witnesses)
+    return lambda rows: rows.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", row)
+
+
 def settled(number: int) -> Job:
     """All of a batch is settled."""
-    return lambda rows: rows.execute("UPDATE batch SET state = ? WHERE id = ?", (SETTLED, number))
+
+    def write(rows: Connection) -> None:
+        rows.execute("UPDATE batch SET state = ? WHERE id = ?", (SETTLED, number))
+        rows.execute("DELETE FROM intent WHERE batch = ?", (number,))
+
+    return write
 
 
 def released(number: int) -> Job:
     """Nothing of a batch was stored."""
-    return lambda rows: rows.execute("DELETE FROM batch WHERE id = ?", (number,))
+
+    def write(rows: Connection) -> None:
+        rows.execute("DELETE FROM batch WHERE id = ?", (number,))
+        rows.execute("DELETE FROM intent WHERE batch = ?", (number,))
+
+    return write
 
 
 def no_settled(source: int) -> Job:

@@ -39,6 +39,11 @@ class Sources:
         """Where the sources lay when last seen."""
         return {record.name for record in self._records.values()}
 
+    @property
+    def heads(self) -> set[tuple[int, bytes]]:
+        """How many bytes of their beginnings are known, and the hash of those."""
+        return {(record.head_length, record.head) for record in self._records.values() if record.head_length}
+
     def finished(self, disk: Disk) -> Record | None:
         """The source that the file holds no more of than is done, as it lay on disk then."""
         source = self._finished.get(disk)

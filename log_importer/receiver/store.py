@@ -13,10 +13,9 @@ from typing import Any
 
 from log_importer.errors import StateError
 from log_importer.receiver.settings import SiteSetup
+from log_importer.versions import Versions, copies, version_of
 
-SCHEMA_VERSION = 2
-
-_SCHEMA = """
+_FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE site (
     idsite   INTEGER PRIMARY KEY,
@@ -87,7 +86,9 @@ CREATE TABLE action (
 );
 CREATE INDEX action_by_visit ON action (idvisit);
 CREATE INDEX action_by_time ON action (idsite, time);
-CREATE UNIQUE INDEX action_by_order ON action (idsite, order_id) WHERE order_id IS NOT NULL;
+"""
+_AGENTS = (
+    """
 CREATE TABLE agent (                             -- one row a user agent: visit JOIN agent USING (user_agent)
     user_agent      TEXT PRIMARY KEY,
     browser         TEXT,                        -- Matomo's short code, CH for Chrome; UNK unknown; NULL not yet named
@@ -95,11 +96,35 @@ CREATE TABLE agent (                             -- one row a user agent: visit 
     os              TEXT,                        -- short code, such as WIN; BOT; UNK
     os_version      TEXT,
     device_type     TEXT                         -- desktop, smartphone, tablet, ...
-) WITHOUT ROWID;
-CREATE INDEX agent_unnamed ON agent (user_agent) WHERE browser IS NULL;
+) WITHOUT ROWID
+""",
+    "CREATE INDEX agent_unnamed ON agent (user_agent) WHERE browser IS NULL",
+    """
 CREATE TRIGGER agent_of_visit AFTER INSERT ON visit BEGIN
     INSERT OR IGNORE INTO agent (user_agent) VALUES (new.user_agent); END;
-"""
+""",
+    "INSERT OR IGNORE INTO agent (user_agent) SELECT user_agent FROM visit",
+)
+
+
+def _add_agents(database: sqlite3.Connection) -> None:
+    """Version 2."""
+    for statement in _AGENTS:
+        database.execute(statement)
+
+
+def _add_orders(database: sqlite3.Connection) -> None:
+    """Version 3: an order counts once a site, and of those that came again the first keeps its number."""
+    database.execute(
+        "UPDATE action SET order_id = NULL WHERE order_id IS NOT NULL AND EXISTS (SELECT 1 FROM action AS first WHERE "
+        "first.idsite = action.idsite AND first.order_id = action.order_id AND first.idaction < action.idaction)"
+    )
+    database.execute(
+        "CREATE UNIQUE INDEX IF NOT EXISTS action_by_order ON action (idsite, order_id) WHERE order_id IS NOT NULL"
+    )
+
+
+VERSIONS = Versions(_FIRST, _add_agents, _add_orders)
 
 
 class Store:
@@ -111,31 +136,30 @@ class Store:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            version = version_of(self._db)
+            if version > VERSIONS.latest:
+                raise StateError(
+                    f"{path}: the receiver's database is from a newer log-importer.", "Update log-importer."
+                )
             if version == 0:
                 self._create(sites)
-        except sqlite3.DatabaseError as error:
+            VERSIONS.migrate(self._db, path)
+        except (sqlite3.DatabaseError, ValueError, OSError) as error:
+            kept = copies(path)
             raise StateError(
-                f"{path}: the receiver's database cannot be used: {error}.", "Move it away to begin a new one."
+                f"{path}: the receiver's database cannot be used: {error}.",
+                f"Restore it from {kept[-1] if kept else 'a backup'}, or move it away to begin a new one.",
             ) from None
-        if version > SCHEMA_VERSION:
-            raise StateError(f"{path}: the receiver's database is from a newer log-importer.", "Update log-importer.")
-        if 0 < version < SCHEMA_VERSION:
-            raise StateError(
-                f"{path}: the receiver's database is from an older log-importer.", "Move it away to begin a new one."
-            )
         path.chmod(0o600)
         self._inserts: dict[str, str] = {}
 
     def _create(self, sites: Sequence[SiteSetup]) -> None:
         with self.transaction():
-            for statement in _SCHEMA.split(";\n"):
-                self._db.execute(statement)
+            VERSIONS.create(self._db)
             self._db.execute("INSERT INTO meta VALUES ('id', ?)", (secrets.token_hex(16),))
             for site in sites:
                 name, goals = site.main_url.partition("://")[2], json.dumps(sorted(site.goals))
                 self._db.execute("INSERT INTO site VALUES (?, ?, ?, ?)", (site.idsite, name, site.main_url, goals))
-            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Closes the database."""

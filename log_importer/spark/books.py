@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from log_importer.ledger.database import VERSIONS
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Request
 from log_importer.shared import Shared
@@ -61,7 +62,16 @@ class Books:
     def put_back(self, exit_code: int) -> None:
         """The ledger is closed, and takes the place of the one in the shared folder. Raises `StateError`."""
         self.close(exit_code)
-        self._shared.replace(LEDGER, self._path.read_bytes())
+        replace_ledger(self._shared, self._path)
+
+
+def replace_ledger(shared: Shared, path: Path) -> None:
+    """The ledger at `path` takes the place of the one in the folder; of an older version's a copy stays there."""
+    old = shared.read(LEDGER)
+    version = int.from_bytes(old[60:64], "big") if old is not None else VERSIONS.latest  # in SQLite's header
+    if old is not None and version < VERSIONS.latest:
+        shared.create(f"{LEDGER}.v{version}", old)
+    shared.replace(LEDGER, path.read_bytes())
 
 
 def _is_finished(account: SpanAccount, portions: Sequence[Portion]) -> bool:

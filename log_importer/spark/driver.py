@@ -1,7 +1,6 @@
 """The driver: sources -> spans -> the cluster reads, sorts and posts -> the lanes' records are counted and entered."""
 
 import contextlib
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from log_importer.delivery.dates import Dates
+from log_importer.elsewhere import check_elsewhere, say_other_options
 from log_importer.errors import LogImporterError
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt
@@ -32,7 +32,9 @@ from log_importer.spark.cluster import Cluster
 from log_importer.spark.lane import LaneReport, Sending, send
 from log_importer.spark.portion import Portion
 from log_importer.spark.run import Run, key_of
+from log_importer.spark.state import looked_at, place_of
 from log_importer.spark.survey import Found, Survey
+from log_importer.state import ledgers
 from log_importer.tally import Tally
 from log_importer.tracking.bulk import body, parse_reply
 
@@ -49,14 +51,15 @@ Say = Callable[[str], None]
 def import_on_cluster(settings: Settings, say: Say) -> Report:
     """Imports all sources on the cluster that the settings name. Raises what ends a run before it begins."""
     report = Report(Tally())
-    place = f"{settings.shared_dir.rstrip('/')}/{hashlib.sha256(settings.job_key.encode()).hexdigest()[:16]}"
+    place = place_of(settings)
     shared = open_shared(place)
     check_shared(shared)
     token = settings.token or token_of(settings)
     server = server_of(settings, settings.url, token)
     report.server = server.url
     with (
-        report.until_the_end(say, settings.grace) as interrupt, contextlib.closing(server), Run(shared) as run,
+        report.until_the_end(say, settings.grace) as interrupt, contextlib.closing(server),
+        Run(shared, settings.job_key) as run,
         books(shared, about_job(settings), say, settings.give_up_after) as kept,
     ):  # fmt: skip
         if kept.has(run.name):  # its driver died between the entry and the end
@@ -86,6 +89,10 @@ class _Driver:
         settings, report, run = self._settings, self._report, self._run
         inputs = look(settings, self._say, self._kept.ledger)
         report.errors.extend(inputs.errors)
+        with looked_at(settings.shared_dir) as (state, _):
+            others = [path for path in ledgers(state) if path.stem != self._place.rpartition("/")[2]]
+            check_elsewhere(self._kept.ledger, inputs.files, others, settings, self._say)
+        say_other_options(self._kept.ledger, settings, self._say)
         check_hosts(settings, inputs)
         self._interrupt.wait_for(self._hosts.begin)
         plan = plan_of(settings, inputs, self._hosts.one, self._hosts.sites, ai_bots=self._hosts.ai_bots)

@@ -73,8 +73,10 @@ def _halt(name: str) -> str:
 class Run:
     """The run that is under way, held by this driver while it is a context manager. Its lease is renewed meanwhile."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, job: str = "") -> None:
+        """`job` is what the progress is kept for, as a run that is begun writes it down."""
         self._shared = shared
+        self._job = job
         self._leased = Leased(shared, "run")
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -113,6 +115,12 @@ class Run:
             self._write()
 
     @property
+    def destination(self) -> str | None:
+        """What an unfinished run says that its progress is kept for, "" by an older version; `None`: there is none."""
+        run = self._read(self._leased.latest()).get("run")
+        return None if run is None else str(run.get("job", ""))
+
+    @property
     def name(self) -> str:
         """The run's name, which its lanes' records carry."""
         return str(self._known("name")) if self.written else ""
@@ -138,7 +146,7 @@ class Run:
     def begin(self, key: str, portions: Sequence[Portion], lanes: int, now: float) -> None:
         """Writes down a new run before anything of it is posted. Raises `StateError` and `LeaseLost`."""
         self.written = {
-            "name": uuid.uuid4().hex, "key": key, "lanes": lanes, "now": now,
+            "name": uuid.uuid4().hex, "job": self._job, "key": key, "lanes": lanes, "now": now,
             "portions": [one.as_json() for one in portions],
         }  # fmt: skip
         with self._lock:

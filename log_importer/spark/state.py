@@ -8,11 +8,43 @@ from pathlib import Path
 import orjson
 
 from log_importer.errors import JobLocked, StateError
+from log_importer.job import about_job
+from log_importer.ledger.view import view
+from log_importer.settings import Settings
 from log_importer.shared import Shared, open_shared
 from log_importer.shared.leased import Leased
-from log_importer.spark.books import LEDGER
+from log_importer.spark.books import LEDGER, replace_ledger
 from log_importer.spark.run import Run
-from log_importer.state import job_folder, open_state
+from log_importer.state import job_folder, job_hash, ledgers, open_state
+from log_importer.takeover import is_destination, is_named
+
+
+def place_of(settings: Settings) -> str:
+    """Where the progress of a job lies in the shared folder: that of its destination.
+
+    An older version kept one for each selection; where there is one such, it goes on. Raises `StateError`, also where
+    nobody can tell which goes on.
+    """
+    own = job_hash(settings.job_key)
+    place = f"{settings.shared_dir.rstrip('/')}/{own}"
+    jobs = [] if settings.job else _jobs(settings.shared_dir)
+    if settings.job or own in [key for key, _ in jobs]:
+        return place
+    with looked_at(settings.shared_dir) as (state, _):
+        known = {path.stem: view(path).about for path in ledgers(state)}
+    about = about_job(settings)
+    mine = [key for key, other in known.items() if is_destination(other, about) and not is_named(key, other)]
+    begun = [job.name for key, job in jobs if key not in known and Run(job).destination == ""]
+    if len(mine) > 1 or begun:
+        what = ", ".join([*(known[key]["job"] for key in mine), *(f"an unfinished run in {name}" for name in begun)])
+        raise StateError(
+            f"{settings.shared_dir}: holds progress of an older version that may be of this server and these sites "
+            f"({what}); nothing was sent.",
+            "Finish unfinished runs with that version, and move away what is not to go on; or, to send all of it "
+            "once more, give this import a name with --job.",
+        )
+    return f"{settings.shared_dir.rstrip('/')}/{mine[0]}" if mine else place
+
 
 RETRY = "retry"
 """An object that is there while held requests are sent again."""
@@ -60,7 +92,7 @@ def taken(place: str) -> Iterator[Path]:
         finally:
             for key, shared in jobs:
                 if _ledger(state, key).exists():
-                    shared.replace(LEDGER, _ledger(state, key).read_bytes())
+                    replace_ledger(shared, _ledger(state, key))
 
 
 def _jobs(place: str) -> list[tuple[str, Shared]]:

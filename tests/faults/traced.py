@@ -15,11 +15,11 @@ def needs_strace() -> None:
         missing("strace that may trace")
 
 
-def traced(folder: Path, inject: str, *given: object, timeout: float = 60) -> Done:
+def traced(folder: Path, inject: str, *given: object, timeout: float = 60, **more: str) -> Done:
     """The command with strace's `inject`; the calls it traced are in `folder/trace`."""
     call = inject.partition(":")[0]
     trace = ["-f", "-y", "-s", "0", "-o", "trace", "-e", f"trace=pwrite64,fdatasync,{call}", "-e", f"inject={inject}"]
-    variables = {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}
+    variables = {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser} | more
     done = subprocess.run(
         ["strace", *trace, *command(*given)], cwd=folder, env=environment(folder, variables), timeout=timeout,
         stdin=subprocess.DEVNULL, capture_output=True, check=False,
