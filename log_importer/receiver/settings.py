@@ -14,6 +14,7 @@ class SiteSetup:
     idsite: int
     main_url: str
     goals: frozenset[int] = frozenset()
+    timezone: str = "UTC"  # as Matomo writes it: Europe/Paris, UTC+5.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
 
 from log_importer.errors import StateError
 from log_importer.receiver.settings import SiteSetup
+from log_importer.zones import zone_of
 
 SCHEMA_VERSION = 2
 
@@ -102,6 +104,14 @@ CREATE TRIGGER agent_of_visit AFTER INSERT ON visit BEGIN
 """
 
 
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS visit_by_ip ON visit (idsite, ip)",
+    "CREATE INDEX IF NOT EXISTS visit_by_user ON visit (idsite, user_id) WHERE user_id IS NOT NULL",
+)
+"""By which visits are looked up; those of the schema are for storing them. No hit changes one of these."""
+_ZONE = "timezone of site "
+
+
 class Store:
     """The database, open for one writer."""
 
@@ -124,7 +134,13 @@ class Store:
             raise StateError(
                 f"{path}: the receiver's database is from an older log-importer.", "Move it away to begin a new one."
             )
+        for statement in _INDEXES:
+            self._db.execute(statement)
         path.chmod(0o600)
+        self._zones = {
+            row["key"].removeprefix(_ZONE): zone_of(row["value"])
+            for row in self.rows("SELECT * FROM meta WHERE key LIKE ?", [f"{_ZONE}%"])
+        }
         self._inserts: dict[str, str] = {}
 
     def _create(self, sites: Sequence[SiteSetup]) -> None:
@@ -135,6 +151,7 @@ class Store:
             for site in sites:
                 name, goals = site.main_url.partition("://")[2], json.dumps(sorted(site.goals))
                 self._db.execute("INSERT INTO site VALUES (?, ?, ?, ?)", (site.idsite, name, site.main_url, goals))
+                self._db.execute("INSERT INTO meta VALUES (?, ?)", (f"{_ZONE}{site.idsite}", site.timezone))
             self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
@@ -165,6 +182,19 @@ class Store:
     def sites(self) -> list[sqlite3.Row]:
         """The rows of all sites."""
         return self._db.execute("SELECT * FROM site ORDER BY idsite").fetchall()
+
+    def timezone(self, idsite: int) -> str:
+        """The name of a site's time zone."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (f"{_ZONE}{idsite}",)).fetchone()
+        return str(row[0]) if row else "UTC"
+
+    def zone(self, idsite: int) -> tzinfo:
+        """A site's time zone."""
+        return self._zones.get(str(idsite), UTC)
+
+    def rows(self, sql: str, values: Sequence[object]) -> list[sqlite3.Row]:
+        """What a question in SQL finds."""
+        return self._db.execute(sql, values).fetchall()
 
     def add_site(self, name: str, main_url: str) -> int:
         """A new site; its number."""
