@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-SEARCH_PARAMETERS = ("q", "query", "s", "search", "searchword", "k", "keyword")
-"""Query parameters of a page's address that make a view a site search."""
-
 
 @dataclass(frozen=True, slots=True)
 class SiteSetup:
