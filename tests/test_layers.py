@@ -10,7 +10,7 @@ LAYERS = {
     "errors": 0, "model": 0, "__init__": 0,
     "parsing": 1, "format_strings": 1, "rules": 1,
     "tracking": 1, "visible": 1, "translate": 1, "translator": 1, "together": 1, "by_column": 1, "keys": 1, "plan": 1,
-    "native": 1, "batching": 1, "sharing": 1,
+    "native": 1, "batching": 1, "sharing": 1, "zones": 1,
     "server": 2, "sites": 2, "sources": 2, "delivery": 2, "receiver": 2, "state": 2, "ledger": 2, "shared": 2,
     "versions": 2,
     "settings": 3, "arguments": 3, "settings_file": 3, "hosts": 3, "hash_key": 3,

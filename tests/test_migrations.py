@@ -149,7 +149,7 @@ def test_a_receivers_database_goes_on(
     assert send(run, one.url, "a.log").code == 0
     assert rows(path) == dict.fromkeys(marks(range(60)), 1)
     with closing(sqlite3.connect(path)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (3,)
+        assert database.execute("PRAGMA user_version").fetchone() == (4,)
         left = "SELECT count(*) FROM visit WHERE user_agent NOT IN (SELECT user_agent FROM agent)"
         assert database.execute(left).fetchone() == (0,)
 

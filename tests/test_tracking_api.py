@@ -203,8 +203,8 @@ def test_the_references_own_example_of_a_bulk_request(place: tuple[Receiver, Loo
 
 
 def call(receiver: Receiver, method: str, token: str = TOKEN, **more: str) -> tuple[int, Any]:
-    form = {"module": "API", "format": "json", "method": method, "token_auth": token} | more
-    answer = requests.post(f"{receiver.url}/index.php", form, timeout=10)
+    form = {"format": "json", "method": method, "token_auth": token} | more
+    answer = requests.post(f"{receiver.url}/index.php?module=API", form, timeout=10)
     return answer.status_code, answer.json()
 
 

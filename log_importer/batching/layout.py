@@ -35,6 +35,13 @@ def column(rows: bytes | bytearray, name: str) -> "memoryview[int]":
     return whole[place :: ROW.size // whole.itemsize]
 
 
+def packed(rows: bytes, name: str) -> bytes:
+    """The same numbers one behind another, which is quicker where all of them are looked through."""
+    code, place = _COLUMNS[name]
+    whole = array(code, rows)
+    return whole[place :: ROW.size // whole.itemsize].tobytes()
+
+
 def word(name: str) -> int:
     """Where in a row that number of 32 bits stands, in such numbers."""
     code, place = _COLUMNS[name]

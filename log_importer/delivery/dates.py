@@ -5,17 +5,15 @@ visits that span both would be split. A log of many days goes on day by day, so 
 a new one: each such post has to be waited for.
 """
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import date, datetime, timedelta, tzinfo
 
 from log_importer.batching import Requests
 from log_importer.model import Request
 from log_importer.tracking.bulk import ping
+from log_importer.zones import zone_of
 
 Day = tuple[int, str]
 """idsite and date by the site's clock, YYYY-MM-DD."""
@@ -143,13 +141,3 @@ def _after(day: date, days: int) -> str:
 def quarters_of(requests: Iterable[Request]) -> set[tuple[int, int]]:
     """Site and quarter of an hour since 1970 UTC of each request."""
     return set(Requests.of(requests).spans(_QUARTER))
-
-
-@lru_cache(maxsize=256)
-def zone_of(name: str) -> tzinfo:
-    """A site's time zone: Europe/Paris, UTC, UTC+2, UTC-5.5; UTC where it is none that we know."""
-    shift = re.fullmatch(r"UTC([+-][0-9]{1,2}(?:\.[0-9]+)?)", name)
-    try:
-        return timezone(timedelta(hours=float(shift[1]))) if shift else ZoneInfo(name)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        return UTC

@@ -16,6 +16,7 @@ from log_importer.receiver.settings import Behaviour, SiteSetup
 from log_importer.receiver.store import Store
 
 if TYPE_CHECKING:
+    from log_importer.receiver.api import Api
     from log_importer.receiver.report.page import ReportPage
     from log_importer.receiver.tracker import Tracker
 
@@ -55,12 +56,14 @@ class Receiver:
             raise UsageError(f"Port {port} of {host} cannot be had: {reason}.", "Choose another --port.") from None
         # asyncio does this only for sockets that name their protocol; without it each answer takes 40 ms more.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        from log_importer.receiver.api import Api
         from log_importer.receiver.tracker import Tracker
 
         behaviour = behaviour or Behaviour()
         tracker = Tracker(self.store, access, is_bot, search_engine, clock or _now, behaviour)
+        api = Api(self.store, access, clock or _now)
         self._page = _make_page(database, host)
-        self._server = _make_server(tracker, self.store, access, behaviour, self._page)
+        self._server = _make_server(tracker, api, behaviour, self._page)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self.run, name="receiver", daemon=True)
@@ -128,15 +131,12 @@ def _make_page(database: Path, host: str) -> "ReportPage":
     return ReportPage(database, host)
 
 
-def _make_server(
-    tracker: "Tracker", store: Store, access: Access, behaviour: Behaviour, page: "ReportPage"
-) -> Any:  # fmt: skip
+def _make_server(tracker: "Tracker", api: "Api", behaviour: Behaviour, page: "ReportPage") -> Any:
     import uvicorn  # only who receives pays for it
 
-    from log_importer.receiver.api import Api
     from log_importer.receiver.app import make_app
 
-    app = make_app(tracker, Api(store, access), behaviour.body_time.total_seconds(), page.routes())
+    app = make_app(tracker, api, behaviour.body_time.total_seconds(), page.routes())
     # Proxy headers would let a client choose its own address.
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", proxy_headers=False, server_header=False,

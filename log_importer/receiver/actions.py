@@ -3,8 +3,8 @@
 from typing import Any, NamedTuple
 
 from log_importer.receiver.parameters import Parameters, Poison, custom_variables, json_text, number, title
-from log_importer.receiver.settings import SEARCH_PARAMETERS
 from log_importer.receiver.urls import Address, parse_address
+from log_importer.tracking.page_queries import SEARCH_PARAMETERS
 
 _LARGEST_COUNT = 4_294_967_295
 

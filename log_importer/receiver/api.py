@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from sqlite3 import Row
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from log_importer.receiver.access import Access, Grant, Level
+from log_importer.receiver.live import Unanswerable, last_visits
 from log_importer.receiver.parameters import Parameters
 from log_importer.receiver.store import Store
 from log_importer.receiver.tracker import Reply
@@ -30,8 +32,9 @@ class _Refused(Exception):
 class Api:
     """`module=API` of index.php. A token's refusal has status 401, other errors are objects with status 200."""
 
-    def __init__(self, store: Store, access: Access) -> None:
+    def __init__(self, store: Store, access: Access, clock: Callable[[], datetime]) -> None:
         self._store = store
+        self._clock = clock
         self._access = access
         self._methods: dict[str, Callable[[Parameters, Grant], object]] = {
             "API.getMatomoVersion": lambda _parameters, _grant: {"value": _VERSION},
@@ -43,6 +46,7 @@ class Api:
             "SitesManager.getSitesIdWithAdminAccess": lambda _, grant: self._ids(grant, Level.ADMIN),
             "SitesManager.getSitesIdWithWriteAccess": lambda _, grant: self._ids(grant, Level.WRITE),
             "SitesManager.addSite": self._add_site,
+            "Live.getLastVisitsDetails": self._last_visits,
         }
 
     def call(self, parameters: Parameters) -> Reply:
@@ -71,6 +75,16 @@ class Api:
         return {"value": token}
 
     def _site(self, parameters: Parameters, grant: Grant) -> object:
+        return self._described(self._viewable(parameters, grant))
+
+    def _last_visits(self, parameters: Parameters, grant: Grant) -> object:
+        site = self._viewable(parameters, grant)
+        try:
+            return last_visits(self._store, site["idsite"], parameters, self._clock())
+        except Unanswerable as error:
+            raise _Refused(str(error)) from None
+
+    def _viewable(self, parameters: Parameters, grant: Grant) -> Row:
         text = parameters.get("idSite", "")
         site = self._store.site(int(text)) if re.fullmatch("[0-9]{1,9}", text) else None
         if site is None:
@@ -80,14 +94,14 @@ class Api:
             raise _Refused(
                 f"You can't access this resource as it requires 'view' access for the website id = {idsite}.", 401
             )
-        return _described(site)
+        return site
 
     def _all_sites(self, _parameters: Parameters, grant: Grant) -> object:
         _require_superuser(grant)
-        return [_described(site) for site in self._store.sites()]
+        return [self._described(site) for site in self._store.sites()]
 
     def _sites(self, grant: Grant, level: Level) -> object:
-        return [_described(site) for site in self._store.sites() if grant.on(site["idsite"]) >= level]
+        return [self._described(site) for site in self._store.sites() if grant.on(site["idsite"]) >= level]
 
     def _ids(self, grant: Grant, level: Level) -> object:
         return [site["idsite"] for site in self._store.sites() if grant.on(site["idsite"]) >= level]
@@ -107,6 +121,10 @@ class Api:
         url = urls[0] if "://" in urls[0] else f"http://{urls[0]}"
         return {"value": self._store.add_site(name, url.rstrip("/"))}
 
+    def _described(self, site: Row) -> dict[str, Any]:
+        told = {name: site[name] for name in ("idsite", "name", "main_url")}
+        return told | {"timezone": self._store.timezone(site["idsite"]), "currency": "USD", "type": "website"}
+
 
 def _require_superuser(grant: Grant) -> None:
     if grant.level is not Level.SUPERUSER:
@@ -116,11 +134,6 @@ def _require_superuser(grant: Grant) -> None:
 def _bare_host(url: str) -> str:
     host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
     return host.removeprefix("www.")
-
-
-def _described(site: Row) -> dict[str, Any]:
-    names = ("idsite", "name", "main_url")
-    return {name: site[name] for name in names} | {"timezone": "UTC", "currency": "USD", "type": "website"}
 
 
 def _json(value: object, status: int = 200) -> Reply:

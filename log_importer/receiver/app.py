@@ -23,6 +23,7 @@ MAX_BODY = 32 << 20
 _FORM = "application/x-www-form-urlencoded"
 _WELCOME = Reply(200, "text/html", NOTICE)
 _WRONG = Reply(400, "text/html", NOTICE)
+_LOGIN = Reply(401, "text/html", b"<!DOCTYPE html><title>Sign in</title><p>The token was refused.</p>\n")
 _TOO_SLOW = Reply(408, "text/plain", b"The body did not arrive in time.\n")
 _TOO_LARGE = Reply(413, "text/plain", b"The body is larger than 32 MiB.\n")
 # Who names the server with a slash at its end posts to two; web servers take them for one.
@@ -74,7 +75,10 @@ def make_app(tracker: Tracker, api: Api, body_seconds: float, more: Sequence[Rou
         return tracker.single(parameters, sent.sender)
 
     def report(sent: _Sent) -> Reply:
-        return api.call(_merged(sent))
+        reply = api.call(_merged(sent))
+        # A Matomo looks for the module in the query string alone before it knows who asks.
+        by_name = reply.status != 401 or parse_query(sent.query).get("module") == "API"
+        return reply if by_name else _LOGIN
 
     async def tracker_endpoint(request: Request) -> Response:
         return await answer(request, track)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import orjson
 
-from log_importer.receiver.urls import CAMPAIGN_KEYWORDS, CAMPAIGN_NAMES, MAX_URL, Address, parse_address
+from log_importer.receiver.urls import MAX_URL, Address, parse_address
+from log_importer.tracking.page_queries import CAMPAIGN_KEYWORDS, CAMPAIGN_NAMES
 
 _ENGINES = (
     (r"(?:www\.)?google\.[a-z.]{2,6}", "Google", ("q", "query")),

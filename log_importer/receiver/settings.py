@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-SEARCH_PARAMETERS = ("q", "query", "s", "search", "searchword", "k", "keyword")
-"""Query parameters of a page's address that make a view a site search."""
-
 
 @dataclass(frozen=True, slots=True)
 class SiteSetup:
@@ -14,6 +11,7 @@ class SiteSetup:
     idsite: int
     main_url: str
     goals: frozenset[int] = frozenset()
+    timezone: str = "UTC"  # as Matomo writes it: Europe/Paris, UTC+5.5
 
 
 @dataclass(frozen=True, slots=True)

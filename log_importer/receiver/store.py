@@ -8,12 +8,14 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
 
 from log_importer.errors import StateError
 from log_importer.receiver.settings import SiteSetup
 from log_importer.versions import Versions, copies, version_of
+from log_importer.zones import zone_of
 
 _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -124,7 +126,16 @@ def _add_orders(database: sqlite3.Connection) -> None:
     )
 
 
-VERSIONS = Versions(_FIRST, _add_agents, _add_orders)
+def _add_lookups(database: sqlite3.Connection) -> None:
+    """Version 4: visits are found by address and by user."""
+    database.execute("CREATE INDEX IF NOT EXISTS visit_by_ip ON visit (idsite, ip)")
+    database.execute("CREATE INDEX IF NOT EXISTS visit_by_user ON visit (idsite, user_id) WHERE user_id IS NOT NULL")
+
+
+VERSIONS = Versions(_FIRST, _add_agents, _add_orders, _add_lookups)
+
+
+_ZONE = "timezone of site "
 
 
 class Store:
@@ -151,6 +162,10 @@ class Store:
                 f"Restore it from {kept[-1] if kept else 'a backup'}, or move it away to begin a new one.",
             ) from None
         path.chmod(0o600)
+        self._zones = {
+            row["key"].removeprefix(_ZONE): zone_of(row["value"])
+            for row in self.rows("SELECT * FROM meta WHERE key LIKE ?", [f"{_ZONE}%"])
+        }
         self._inserts: dict[str, str] = {}
 
     def _create(self, sites: Sequence[SiteSetup]) -> None:
@@ -160,6 +175,7 @@ class Store:
             for site in sites:
                 name, goals = site.main_url.partition("://")[2], json.dumps(sorted(site.goals))
                 self._db.execute("INSERT INTO site VALUES (?, ?, ?, ?)", (site.idsite, name, site.main_url, goals))
+                self._db.execute("INSERT INTO meta VALUES (?, ?)", (f"{_ZONE}{site.idsite}", site.timezone))
 
     def close(self) -> None:
         """Closes the database."""
@@ -189,6 +205,19 @@ class Store:
     def sites(self) -> list[sqlite3.Row]:
         """The rows of all sites."""
         return self._db.execute("SELECT * FROM site ORDER BY idsite").fetchall()
+
+    def timezone(self, idsite: int) -> str:
+        """The name of a site's time zone."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (f"{_ZONE}{idsite}",)).fetchone()
+        return str(row[0]) if row else "UTC"
+
+    def zone(self, idsite: int) -> tzinfo:
+        """A site's time zone."""
+        return self._zones.get(str(idsite), UTC)
+
+    def rows(self, sql: str, values: Sequence[object]) -> list[sqlite3.Row]:
+        """What a question in SQL finds."""
+        return self._db.execute(sql, values).fetchall()
 
     def add_site(self, name: str, main_url: str) -> int:
         """A new site; its number."""

@@ -133,10 +133,11 @@ class Tracker:
         if action.values["type"] == "goal" and action.values["idgoal"] not in json.loads(site["goals"]):
             raise Invalid("idgoal")
         idsite = site["idsite"]
-        visitor = visitor_of(parameters, time, ip, agent)
+        zone = self._store.zone(idsite)
+        visitor = visitor_of(parameters, time.astimezone(zone).date(), ip, agent)
         referrer = referrer_of(parameters, page, _own_hosts(site["main_url"]))
         known = self._visits.known(idsite, visitor, time)
-        if known is not None and self._visits.goes_on(known, time, parameters, referrer):
+        if known is not None and self._visits.goes_on(known, time, zone, parameters, referrer):
             changes = self._visits.go_on(known, parameters, visitor, time, referrer)
             idvisit, counts = known["idvisit"], {name: known[name] for name in ("actions", "searches", "events")}
         else:

@@ -5,19 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_plus, urlsplit
 
-MAX_URL = 1024
+from log_importer.tracking.page_queries import DROPPED
 
-CAMPAIGN_NAMES = (
-    "mtm_campaign", "matomo_campaign", "mtm_cpn", "pk_campaign", "pk_cpn", "piwik_campaign",
-    "utm_campaign", "utm_source", "utm_medium",
-)  # fmt: skip
-CAMPAIGN_KEYWORDS = ("mtm_keyword", "matomo_kwd", "mtm_kwd", "pk_kwd", "pk_keyword", "piwik_kwd", "utm_term")
-_CLICK_IDS = (
-    "gclid", "fbclid", "msclkid", "twclid", "wbraid", "gbraid", "yclid", "dclid", "igshid", "ttclid", "epik",
-    "_hsenc", "mc_cid", "mc_eid",
-)  # fmt: skip
-_SESSIONS = ("phpsessid", "jsessionid", "sessionid", "aspsessionid", "sid", "zenid", "cfid", "cftoken")
-_DROPPED = frozenset((*CAMPAIGN_NAMES, *CAMPAIGN_KEYWORDS, *_CLICK_IDS, *_SESSIONS))
+MAX_URL = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +35,7 @@ def parse_address(text: str) -> Address | None:
         path, _, extra = path.partition(";")
         query = f"{extra}&{query}" if query else extra
     pairs = list(_pairs(query or ""))
-    kept_pairs = [raw for raw, name, _ in pairs if name.lower() not in _DROPPED]
+    kept_pairs = [raw for raw, name, _ in pairs if name.lower() not in DROPPED]
     user, at, host = authority.rpartition("@")
     kept = f"{scheme}://{user}{at}{host.lower()}{path}" + (f"?{'&'.join(kept_pairs)}" if kept_pairs else "")
     parameters = [(name, value) for _, name, value in (*pairs, *_pairs((fragment or "").rpartition("?")[2]))]

@@ -1,7 +1,7 @@
 """Which visit an action belongs to: joined within half an hour, split by midnight, campaign and new_visit."""
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from hashlib import sha256
 from sqlite3 import Row
 from typing import Any, NamedTuple
@@ -25,7 +25,8 @@ from log_importer.receiver.settings import Behaviour
 from log_importer.receiver.store import Store
 from log_importer.receiver.urls import Address
 
-_LAYOUT = "%Y-%m-%d %H:%M:%S"
+LAYOUT = "%Y-%m-%d %H:%M:%S"
+"""Of times as they are stored."""
 _LONGEST_CITY = 255
 _LONGEST_REGION = 3
 _DAY = timedelta(days=1)
@@ -51,12 +52,12 @@ class Visitor(NamedTuple):
 
 def stamp(time: datetime) -> str:
     """`time` as it is stored."""
-    return time.strftime(_LAYOUT)
+    return time.strftime(LAYOUT)
 
 
-def visitor_of(parameters: Parameters, time: datetime, ip: str, user_agent: str) -> Visitor:
-    """Who acts, by `uid`, `cid`, `_id`, or address, browser and day."""
-    parts = (ip, user_agent, parameters.get("lang", ""), time.strftime("%Y-%m-%d"))
+def visitor_of(parameters: Parameters, day: date, ip: str, user_agent: str) -> Visitor:
+    """Who acts, by `uid`, `cid`, `_id`, or address, browser and the day on the site's clock."""
+    parts = (ip, user_agent, parameters.get("lang", ""), f"{day:%Y-%m-%d}")
     fingerprint = sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
     uid = parameters.get("uid", "")
     enforced = user_visitor(uid) if uid else visitor_id(parameters, "cid")
@@ -82,12 +83,16 @@ class Visits:
         oldest = stamp(time - self._behaviour.visit_length)
         return found if found is not None and found["last_action_time"] >= oldest else None
 
-    def goes_on(self, known: Row | None, time: datetime, parameters: Parameters, referrer: Referrer) -> bool:
-        """Whether the action belongs to the visit `known`."""
+    def goes_on(
+        self, known: Row | None, time: datetime, zone: tzinfo, parameters: Parameters, referrer: Referrer
+    ) -> bool:  # fmt: skip
+        """Whether the action belongs to the visit `known`; `zone` is the site's."""
         if known is None or parameters.get("new_visit") == "1":
             return False
-        last = datetime.strptime(known["last_action_time"], _LAYOUT).replace(tzinfo=time.tzinfo)
-        if time - last >= self._behaviour.visit_length or last.date() != time.date():
+        last = datetime.strptime(known["last_action_time"], LAYOUT).replace(tzinfo=time.tzinfo)
+        if time - last >= self._behaviour.visit_length:
+            return False
+        if last.astimezone(zone).date() != time.astimezone(zone).date():
             return False
         before = (known["referrer_type"], known["referrer_name"])
         changed = referrer.type == "campaign" and before != ("campaign", referrer.name)
@@ -102,7 +107,7 @@ class Visits:
         since: dict[str, Any] = {"visit_number": 1, "returned_as": None}
         since |= {"seconds_since_first_visit": None, "seconds_since_last_visit": None}
         if known is not None:
-            first = datetime.strptime(known["first_action_time"], _LAYOUT).replace(tzinfo=time.tzinfo)
+            first = datetime.strptime(known["first_action_time"], LAYOUT).replace(tzinfo=time.tzinfo)
             passed = max(0, int((time - first).total_seconds()))
             since = {
                 "visit_number": known["visit_number"] + 1,

@@ -4,7 +4,9 @@
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -60,6 +62,7 @@ class Server:
         self._trust = Trust(_authorities(ca_file) if tls else verify, auth, secrets)
         self._limits = Limits(connect_timeout, request_timeout, reply_timeout)
         self._session = self.session()
+        self._asking: list[Session] = []
 
     def session(self) -> Session:
         """Connections of its own, for one thread."""
@@ -67,7 +70,8 @@ class Server:
 
     def close(self) -> None:
         """Closes the connections that are not a `session()`'s."""
-        self._session.close()
+        for session in (self._session, *self._asking):
+            session.close()
 
     def bulk(self, queries: Sequence[bytes], *, debug: bool = False) -> Answer:
         """Posts `queries` in one bulk request; `debug` asks the tracker to explain itself."""
@@ -78,12 +82,24 @@ class Server:
 
         Raises `ApiRefused` for an error object, and else `ServerRefused` or `ServerUnreachable`.
         """
-        form = {
-            "module": "API", "format": "json", "filter_limit": "-1", "method": method, **parameters,
-        }  # fmt: skip
+        return self._call(self._session, method, parameters)
+
+    def asking(self, seconds: float) -> Callable[..., Any]:
+        """`api` over connections of its own, for one thread at a time, with an answer within so many seconds."""
+        session = Session(self.tracker, self._trust, replace(self._limits, request=seconds, reply=seconds))
+        self._asking.append(session)
+
+        def api(method: str, **parameters: str) -> Any:
+            return self._call(session, method, parameters)
+
+        return api
+
+    def _call(self, session: Session, method: str, parameters: Mapping[str, str]) -> Any:
+        form = {"filter_limit": "-1", **parameters}
         if self._token:
             form["token_auth"] = self._token
-        answer = self._session.post_form(self._api, form)
+        # With the module in the form, a Matomo answers a refused token with its login page instead of JSON.
+        answer = session.post_form(f"{self._api}?module=API&format=json&method={method}", form)
         if answer.status is None or (answer.error and answer.status == 200):
             raise unreached(answer)
         if 300 <= answer.status < 400:

@@ -23,7 +23,9 @@ from log_importer.server.wire import Exchange, Wire
 from log_importer.visible import visible
 
 MAX_REPLY = 1 << 20
-"""Bytes of a reply that are read, decompressed; what is longer is no reply of a tracker."""
+"""Bytes of a tracker's reply that are read, decompressed; what is longer is none."""
+MAX_API_REPLY = 16 << 20
+"""The same for the API: a Matomo tells some 3 KiB of each visit."""
 LONGEST_RETRY_AFTER = 3600.0
 
 
@@ -75,7 +77,7 @@ class Session:
         return self._send(url, data, {"Content-Type": "application/json"})
 
     def post_form(self, url: str, form: dict[str, str]) -> Answer:
-        """Posts a form."""
+        """Posts a form to the API."""
         return self._send(url, form, {})
 
     def close(self) -> None:
@@ -116,7 +118,8 @@ class Session:
         left = self._limits.request - (time.monotonic() - began)
         exchange.expire_in(min(left, self._limits.reply))
         with response:
-            content, cut, error_text = _read(response, exchange)
+            most = MAX_API_REPLY if isinstance(data, dict) else MAX_REPLY
+            content, cut, error_text = _read(response, exchange, most)
         if exchange.expired:
             error_text = f"{url} took too long to send its reply."
         answer = Answer(
@@ -153,12 +156,12 @@ class Session:
         )  # fmt: skip
 
 
-def _read(response: requests.Response, exchange: Exchange) -> tuple[bytes, bool, str]:
-    """The reply's body up to the cap, whether it was cut, and why."""
+def _read(response: requests.Response, exchange: Exchange, most: int) -> tuple[bytes, bool, str]:
+    """The reply's body up to so many bytes, whether it was cut, and why."""
     content = bytearray()
     read: Callable[..., bytes] = response.raw.read1
     try:
-        while len(content) <= MAX_REPLY:
+        while len(content) <= most:
             block = read(65536, decode_content=True)
             if not block:
                 # Ended by our deadline, a reply without a length looks whole.
@@ -166,7 +169,7 @@ def _read(response: requests.Response, exchange: Exchange) -> tuple[bytes, bool,
             content += block
     except (urllib3.exceptions.HTTPError, OSError) as error:
         return bytes(content), True, f"The connection broke in mid-reply ({visible(str(error), 80)})."
-    return bytes(content[:MAX_REPLY]), True, f"The reply is longer than {MAX_REPLY} bytes."
+    return bytes(content[:most]), True, f"The reply is longer than {most} bytes."
 
 
 def retry_after(value: str, now: float) -> float | None:

@@ -169,8 +169,8 @@ def test_a_parameter_reaches_its_column(client: Client, change: dict[str, str], 
 
 def test_the_api_tells_of_the_site_and_of_rights(client: Client) -> None:
     def call(method: str, token: str, **more: str) -> tuple[int, Any]:
-        form = {"module": "API", "format": "json", "method": method, "token_auth": token} | more
-        answer = requests.post(f"{client.receiver.url}/index.php", form, timeout=10)
+        form = {"format": "json", "method": method, "token_auth": token} | more
+        answer = requests.post(f"{client.receiver.url}/index.php?module=API", form, timeout=10)
         return answer.status_code, answer.json()
 
     status, site = call("SitesManager.getSiteFromId", TOKENS.view, idSite="1")
@@ -179,6 +179,13 @@ def test_the_api_tells_of_the_site_and_of_rights(client: Client) -> None:
     assert call("SitesManager.getSiteFromId", TOKENS.superuser, idSite="9")[1]["result"] == "error"
     rights = [call("SitesManager.getSitesIdWithWriteAccess", token)[1] for token in TOKENS]
     assert rights == [[1], [1], [1], []]
+
+
+def test_a_refused_token_gets_a_page_where_the_module_is_not_in_the_query_string(client: Client) -> None:
+    form = {"module": "API", "format": "json", "method": "SitesManager.getSiteFromId", "idSite": "1"}
+    for token, media_type in (("f" * 32, "text/html; charset=utf-8"), (TOKENS.view, "application/json")):
+        answer = requests.post(f"{client.receiver.url}/index.php", form | {"token_auth": token}, timeout=10)
+        assert answer.headers["Content-Type"] == media_type
 
 
 @pytest.mark.parametrize("body", ['{"requests":[]}', '{"requests":[', '{"requests":5}'])

@@ -1,21 +1,44 @@
 """Calls of the API: the token in a form, and a clear sentence for whatever does not work."""
 
+import time
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from log_importer.errors import ServerRefused, ServerUnreachable
+from log_importer.receiver import Receiver
 from log_importer.server import ApiRefused
 from tests.fault_server import Told, serve, told_json
 from tests.server.common import TOKEN, to
 
 
-def test_the_api_gets_its_token_in_a_form() -> None:
+def test_the_api_gets_its_token_in_a_form_and_its_module_and_method_in_the_query_string() -> None:
     with serve(lambda _: told_json([1, 2])) as server, to(server) as one:
         assert one.api("SitesManager.getSitesIdWithWriteAccess", idSite="1&2") == [1, 2]
     (posted,) = server.posted
-    assert posted.path == "/index.php"
+    assert posted.path == "/index.php?module=API&format=json&method=SitesManager.getSitesIdWithWriteAccess"
     assert posted.headers["Content-Type"] == "application/x-www-form-urlencoded"
     form = set(posted.body.decode().split("&"))
-    assert {"module=API", "format=json", f"token_auth={TOKEN}", "idSite=1%262"} <= form
+    assert form == {"filter_limit=-1", f"token_auth={TOKEN}", "idSite=1%262"}
+
+
+def test_a_question_has_a_time_of_its_own_and_a_long_answer_is_read() -> None:
+    visits = [{"idVisit": number, "more": "x" * 3000} for number in range(1000)]
+    with serve(lambda _: told_json(visits)) as server, to(server) as one:
+        assert one.asking(5.0)("Live.getLastVisitsDetails", idSite="1") == visits
+        server.script = lambda _: Told(200, b"[]", delay=3.0)
+        began = time.monotonic()
+        with pytest.raises(ServerUnreachable, match=r"did not answer within 0\.2 s"):
+            one.asking(0.2)("Live.getLastVisitsDetails", idSite="1")
+        assert time.monotonic() - began < 2
+
+
+def test_a_refused_token_is_told_in_json_as_by_the_receiver(
+    receive: Callable[[Path], Receiver], tmp_path: Path
+) -> None:
+    with to(receive(tmp_path / "db").url) as one, pytest.raises(ApiRefused, match="Unable to authenticate"):
+        one.api("SitesManager.getSiteFromId", idSite="1")
 
 
 @pytest.mark.parametrize(
