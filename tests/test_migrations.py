@@ -176,7 +176,7 @@ def test_what_is_of_no_known_version_is_left_as_it_is(tmp_path: Path) -> None:
         Store(path, ())
     assert content(path) == before
     with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA user_version = 4")
+        database.execute("PRAGMA user_version = 5")
     with pytest.raises(StateError, match="from a newer log-importer"):
         Store(path, ())
 
