@@ -15,10 +15,17 @@ class Account:
         self._tally = tally
         self.intend = ledger.intend
         self.release = ledger.release
+        self.unanswered = ledger.unanswered
+        self.batch_in_doubt = ledger.batch_in_doubt
 
     def doubt(self, requests: Sequence[Request]) -> None:
         """The intent stays in the ledger without a receipt; that is what doubt is."""
         self._tally.doubt(requests)
+
+    def absent(self, batch: int, requests: Sequence[Request]) -> None:
+        """The server has nothing of a batch of an earlier run."""
+        self._ledger.release(batch)
+        self._tally.doubt_no_longer(requests)
 
     def settle(self, outcomes: Iterable[Outcome], batch: int | None = None) -> None:
         """Written down, then counted."""

@@ -100,6 +100,11 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         raise UsageError(
             "--trusted-proxies is given, but no --client-ip-from.", "Name the field that they write, as forwarded_for."
         )
+    if values.get("in_doubt") == "ask" and values.get("server_without_transactions"):
+        raise UsageError(
+            "--in-doubt ask needs a server that stores a batch whole or not at all.",
+            "Leave it out, or --server-without-transactions.",
+        )
     _check_following(values)
     if "shard" in values:
         _read_shard(values)

@@ -225,6 +225,13 @@ class Outcome(NamedTuple):
         return request.doubts + stored > 1
 
 
+class Unanswered(NamedTuple):
+    """A batch that an earlier run posted, and never heard of again."""
+
+    began: float  # when it was posted, in seconds since 1970 UTC
+    witnesses: tuple[bytes, ...]  # some of its tracking requests
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A site on the server."""

@@ -149,7 +149,9 @@ class _Run:
         self._tell_lines = settings.debug > 1
         self._ranges = Ranges(load())
         self._merger = Merger(tally.late)
-        self._sender = start_sender(settings, server, token, self._account, ledger, hosts.zones, interrupt, say)
+        self._sender = start_sender(
+            settings, server, token, self._account, ledger, hosts.zones, interrupt, say, earlier=self._account
+        )
 
     def go(self, pool: Pool, chunks: Iterator[Chunk | Wait], reader: Reader | Follower) -> None:
         """Does all of `chunks`, which `reader` gives, or until a signal comes; raises what ended the sender."""

@@ -3,11 +3,16 @@
 import itertools
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
+from log_importer.bot_rules import judges
 from log_importer.delivery.dates import Dates, Day
+from log_importer.delivery.doubts import Doubts, Earlier
+from log_importer.delivery.dropped import make_drops
+from log_importer.delivery.inquiry import Inquiry
 from log_importer.delivery.lanes import LANES, WINDOW, Lanes
 from log_importer.delivery.outage import Outage
 from log_importer.delivery.pace import Pace
@@ -30,6 +35,8 @@ def server_of(settings: Settings, url: str, token: str) -> Server:
     )  # fmt: skip
 
 
+_ASKING = 30.0
+"""Seconds in which a question has to be answered."""
 _OTHERS = 2.0
 """Seconds for which a machine that has begun a date gives way to others that may be beginning it too."""
 
@@ -57,10 +64,12 @@ class Memory(Protocol):
 def start_sender(
     settings: Settings, server: Server, token: str, journal: Journal, memory: Memory, zones: Mapping[int, str],
     interrupts: Interrupts, say: Callable[[str], None], lanes: int = LANES, window: int = WINDOW,
+    earlier: Earlier | None = None,
 ) -> Sender:  # fmt: skip
     """A sender to `server` that writes down in `journal`; `zones` are the time zones of the sites.
 
     `lanes` may have a post each under way, and `window` hits wait in them together.
+    `earlier` knows the batches of earlier runs that were never answered.
     """
 
     def connect() -> Post:
@@ -80,8 +89,25 @@ def start_sender(
         Outage(abort, settings.give_up_after, settings.retry_max_attempts, settings.retry_delay, say), queues.shrink,
         rate=Rate(settings.max_rate), told=_told(server, say) if settings.debug else None,
         transactions=not settings.server_without_transactions, abort=abort,
+        doubts=_doubts(settings, server, memory, zones, earlier, abort, say),
     )  # fmt: skip
     return Sender(queues, delivery, connect, interrupts.halt, interrupts.stop)
+
+
+def _doubts(
+    settings: Settings, server: Server, memory: Memory, zones: Mapping[int, str], earlier: Earlier | None,
+    abort: threading.Event, say: Callable[[str], None],
+) -> Doubts | None:  # fmt: skip
+    """Who asks the server what it has, where the user wants that and the server answers."""
+    if settings.in_doubt != "ask":
+        return None
+    inquiry = Inquiry(server.asking(_ASKING), zones)
+    if refused := [why for site in sorted(zones) if (why := inquiry.possible(site, time.time()))]:
+        say(f"{refused[0]} So what is in doubt is sent once more.")
+        return None
+    known = judges()
+    drops = make_drops(server.api, zones, known.is_bot, known.search_engine)
+    return Doubts(inquiry, drops, settings.request_timeout, memory.about, memory.remember, earlier, abort)
 
 
 def _told(server: Server, say: Callable[[str], None]) -> Callable[[int, Answer], None]:

@@ -126,7 +126,7 @@ class _Retrial:
         self._aside = {(held.record.id, held.request.offset) for held in ledger.held() if held.bucket == "set_aside"}
         self._next = 0
 
-    def intend(self, requests: Sequence[Request]) -> int:
+    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:  # noqa: ARG002 - for this run only
         self._next += 1
         batch = self._next
         mine = [one for one in requests if self._ledger.place(one) in self._aside]

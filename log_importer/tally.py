@@ -162,6 +162,12 @@ class Tally:
             for request in requests:
                 self.sources[request.source].in_doubt += 1
 
+    def doubt_no_longer(self, requests: Sequence[Request]) -> None:
+        """Requests that were in doubt were surely not stored."""
+        with self._lock:
+            for request in requests:
+                self.sources[request.source].in_doubt -= 1
+
     def settle(self, outcome: Outcome) -> None:
         """What became of requests; those with doubts were counted as in doubt before, and leave that bucket."""
         bucket = outcome.bucket

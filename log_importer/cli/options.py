@@ -222,8 +222,8 @@ AGAIN = section(
     "What was done before",
     flag("--again", "Send all again on purpose, also what earlier runs did; no word for cron: each run would."),
     option(
-        "--in-doubt", type=click.Choice(["resend", "hold"]),
-        help="What was in flight when a run died: sent again, or kept for retry. [resend]",
+        "--in-doubt", type=click.Choice(["resend", "hold", "ask"]),
+        help="What was posted and never answered: sent again, kept for retry, or the server is asked. [resend]",
     ),
 )  # fmt: skip
 

@@ -9,11 +9,13 @@ from typing import NamedTuple, Protocol
 
 from log_importer.batching import NONE, Requests
 from log_importer.delivery.dates import Dates
+from log_importer.delivery.doubts import Doubts
+from log_importer.delivery.inquiry import Found
 from log_importer.delivery.outage import Aborted, Health, Outage, Probe
 from log_importer.delivery.pace import AIM, Pace
 from log_importer.delivery.rate import Rate
 from log_importer.delivery.verdict import BUSY, judge
-from log_importer.errors import ServerRefused
+from log_importer.errors import LogImporterError, ServerRefused
 from log_importer.model import Answer, Outcome, Receipt, Remedy, Request, Verdict
 from log_importer.tracking.bulk import parse_reply, ping
 
@@ -34,8 +36,11 @@ _ASIDE_IN_A_ROW = 10
 class Journal(Protocol):
     """Where it is written down what is posted and what became of it."""
 
-    def intend(self, requests: Sequence[Request]) -> int:
-        """Requests are about to be posted; returns once that is durable: the number of the batch."""
+    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:
+        """Requests are about to be posted; returns once that is durable: the number of the batch.
+
+        `witnesses` are the queries of some of them, by which the server can be asked later whether it has the batch.
+        """
         ...
 
     def release(self, batch: int) -> None:
@@ -64,6 +69,7 @@ class Delivery:
     rate: Rate = field(default_factory=lambda: Rate(0))
     told: Callable[[int, Answer], None] | None = None  # of every post: how many requests, and the answer
     transactions: bool = True  # the server stores a batch whole or not at all
+    doubts: Doubts | None = None  # asks the server what it has; None: it cannot be asked
     abort: threading.Event = field(default_factory=threading.Event)  # ends all pauses
     tracked_sites: set[int] = field(default_factory=set)  # sites with a request tracked in this run
     lock: threading.Lock = field(default_factory=threading.Lock)  # of `pace` and `aside_in_a_row`
@@ -77,10 +83,14 @@ class Posted(NamedTuple):
     batch: int
     answer: Answer
     receipt: Receipt
+    began: float  # seconds since 1970 UTC
+    witnesses: Sequence[bytes]
 
     @property
     def suspicious(self) -> bool:
-        """Whether the fault may lie in one of the requests."""
+        """Whether the fault may lie in one of the requests, as where a firewall resets the connection."""
+        if self.receipt.verdict is Verdict.IN_DOUBT:
+            return True
         return self.receipt.remedy is Remedy.SPLIT and self.answer.status != 413
 
     @property
@@ -114,7 +124,7 @@ class Poster:
     ) -> None:  # fmt: skip
         """Settles `requests`; with `searching` they are a part of a batch with a request at fault.
 
-        `answered` is told where all of them are answered at once, before that is written down.
+        `answered` is told once they are answered, or may never be, before that is written down.
 
         A post that was not stored, or may not be, is followed by a ping, in this order:
         1. The ping is refused too: it is none of the requests, and the run stops.
@@ -125,7 +135,8 @@ class Poster:
         Raises `ServerRefused`, `ServerUnreachable`, or `Aborted` with some of them pending.
         """
         attempt, attempts, failures = 0, 0, 0
-        while True:
+        requests = self._settle_earlier(requests)
+        while requests:
             posted = self._attempt(requests)
             receipt = posted.receipt
             if receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
@@ -135,7 +146,9 @@ class Poster:
                 self._journal.settle([Outcome(requests, "refused", "invalid")], posted.batch)
                 raise ServerRefused(receipt.reason)
             if receipt.verdict is Verdict.IN_DOUBT:
-                return self._doubt(posted)
+                answered()  # only this lane waits until it is known what became of it
+                if not self._is_absent(posted):
+                    return None
             if receipt.verdict is not Verdict.NOTHING:
                 self._journal.release(posted.batch)
             probe = self._probe(requests[0].site) if receipt.remedy is not Remedy.STOP else None
@@ -170,6 +183,7 @@ class Poster:
             self._delivery.outage.pause(attempt, receipt.reason, receipt.retry_after)
             # While it stores what others post, it is not away, and there is no need to wait ever longer.
             attempt = 0 if self._delivery.outage.stored_at > failed else attempt + 1
+        return None
 
     def _attempt(self, some: Sequence[Request]) -> Posted:
         requests = Requests.of(some)
@@ -179,7 +193,9 @@ class Poster:
         pause = self._delivery.rate.pause(len(requests))
         if pause and self._delivery.abort.wait(pause):
             raise Aborted
-        batch = self._journal.intend(requests)
+        doubts = self._delivery.doubts
+        witnesses = doubts.witnesses(requests) if doubts is not None else ()
+        batch, began = self._journal.intend(requests, witnesses), time.time()
         with self._wire_lock:
             fresh = [request for request in requests if not request.doubts] if requests.doubted else requests
             self._on_the_wire = fresh
@@ -195,7 +211,10 @@ class Poster:
             answer, len(requests), tracked_before=before, transactions=self._delivery.transactions
         )  # fmt: skip
         self._learn(len(requests), answer, receipt)
-        return Posted(requests, batch, answer, receipt)
+        if doubts is not None and receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
+            doubts.answered(answer.seconds)
+            doubts.stored(requests, witnesses if receipt.tracked == len(requests) else ())
+        return Posted(requests, batch, answer, receipt, began, witnesses)
 
     def _learn(self, hits: int, answer: Answer, receipt: Receipt) -> None:
         with self._delivery.lock:
@@ -233,6 +252,34 @@ class Poster:
         )
         if receipt.reason:
             self._delivery.say(receipt.reason)
+
+    def _settle_earlier(self, requests: Sequence[Request]) -> Sequence[Request]:
+        """Those that have to be posted; of what earlier runs posted, the server may tell that it has it."""
+        if self._delivery.doubts is None:
+            return requests
+        left, stored = self._delivery.doubts.sort_out(requests)
+        if stored:
+            self._journal.settle([Outcome(stored, "tracked", posted=False)])
+        return left
+
+    def _is_absent(self, posted: Posted) -> bool:
+        """Whether the server surely has nothing of a batch in doubt; where it has it, or may, all of it is settled."""
+        site, found = posted.requests[0].site, Found.UNKNOWN
+        if self._delivery.doubts is not None:
+            try:
+                probe = self._probe(site)
+                if probe.health is Health.AWAY:
+                    self._wait_for(site, probe, posted.receipt)
+                found = self._delivery.doubts.found(posted.began, posted.witnesses)
+            except (Aborted, LogImporterError):
+                self._journal.doubt([request for request in posted.requests if not request.doubts])
+                raise
+        if found is Found.STORED:
+            self._delivery.outage.stored()
+            self._journal.settle([Outcome(posted.requests, "tracked")], posted.batch)
+        elif found is Found.UNKNOWN:
+            self._doubt(posted)
+        return found is Found.ABSENT
 
     def _doubt(self, posted: Posted) -> None:
         """Sent once more, in halves, when the server has had time to finish; what was in doubt before is held."""

@@ -15,11 +15,11 @@ from pathlib import Path
 from log_importer.batching import Requests
 from log_importer.ledger import rows
 from log_importer.ledger.database import POSTED, SETTLED, open_database, unwritable
-from log_importer.ledger.load import HELD, READ_SINCE, Held, Unanswered, load, load_about, load_held, load_unanswered
+from log_importer.ledger.load import HELD, READ_SINCE, Held, load, load_about, load_held, load_unanswered
 from log_importer.ledger.record import Record, Region
 from log_importer.ledger.sources import Sources
 from log_importer.ledger.writer import Job, Writer, Written
-from log_importer.model import Boundary, Chunk, Disk, Outcome, Request
+from log_importer.model import Boundary, Chunk, Disk, Outcome, Request, Unanswered
 
 
 class Ledger:

@@ -12,7 +12,7 @@ import orjson
 from log_importer.ledger.database import POSTED, SETTLED, damaged, proof, unwritable
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record, Region
-from log_importer.model import Boundary, Request
+from log_importer.model import Boundary, Request, Unanswered
 
 HELD = ("in_doubt", "set_aside")
 """The buckets of requests that are kept for `retry`."""
@@ -32,13 +32,6 @@ class Held(NamedTuple):
     reason: str
     answer: str
     request: Request  # its `source` is the record's number
-
-
-class Unanswered(NamedTuple):
-    """A batch that an earlier run posted, and never heard of again."""
-
-    began: float  # when it was posted, in seconds since 1970 UTC
-    witnesses: tuple[bytes, ...]  # some of its tracking requests
 
 
 def load_unanswered(

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from log_importer.ledger import rows
 from log_importer.ledger.database import POSTED, SETTLED, damaged, make_database, read_database, unusable, unwritable
-from log_importer.ledger.load import READ_SINCE, Held, Unanswered, load, load_about, load_held, load_unanswered
+from log_importer.ledger.load import READ_SINCE, Held, load, load_about, load_held, load_unanswered
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record
-from log_importer.model import Boundary, Disk
+from log_importer.model import Boundary, Disk, Unanswered
 from log_importer.versions import version_of
 
 

@@ -125,7 +125,7 @@ class Progress:
 
     # The journal of the sender
 
-    def intend(self, requests: Sequence[Request]) -> int:
+    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:  # noqa: ARG002 - kept elsewhere
         """They are about to be posted; returns once that is on disk: the number of the batch."""
         with self._lock:
             places = [(index, offset) for index, offset in _places(requests)]

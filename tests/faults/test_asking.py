@@ -1,0 +1,88 @@
+"""What was posted and never answered, settled by asking a real receiver: nothing lost, nothing twice, nothing held."""
+
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TOKENS, Run, command, environment
+from tests.fault_receiver import fault_receiver
+from tests.fault_server import Told
+from tests.faults.common import SOAK, accounted, arguments, first, keeping, log, mark, marks, marks_of, rows, says, send
+
+LINES, KILLS = (200_000, 300) if SOAK else (6000, 12)
+ASKING = ("--in-doubt", "ask", "--request-timeout", 1, "--retry-delay", 0.1, "--recorder-max-payload-size", 100)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ["reset-after@0.3"],
+        ["reset-before@0.3"],
+        ["hang-up-after@0.2", "bad-gateway@0.2", "html@0.2"],
+        ["cut@0.3", "reset-before@0.2", "sql-error@0.2"],
+    ],
+    ids=lambda faults: "+".join(faults),
+)
+def test_a_batch_in_doubt_is_stored_once_whatever_became_of_it(faults: list[str], run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(log(range(2000)))
+    with fault_receiver(tmp_path / "db", TOKENS.superuser, faults) as (place, _):
+        done = send(run, place.url, *ASKING, "a.log", timeout=120)
+    accounted(done, rows(tmp_path / "db"), marks(range(2000)), 0, tracked=2000)
+    assert rows(tmp_path / "db").total() == 2000
+    assert done.summary["maybe_twice"] == 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(6000)
+def test_an_import_that_is_killed_many_times_stores_every_line_once(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(log(range(LINES), visitors=200))
+    chance, killed = random.Random(5), 0
+    variables = environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser})
+    with fault_receiver(tmp_path / "db", TOKENS.superuser, ["delay=0.03"]) as (place, _):
+        while True:
+            process = subprocess.Popen(
+                command(*arguments(place.url, *ASKING, "a.log")), cwd=tmp_path, env=variables,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+            if killed < KILLS:
+                end = time.monotonic() + chance.uniform(0.8, 2.5)
+                while process.poll() is None and time.monotonic() < end:
+                    time.sleep(0.01)
+                process.send_signal(signal.SIGKILL)
+            out, error = process.communicate(timeout=600)
+            if process.returncode >= 0:
+                break
+            killed += 1
+    assert killed >= min(KILLS, 6), "it ended too soon to say much"
+    assert process.returncode == 0, error
+    assert b'"in_doubt": 0' in out
+    assert b'"maybe_twice": 0' in out
+    assert rows(tmp_path / "db") == dict.fromkeys(marks(range(LINES)), 1)
+
+
+def test_the_one_hit_for_which_a_firewall_resets_the_connection_is_set_aside(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(log(range(300)))
+    bad = mark(77)
+    with fault_receiver(tmp_path / "db", TOKENS.superuser, []) as (place, _):
+        forward = place.script
+        place.script = lambda posted: (
+            Told(reset=True)
+            if b'"requests"' in posted.body and b"ping=1" not in posted.body and bad in marks_of(posted)
+            else forward(posted)
+        )
+        done = send(run, place.url, *ASKING, "a.log", timeout=120)
+    accounted(done, rows(tmp_path / "db"), marks(range(300)) - {bad}, 1, tracked=299, set_aside=1)
+    assert rows(tmp_path / "db").total() == 299
+
+
+def test_a_server_that_cannot_be_asked_is_told_and_what_is_in_doubt_is_sent_once_more(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(log(range(100)))
+    with keeping(first(Told(502, b"<html>"))) as keeper:
+        done = send(run, keeper.url, *ASKING, "a.log")
+    accounted(done, keeper.stored, marks(range(100)), 0, tracked=100)
+    assert done.summary["maybe_twice"] == 100
+    says(done, "cannot be asked which visits it has", "what is in doubt is sent once more")
