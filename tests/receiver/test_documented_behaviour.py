@@ -196,9 +196,9 @@ def test_an_address_with_anything_more_is_nobody(place: Place, cip: str) -> None
     assert place.rows("SELECT ip FROM visit") == [("0.0.0.0",)]
 
 
-@pytest.mark.parametrize(("version", "what"), [(1, "older"), (99, "newer")])
+@pytest.mark.parametrize(("version", "what"), [(1, "cannot be used: no such table"), (99, "from a newer log-importer")])
 def test_a_database_of_another_schema_is_told(tmp_path: Path, version: int, what: str) -> None:
     with closing(sqlite3.connect(tmp_path / "db")) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
-    with pytest.raises(StateError, match=f"from an? {what} log-importer"):
+    with pytest.raises(StateError, match=what):
         Receiver(tmp_path / "db", is_bot=bool, search_engine=bool)
