@@ -42,10 +42,11 @@ class Versions:
         if version_of(database) == self.latest:
             return
         database.execute("BEGIN IMMEDIATE")  # nobody else changes anything between the copy and the steps
+        copy: Path | None = None
         try:
             version = version_of(database)
             if version < self.latest:
-                _copy(path, path.with_name(f"{path.name}.v{version}"))
+                copy = _copy(path, path.with_name(f"{path.name}.v{version}"))
                 for step in self._steps[version - 1 :]:
                     step(database)
                 database.execute(f"PRAGMA user_version = {self.latest}")
@@ -54,6 +55,8 @@ class Versions:
             database.execute("COMMIT")
         except BaseException:
             database.rollback()
+            if copy is not None:
+                copy.unlink(missing_ok=True)  # nothing has changed
             raise
 
     def _create(self, database: sqlite3.Connection, version: int) -> None:
@@ -93,8 +96,8 @@ def _pragma(database: sqlite3.Connection, pragma: str, name: str) -> list[tuple[
     return [tuple(row) for row in database.execute(f"SELECT * FROM pragma_{pragma}(?)", (name,))]  # noqa: S608
 
 
-def _copy(path: Path, to: Path) -> None:
-    """A copy of a database that only its owner can read, on disk when it is there."""
+def _copy(path: Path, to: Path) -> Path:
+    """Makes a copy of a database that only its owner can read, on disk when it is there."""
     new = to.with_name(f"{to.name}.new")
     new.unlink(missing_ok=True)
     os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -104,6 +107,7 @@ def _copy(path: Path, to: Path) -> None:
     sync(new)
     new.replace(to)
     sync(to.parent)
+    return to
 
 
 def sync(path: Path) -> None:
