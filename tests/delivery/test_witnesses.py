@@ -96,6 +96,10 @@ def test_a_referrer_of_the_same_host_does_no_harm() -> None:
     assert chosen([own, hit(2, more="&urlref=http%3A//h.example.evil.example/")]) == [1, 2]
 
 
+def test_what_may_be_dropped_is_never_chosen() -> None:
+    assert chosen([hit(number) for number in range(9)], drops=lambda query: b"/4&" not in query) == [4]
+
+
 def test_one_in_many_is_found_where_most_cannot_testify() -> None:
     hits = [hit(number, more="" if number % 37 == 5 else "&search=x") for number in range(2000)]
     assert chosen(hits)
