@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlencode
+from urllib.parse import unquote, urlencode
 
 import pytest
 
@@ -170,7 +170,7 @@ def test_an_address_is_compared_as_a_matomo_keeps_it(sent: str, told: str | None
     witness = hit("2026-10-05 06:59:58", "203.0.113.1", sent)
 
     def matomo(posted: Posted) -> Told:
-        return told_json([visit, ALL[-2]] if "visitIp" in _form(posted)["segment"] else [])
+        return told_json([visit, ALL[-2]] if "visitIp" in posted.call["segment"] else [])
 
     with serve(matomo) as server, _asking(server.url) as inquiry:
         assert inquiry.control(HITS[1])
@@ -184,11 +184,6 @@ def _asking(url: str, token: str = ROOT, seconds: float = 20.0) -> Iterator[Inqu
     server.close()
 
 
-def _form(posted: Posted) -> dict[str, str]:
-    sent = parse_qs(posted.body.decode()) | parse_qs(posted.path.partition("?")[2])
-    return {name: values[0] for name, values in sent.items()}
-
-
 def player(visits: Sequence[dict[str, Any]], log: list[str] | None = None) -> Callable[[Posted], Told]:
     """Answers with the recorded visits that a segment chooses."""
 
@@ -200,7 +195,7 @@ def player(visits: Sequence[dict[str, Any]], log: list[str] | None = None) -> Ca
         return bool(visit[name] == unquote(value))
 
     def answer(posted: Posted) -> Told:
-        form = _form(posted)
+        form = posted.call
         assert (form["method"], form["idSite"]) == ("Live.getLastVisitsDetails", f"{SITE}")
         assert re.fullmatch(r"2026-10-0[34],2026-10-0[67]", form["date"])
         groups = [group.split(",") for group in form["segment"].split(";")]
