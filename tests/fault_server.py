@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -35,6 +36,11 @@ class Posted:
         """The tracking requests of a bulk body."""
         queries: list[str] = orjson.loads(self.body)["requests"]
         return queries
+
+    @property
+    def call(self) -> dict[str, str]:
+        """The parameters of a call of the API, in its query string and its form."""
+        return dict(parse_qsl(self.path.partition("?")[2]) + parse_qsl(self.body.decode()))
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ def imported(run: Run, folder: Path, version: str, *more: str) -> tuple[Done, li
     def script(posted: Posted) -> Told:
         if "/index.php" not in posted.path:
             return counted(len(posted.queries))
-        if b"getMatomoVersion" in posted.body:
+        if posted.call["method"] == "API.getMatomoVersion":
             return told_json({"value": version})
         return told_json({"idsite": 1, "main_url": "http://site.example"})
 

@@ -54,8 +54,7 @@ def tracker(bulk: Told | Script, api: Callable[[str], Told]) -> Script:
 
     def script(posted: Posted) -> Told:
         if posted.path.startswith("/index.php"):
-            form = dict(pair.partition("=")[::2] for pair in posted.body.decode().split("&"))
-            return api(form["method"])
+            return api(posted.call["method"])
         return bulk if isinstance(bulk, Told) else bulk(posted)
 
     return script

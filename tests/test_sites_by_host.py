@@ -166,7 +166,7 @@ def test_each_host_is_asked_for_once(run: Run, tmp_path: Path) -> None:
     def script(posted: Posted) -> Told:
         if "/index.php" not in posted.path:
             return counted(len(posted.queries))
-        form = dict(pair.partition("=")[::2] for pair in posted.body.decode().split("&"))
+        form = posted.call
         if form["method"] != "SitesManager.getSitesIdFromSiteUrl":
             return told_json({"idsite": 1, "main_url": "http://site.example", "value": "5.2.0"})
         asked.append(form["url"])
@@ -248,7 +248,7 @@ def test_what_was_set_aside_is_retried_on_its_own_site(run: Run, tmp_path: Path)
             return (
                 told_json({"status": "error", "tracked": 0, "invalid": 0}, 500) if bad else counted(len(posted.queries))
             )
-        form = dict(pair.partition("=")[::2] for pair in posted.body.decode().split("&"))
+        form = posted.call
         known = {"one.example": 1, "two.example": 2}.get(form.get("url", ""))
         if form["method"] == "SitesManager.getSitesIdFromSiteUrl":
             return told_json([{"idsite": known}] if known else [])

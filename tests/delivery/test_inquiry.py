@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlencode
+from urllib.parse import unquote, urlencode
 
 import pytest
 
@@ -88,6 +88,17 @@ def test_any_one_hit_proves_the_batch(place: tuple[Inquiry, Store]) -> None:
     assert inquiry.ask([hit(), hit(cip="198.51.100.2")]) is Found.ABSENT
 
 
+def test_what_cannot_be_looked_for_in_every_way_is_absent_only_where_its_way_is_proved(
+    place: tuple[Inquiry, Store],
+) -> None:
+    inquiry, store = place
+    queried, event = HITS[1], HITS[9]
+    assert [inquiry.ask([one]) for one in (queried, event)] == [Found.UNKNOWN, Found.UNKNOWN]
+    store([hit()])
+    assert inquiry.control(hit())
+    assert [inquiry.ask([one]) for one in (queried, event)] == [Found.ABSENT, Found.ABSENT]
+
+
 def test_nothing_is_known_without_a_witness(place: tuple[Inquiry, Store]) -> None:
     inquiry, store = place
     store(HITS)
@@ -159,7 +170,7 @@ def test_an_address_is_compared_as_a_matomo_keeps_it(sent: str, told: str | None
     witness = hit("2026-10-05 06:59:58", "203.0.113.1", sent)
 
     def matomo(posted: Posted) -> Told:
-        return told_json([visit, ALL[-2]] if "visitIp" in _form(posted)["segment"] else [])
+        return told_json([visit, ALL[-2]] if "visitIp" in posted.call["segment"] else [])
 
     with serve(matomo) as server, _asking(server.url) as inquiry:
         assert inquiry.control(HITS[1])
@@ -173,11 +184,6 @@ def _asking(url: str, token: str = ROOT, seconds: float = 20.0) -> Iterator[Inqu
     server.close()
 
 
-def _form(posted: Posted) -> dict[str, str]:
-    sent = parse_qs(posted.body.decode()) | parse_qs(posted.path.partition("?")[2])
-    return {name: values[0] for name, values in sent.items()}
-
-
 def player(visits: Sequence[dict[str, Any]], log: list[str] | None = None) -> Callable[[Posted], Told]:
     """Answers with the recorded visits that a segment chooses."""
 
@@ -189,7 +195,7 @@ def player(visits: Sequence[dict[str, Any]], log: list[str] | None = None) -> Ca
         return bool(visit[name] == unquote(value))
 
     def answer(posted: Posted) -> Told:
-        form = _form(posted)
+        form = posted.call
         assert (form["method"], form["idSite"]) == ("Live.getLastVisitsDetails", f"{SITE}")
         assert re.fullmatch(r"2026-10-0[34],2026-10-0[67]", form["date"])
         groups = [group.split(",") for group in form["segment"].split(";")]
@@ -240,10 +246,25 @@ def test_an_address_of_which_nothing_is_kept_is_found_by_its_page() -> None:
         assert inquiry.ask([hit("2026-10-05 06:59:59", "203.0.113.1", "/a")]) is Found.ABSENT
 
 
+def test_a_masked_address_is_found_among_many_who_saw_the_page() -> None:
+    others = [{**ALL[-1], "visitIp": "10.0.0.0", "actionDetails": ALL[-1]["actionDetails"]}] * 500
+    mine = [visit | {"visitIp": masked(visit["visitIp"])[0]} for visit in ALL]
+    with serve(player([*others, *mine])) as server, _asking(server.url) as inquiry:
+        assert inquiry.control(HITS[0])
+        assert inquiry.ask([HITS[0]]) is Found.STORED
+        assert inquiry.ask([hit("2026-10-05 06:59:59", "203.0.113.1", "/a")]) is Found.ABSENT
+
+
+def test_www_and_tls_do_not_tell_pages_apart() -> None:
+    with serve(player(ALL)) as server, _asking(server.url) as inquiry:
+        again = hit("2026-10-05 06:59:58", "203.0.113.1", url="https://www.live.example/a")
+        assert inquiry.ask([again]) is Found.STORED
+
+
 def test_masks_are_those_of_a_matomo() -> None:
     assert masked("203.0.113.77") == ["203.0.113.0", "203.0.0.0"]
     assert masked("198.51.100.7") == ["198.51.100.0", "198.51.0.0", "198.0.0.0"]
-    assert masked("2001:db8:1:2:3::7") == ["2001:db8:1:2::", "2001:db8:1::", "2001:d00::"]
+    assert masked("2001:db8:1:ff02:3::7") == ["2001:db8:1:ff02::", "2001:db8:1::", "2001:d00::"]
     assert masked("::ffff:198.51.100.7") == ["::ffff:198.51.100.0", "::ffff:198.51.0.0", "::ffff:198.0.0.0"]
 
 
@@ -313,7 +334,7 @@ def test_a_site_that_does_not_answer_is_asked_once_for_a_batch(told: Told, words
 @pytest.mark.parametrize("told", [Told(503, b"<html>"), Told(reset=True), Told(delay=5.0), Told(200, b"[", length=9)])
 def test_a_server_that_is_away_is_asked_again_another_time(told: Told) -> None:
     with serve(lambda _: told) as server, _asking(server.url, seconds=0.3) as inquiry:
-        assert inquiry.ask([HITS[0], HITS[3], HITS[4]]) is Found.UNKNOWN
+        assert inquiry.ask([HITS[0], HITS[3], HITS[0].replace(b"idsite=6", b"idsite=1")]) is Found.UNKNOWN
         assert inquiry.why[SITE].startswith("Site 6 was asked which visits it has: ")
         assert len(server.posted) == 1
         server.script = player(ALL)
@@ -350,7 +371,7 @@ def test_a_zone_that_is_not_known_here_is_no_guess(tmp_path: Path) -> None:
     "query",
     [b"", b"?", b"?idsite=6", hit(time=""), hit(time="yesterday"), hit(time="9999-12-31 00:00:00"), hit(cip=""),
      hit(cip="nobody"), hit(idsite="0"), hit(idgoal="1"), hit(search=" "), hit(link="http://x/"),
-     hit(path="/a;b"), hit(url="ftp://x/"), hit(url="/a")],
+     hit(path="/a;b"), hit(path="/a?q=words"), hit(url="ftp://x/"), hit(url="/a")],
 )  # fmt: skip
 def test_what_cannot_be_told_apart_is_no_witness(query: bytes) -> None:
     assert read_witness(query) is None

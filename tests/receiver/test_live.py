@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -29,13 +30,17 @@ SITES = [SiteSetup(1, "http://localhost"), SiteSetup(SITE, "http://live.example"
 DAYS = {"period": "range", "date": "2026-10-04,2026-10-06"}
 
 
+def starting(path: Path, now: datetime) -> Receiver:
+    verdicts = judges()
+    return Receiver(
+        path, is_bot=verdicts.is_bot, search_engine=verdicts.search_engine, grants=GRANTS, sites=SITES,
+        clock=lambda: now,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    verdicts = judges()
-    with Receiver(
-        tmp_path / "db", is_bot=verdicts.is_bot, search_engine=verdicts.search_engine, grants=GRANTS, sites=SITES,
-        clock=lambda: RECORDED,
-    ) as one:  # fmt: skip
+    with starting(tmp_path / "db", RECORDED) as one:
         yield one
 
 
@@ -130,10 +135,21 @@ def test_limit_and_offset_cut_the_visits(receiver: Receiver) -> None:
     assert paths(receiver, filter_limit="0") == []
 
 
-def test_today_is_that_of_the_site(receiver: Receiver) -> None:
-    post(receiver, [HITS[0].replace(b"2026-10-05+06", b"2026-11-30+06")])  # 30 November in UTC, 29 in Los Angeles
-    assert paths(receiver, period="day", date="today") == []
-    assert paths(receiver, period="day", date="yesterday") == ["/a"]
+def test_today_is_that_of_the_site(tmp_path: Path) -> None:
+    # 30 November in UTC, 29 in Los Angeles.
+    with starting(tmp_path / "db", RECORDED.replace(hour=7)) as receiver:
+        post(receiver, [HITS[0].replace(b"2026-10-05+06", b"2026-11-30+06")])
+        assert paths(receiver, period="day", date="today") == ["/a"]
+        assert paths(receiver, period="day", date="yesterday") == []
+        assert paths(receiver, period="day", date="2026-11-29") == ["/a"]
+
+
+def test_a_visit_ends_at_the_midnight_of_the_site(receiver: Receiver) -> None:
+    visitor = HITS[7]  # known by an id, so that another day makes nobody else of it
+    post(receiver, [visitor.replace(b"09%3A30", time) for time in (b"06%3A50", b"07%3A10")])
+    post(receiver, [visitor.replace(b"05+09%3A30", time) for time in (b"05+23%3A50", b"06+00%3A10")])
+    visits = ask(receiver, **DAYS, segment="visitorId==0123456789abcdef").json()
+    assert [visit["actions"] for visit in visits] == [2, 1, 1]
 
 
 def test_an_answer_is_bounded(receiver: Receiver) -> None:
