@@ -21,7 +21,7 @@ PLANTED = {
     ),
     "posting without an intent": (
         "ledger/ledger.py",
-        "            written = self._put(rows.batches(self._rows(batch, requests, POSTED)))\n",
+        "            written = self._put(posted, rows.intent(batch, time.time(), witnesses))\n",
         "            written = self._put()\n",
     ),
     "forgetting the tail marker": (
