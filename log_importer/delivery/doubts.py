@@ -132,13 +132,15 @@ class Doubts:
 
     def found(self, began: float, witnesses: Sequence[bytes]) -> Found:
         """What became of a batch that was posted at `began`, in seconds since 1970 UTC. Raises `Aborted`."""
-        pause = 0.1
+        pause, proved = 0.1, False
         while True:
+            # First the proof: in the way in which it is found, the witnesses have to be found too.
+            proved = proved or self._proved(witnesses)
             found = self._inquiry.ask(witnesses)
-            if found is not Found.ABSENT:
+            if found is Found.STORED or (found is Found.UNKNOWN and (proved or self._inquiry.why)):
                 return found
             left = began + self._at_work - time.time()
-            if left <= 0 and self._proved(witnesses):
+            if left <= 0 and proved and found is Found.ABSENT:
                 return found
             if left <= -self._at_work:  # others have had time to store something that proves it
                 return Found.UNKNOWN
