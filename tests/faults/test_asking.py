@@ -14,7 +14,7 @@ from tests.fault_server import Told
 from tests.faults.common import SOAK, accounted, arguments, first, keeping, log, mark, marks, marks_of, rows, says, send
 
 LINES, KILLS = (200_000, 300) if SOAK else (6000, 12)
-ASKING = ("--in-doubt", "ask", "--request-timeout", 1, "--retry-delay", 0.1, "--recorder-max-payload-size", 100)
+ASKING = ("--in-doubt", "ask", "--request-timeout", 3, "--retry-delay", 0.1, "--recorder-max-payload-size", 100)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ ASKING = ("--in-doubt", "ask", "--request-timeout", 1, "--retry-delay", 0.1, "--
 def test_a_batch_in_doubt_is_stored_once_whatever_became_of_it(faults: list[str], run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(log(range(2000)))
     with fault_receiver(tmp_path / "db", TOKENS.superuser, faults) as (place, _):
-        done = send(run, place.url, *ASKING, "a.log", timeout=120)
+        done = send(run, place.url, *ASKING, "a.log", timeout=240)
     accounted(done, rows(tmp_path / "db"), marks(range(2000)), 0, tracked=2000)
     assert rows(tmp_path / "db").total() == 2000
     assert done.summary["maybe_twice"] == 0
@@ -74,7 +74,7 @@ def test_the_one_hit_for_which_a_firewall_resets_the_connection_is_set_aside(run
             if b'"requests"' in posted.body and b"ping=1" not in posted.body and bad in marks_of(posted)
             else forward(posted)
         )
-        done = send(run, place.url, *ASKING, "a.log", timeout=120)
+        done = send(run, place.url, *ASKING, "a.log", timeout=240)
     accounted(done, rows(tmp_path / "db"), marks(range(300)) - {bad}, 1, tracked=299, set_aside=1)
     assert rows(tmp_path / "db").total() == 299
 
