@@ -124,7 +124,7 @@ class Poster:
     ) -> None:  # fmt: skip
         """Settles `requests`; with `searching` they are a part of a batch with a request at fault.
 
-        `answered` is told once they are answered, or may never be, before that is written down.
+        `answered` is told once they are answered, before that is written down, or once the server has to be asked.
 
         A post that was not stored, or may not be, is followed by a ping, in this order:
         1. The ping is refused too: it is none of the requests, and the run stops.
@@ -146,7 +146,8 @@ class Poster:
                 self._journal.settle([Outcome(requests, "refused", "invalid")], posted.batch)
                 raise ServerRefused(receipt.reason)
             if receipt.verdict is Verdict.IN_DOUBT:
-                answered()  # only this lane waits until it is known what became of it
+                if self._delivery.doubts is not None:
+                    answered()  # only this lane waits until it is known what became of it
                 if not self._is_absent(posted):
                     return None
             if receipt.verdict is not Verdict.NOTHING:
