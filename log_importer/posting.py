@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
+from log_importer.bot_rules import judges
 from log_importer.delivery.dates import Dates, Day
 from log_importer.delivery.doubts import Doubts, Earlier
+from log_importer.delivery.dropped import make_drops
 from log_importer.delivery.inquiry import Inquiry
 from log_importer.delivery.lanes import LANES, WINDOW, Lanes
 from log_importer.delivery.outage import Outage
@@ -103,9 +105,6 @@ def _doubts(
     if refused := [why for site in sorted(zones) if (why := inquiry.possible(site, time.time()))]:
         say(f"{refused[0]} So what is in doubt is sent once more.")
         return None
-    from log_importer.bot_rules import judges  # only who asks pays for it
-    from log_importer.delivery.dropped import make_drops
-
     known = judges()
     drops = make_drops(server.api, zones, known.is_bot, known.search_engine)
     return Doubts(inquiry, drops, settings.request_timeout, memory.about, memory.remember, earlier, abort)

@@ -42,14 +42,14 @@ def test_an_import_that_is_killed_many_times_stores_every_line_once(tmp_path: Pa
     (tmp_path / "a.log").write_bytes(log(range(LINES), visitors=200))
     chance, killed = random.Random(5), 0
     variables = environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser})
-    with fault_receiver(tmp_path / "db", TOKENS.superuser, ["delay=0.03"]) as (place, _):
+    with fault_receiver(tmp_path / "db", TOKENS.superuser, ["delay=0.3"]) as (place, _):
         while True:
             process = subprocess.Popen(
-                command(*arguments(place.url, *ASKING, "a.log")), cwd=tmp_path, env=variables,
+                command(*arguments(place.url, *ASKING, "--recorders", 2, "a.log")), cwd=tmp_path, env=variables,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             )  # fmt: skip
             if killed < KILLS:
-                end = time.monotonic() + chance.uniform(0.8, 2.5)
+                end = time.monotonic() + chance.uniform(0.8, 1.6)
                 while process.poll() is None and time.monotonic() < end:
                     time.sleep(0.01)
                 process.send_signal(signal.SIGKILL)
