@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from log_importer.bot_rules import judges
+from log_importer.delivery.context import Delivery, Journal, Post
 from log_importer.delivery.dates import Dates, Day
 from log_importer.delivery.doubts import Doubts, Earlier
 from log_importer.delivery.dropped import make_drops
@@ -16,7 +17,6 @@ from log_importer.delivery.inquiry import Inquiry
 from log_importer.delivery.lanes import LANES, WINDOW, Lanes
 from log_importer.delivery.outage import Outage
 from log_importer.delivery.pace import Pace
-from log_importer.delivery.poster import Delivery, Journal, Post
 from log_importer.delivery.rate import Rate
 from log_importer.delivery.sender import Sender
 from log_importer.model import Answer

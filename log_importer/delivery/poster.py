@@ -3,24 +3,18 @@
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from log_importer.batching import NONE, Requests
-from log_importer.delivery.dates import Dates
-from log_importer.delivery.doubts import Doubts
+from log_importer.delivery.context import Delivery, Post
 from log_importer.delivery.inquiry import Found
-from log_importer.delivery.outage import Aborted, Health, Outage, Probe
-from log_importer.delivery.pace import AIM, Pace
-from log_importer.delivery.rate import Rate
+from log_importer.delivery.outage import Aborted, Health, Probe
+from log_importer.delivery.pace import AIM
 from log_importer.delivery.verdict import BUSY, judge
 from log_importer.errors import LogImporterError, ServerRefused
 from log_importer.model import Answer, Outcome, Receipt, Remedy, Request, Verdict
 from log_importer.tracking.bulk import parse_reply, ping
-
-Post = Callable[[Sequence[bytes]], Answer]
-"""Posts encoded tracking requests together."""
 
 _BATCH_TRIES = 3
 """Failures of a whole batch after which the fault is looked for in one of its requests."""
@@ -31,49 +25,6 @@ _REFUSED_TRIES = 2
 """The same where the answer is the word of a firewall or of the web server, which does not change."""
 _ASIDE_IN_A_ROW = 10
 """Requests set aside with none stored between them: then it is not the requests."""
-
-
-class Journal(Protocol):
-    """Where it is written down what is posted and what became of it."""
-
-    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:
-        """Requests are about to be posted; returns once that is durable: the number of the batch.
-
-        `witnesses` are the queries of some of them, by which the server can be asked later whether it has the batch.
-        """
-        ...
-
-    def release(self, batch: int) -> None:
-        """Nothing of the batch was stored."""
-        ...
-
-    def doubt(self, requests: Sequence[Request]) -> None:
-        """Requests were posted, and whether they are stored nobody knows."""
-        ...
-
-    def settle(self, outcomes: Iterable[Outcome], batch: int | None = None) -> None:
-        """What became of all requests of `batch`, or of some of a batch; returns once it is durable."""
-        ...
-
-
-@dataclass(slots=True)
-class Delivery:
-    """What the posting threads of a run share."""
-
-    journal: Journal
-    dates: Dates
-    pace: Pace
-    say: Callable[[str], None]  # one sentence for people, once each
-    outage: Outage
-    shrink: Callable[[int], None] = lambda _: None  # a body of that many bytes was too large
-    rate: Rate = field(default_factory=lambda: Rate(0))
-    told: Callable[[int, Answer], None] | None = None  # of every post: how many requests, and the answer
-    transactions: bool = True  # the server stores a batch whole or not at all
-    doubts: Doubts | None = None  # asks the server what it has; None: it cannot be asked
-    abort: threading.Event = field(default_factory=threading.Event)  # ends all pauses
-    tracked_sites: set[int] = field(default_factory=set)  # sites with a request tracked in this run
-    lock: threading.Lock = field(default_factory=threading.Lock)  # of `pace` and `aside_in_a_row`
-    aside_in_a_row: int = 0  # requests set aside since something was stored
 
 
 class Posted(NamedTuple):

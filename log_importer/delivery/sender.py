@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from log_importer.delivery.context import Delivery, Post
 from log_importer.delivery.lanes import Lanes
 from log_importer.delivery.outage import Aborted
 from log_importer.delivery.pace import Pace
-from log_importer.delivery.poster import Delivery, Post, Poster
+from log_importer.delivery.poster import Poster
 from log_importer.model import Batch, Request
 
 

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from log_importer.batching import Requests
+from log_importer.delivery.context import Delivery, Post
 from log_importer.delivery.dates import Dates
 from log_importer.delivery.lanes import LANES, Lanes
 from log_importer.delivery.outage import Outage
 from log_importer.delivery.pace import Pace
-from log_importer.delivery.poster import Delivery, Post
 from log_importer.delivery.sender import Sender
 from log_importer.errors import LogImporterError, ServerRefused, ServerUnreachable
 from log_importer.model import Outcome, Request
