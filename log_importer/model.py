@@ -218,6 +218,7 @@ class Outcome(NamedTuple):
     answer: str = ""  # the server's, in a sentence, for those that are kept
     posted: bool = True  # just now; else what is known of earlier posts
     exact: bool = True  # else only their number is right, and these stand for some of their batch
+    batch: int = 0  # in which they are in doubt, where more is in doubt in it than they
 
     def maybe_twice(self, request: Request) -> bool:
         """Whether the server may have stored a request of these more than once."""

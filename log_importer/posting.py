@@ -20,6 +20,7 @@ from log_importer.delivery.pace import Pace
 from log_importer.delivery.rate import Rate
 from log_importer.delivery.sender import Sender
 from log_importer.model import Answer
+from log_importer.receiver.agents import describe
 from log_importer.server import Server, described
 from log_importer.settings import Settings
 from log_importer.tracking.bulk import MAX_BODY, body
@@ -64,12 +65,13 @@ class Memory(Protocol):
 def start_sender(
     settings: Settings, server: Server, token: str, journal: Journal, memory: Memory, zones: Mapping[int, str],
     interrupts: Interrupts, say: Callable[[str], None], lanes: int = LANES, window: int = WINDOW,
-    earlier: Earlier | None = None,
+    earlier: Earlier | None = None, *, retrying: bool = False,
 ) -> Sender:  # fmt: skip
     """A sender to `server` that writes down in `journal`; `zones` are the time zones of the sites.
 
     `lanes` may have a post each under way, and `window` hits wait in them together.
-    `earlier` knows the batches of earlier runs that were never answered.
+    `earlier` knows the batches of earlier runs that were never answered. `retrying`: what was in doubt twice is sent
+    again, and however many requests are set aside in a row, the others are sent.
     """
 
     def connect() -> Post:
@@ -88,26 +90,29 @@ def start_sender(
         journal, Dates(memory.days, zones, memory.begin_days, others), pace, say,
         Outage(abort, settings.give_up_after, settings.retry_max_attempts, settings.retry_delay, say), queues.shrink,
         rate=Rate(settings.max_rate), told=_told(server, say) if settings.debug else None,
-        transactions=not settings.server_without_transactions, abort=abort,
-        doubts=_doubts(settings, server, memory, zones, earlier, abort, say),
+        transactions=not settings.server_without_transactions, abort=abort, retrying=retrying,
     )  # fmt: skip
+    if not settings.server_without_transactions:
+        inquiry, known = Inquiry(server.asking(_ASKING), zones, _browser_and_system), judges()
+        drops = make_drops(server.asking(_ASKING), known.is_bot, known.search_engine)
+        delivery.doubts = Doubts(
+            inquiry, drops, settings.request_timeout, memory.about, memory.remember, earlier, abort, say
+        )  # fmt: skip
+        delivery.asks = settings.in_doubt == "ask" and _answers(inquiry, zones, say)
     return Sender(queues, delivery, connect, interrupts.halt, interrupts.stop)
 
 
-def _doubts(
-    settings: Settings, server: Server, memory: Memory, zones: Mapping[int, str], earlier: Earlier | None,
-    abort: threading.Event, say: Callable[[str], None],
-) -> Doubts | None:  # fmt: skip
-    """Who asks the server what it has, where the user wants that and the server answers."""
-    if settings.in_doubt != "ask":
-        return None
-    inquiry = Inquiry(server.asking(_ASKING), zones)
-    if refused := [why for site in sorted(zones) if (why := inquiry.possible(site, time.time()))]:
+def _browser_and_system(user_agent: str) -> tuple[str, str]:
+    known = describe(user_agent)
+    return known.browser, known.os
+
+
+def _answers(inquiry: Inquiry, sites: Iterable[int], say: Callable[[str], None]) -> bool:
+    """Whether the server tells of these sites which visits it has; said where it does not."""
+    refused = [why for site in sorted(sites) if (why := inquiry.possible(site, time.time()))]
+    if refused:
         say(f"{refused[0]} So what is in doubt is sent once more.")
-        return None
-    known = judges()
-    drops = make_drops(server.api, zones, known.is_bot, known.search_engine)
-    return Doubts(inquiry, drops, settings.request_timeout, memory.about, memory.remember, earlier, abort)
+    return not refused
 
 
 def _told(server: Server, say: Callable[[str], None]) -> Callable[[int, Answer], None]:

@@ -85,7 +85,9 @@ def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
         zones = interrupt.wait_for(lambda: _checked(server, sites, patience))
         interrupt.begin()
         journal = _Retrial(job.ledger, report.tally)
-        sender = start_sender(settings, server, job.token, journal, job.ledger, zones, interrupt, say)
+        sender = start_sender(
+            settings, server, job.token, journal, job.ledger, zones, interrupt, say, earlier=journal, retrying=True
+        )
         try:
             sender.put([request._replace(lane=request.visitor & 0xFFFF) for request in requests])
             sender.flush(settings.grace)
@@ -122,27 +124,37 @@ class _Retrial:
     def __init__(self, ledger: Ledger, tally: Tally) -> None:
         self._ledger = ledger
         self._tally = tally
-        self._posted: dict[int, list[Request]] = {}  # those of them that were set aside
-        self._aside = {(held.record.id, held.request.offset) for held in ledger.held() if held.bucket == "set_aside"}
-        self._next = 0
+        self._held = {(held.record.id, held.request.offset): held for held in ledger.held()}  # as they are now
+        self._before: dict[int, list[Held]] = {}  # number of a batch that was posted -> as they were before
+        self.unanswered = ledger.unanswered
+        self.batch_in_doubt = ledger.batch_in_doubt
 
-    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:  # noqa: ARG002 - for this run only
-        self._next += 1
-        batch = self._next
-        mine = [one for one in requests if self._ledger.place(one) in self._aside]
-        self._posted[batch] = mine
-        self._ledger.retry(mine, "in_doubt").wait()
+    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:
+        before = [self._held[self._ledger.place(one)] for one in requests]
+        batch, after = self._ledger.intend_again(before, witnesses)
+        self._before[batch] = before
+        self._keep(after)
         return batch
 
     def release(self, batch: int) -> None:
-        self._ledger.retry(self._posted.pop(batch), "set_aside")
+        before = self._before.pop(batch)
+        self._ledger.release_again(batch, before)
+        self._keep(before)
+
+    def _keep(self, some: Iterable[Held]) -> None:
+        self._held.update({(held.record.id, held.request.offset): held for held in some})
 
     def doubt(self, requests: Sequence[Request]) -> None:
         self._tally.doubt(requests)
 
+    def absent(self, batch: int, requests: Sequence[Request]) -> None:  # noqa: ARG002 - they are posted next, in another
+        some = [self._held[self._ledger.place(one)] for one in requests]
+        self._keep([held._replace(batch=0, request=held.request._replace(doubts=0)) for held in some])
+        self._tally.doubt_no_longer(requests)
+
     def settle(self, outcomes: Iterable[Outcome], batch: int | None = None) -> None:
-        self._posted.pop(batch or 0, None)
+        self._before.pop(batch or 0, None)
         outcomes = list(outcomes)
-        self._ledger.retried(outcomes)
+        self._ledger.retried(outcomes, batch or 0)
         for outcome in outcomes:
             self._tally.settle(outcome)

@@ -77,7 +77,7 @@ class Settings:
     flush_after: float = 5.0  # seconds after which a hit is posted that was followed, or came through a pipe
     spool: Path | None = None  # a folder that standard input is written to first
     spool_size: int = 1 << 30  # bytes of it, at most
-    in_doubt: str = "resend"  # or "hold", "ask": what becomes of what was posted and never answered
+    in_doubt: str = "ask"  # or "resend", "hold": what becomes of what was posted and never answered
     server_without_transactions: bool = False
     recorders: int | None = None  # None: as many as the server does best with
     recorder_max_payload_size: int = PAYLOAD

@@ -222,8 +222,8 @@ AGAIN = section(
     "What was done before",
     flag("--again", "Send all again on purpose, also what earlier runs did; no word for cron: each run would."),
     option(
-        "--in-doubt", type=click.Choice(["resend", "hold", "ask"]),
-        help="What was posted and never answered: sent again, kept for retry, or the server is asked. [resend]",
+        "--in-doubt", type=click.Choice(["ask", "resend", "hold"]),
+        help="What was posted and never answered: ask the server, send it once more, or keep it for retry. [ask]",
     ),
 )  # fmt: skip
 

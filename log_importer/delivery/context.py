@@ -39,6 +39,18 @@ class Journal(Protocol):
         ...
 
 
+class Slot(Protocol):
+    """A posting thread's right to have a post under way, of as many as the pace allows."""
+
+    def take(self) -> None:
+        """Waits for it, where it was given back. Raises `Aborted`."""
+        ...
+
+    def give_back(self) -> None:
+        """Lets another thread post."""
+        ...
+
+
 @dataclass(slots=True)
 class Delivery:
     """What the posting threads of a run share."""
@@ -52,7 +64,9 @@ class Delivery:
     rate: Rate = field(default_factory=lambda: Rate(0))
     told: Callable[[int, Answer], None] | None = None  # of every post: how many requests, and the answer
     transactions: bool = True  # the server stores a batch whole or not at all
-    doubts: Doubts | None = None  # asks the server what it has; None: it cannot be asked
+    doubts: Doubts | None = None  # who knows how the server is asked what it has; None: it would prove nothing
+    asks: bool = False  # what is in doubt is settled by asking, in this run; else only a retry asks
+    retrying: bool = False  # what was held or set aside is sent because the user said so, all of it
     abort: threading.Event = field(default_factory=threading.Event)  # ends all pauses
     tracked_sites: set[int] = field(default_factory=set)  # sites with a request tracked in this run
     lock: threading.Lock = field(default_factory=threading.Lock)  # of `pace` and `aside_in_a_row`

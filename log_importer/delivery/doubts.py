@@ -25,6 +25,8 @@ _NEAR = 86400.0
 """Seconds between two hits within which a server that tells of one tells of the other: it may delete old visits."""
 _REMEMBERED = 100_000
 """Visitors whose last hit is remembered."""
+_UNNOTICED = 2.0
+"""Seconds of a pause from which on people are told what is waited for."""
 _LONGEST_PAUSE = 10.0
 """Seconds between two questions."""
 _KEPT_EVERY = 5.0
@@ -54,7 +56,7 @@ class Doubts:
 
     def __init__(
         self, inquiry: Inquiry, drops: Callable[[bytes], bool], at_work: float, about: Mapping[str, str],
-        remember: Callable[..., None], earlier: Earlier | None, abort: threading.Event,
+        remember: Callable[..., None], earlier: Earlier | None, abort: threading.Event, say: Callable[[str], None],
     ) -> None:  # fmt: skip
         """`drops` says of a query whether the server may drop it in silence; `abort` ends all waiting.
 
@@ -67,6 +69,7 @@ class Doubts:
         self._remember = remember
         self._earlier = earlier
         self._abort = abort
+        self._say = say
         self._lock = threading.Lock()
         self._before: dict[int, float] = {}  # visitor -> time of the last hit
         self._proofs = {
@@ -144,6 +147,11 @@ class Doubts:
                 return found
             if left <= -self._at_work:  # others have had time to store something that proves it
                 return Found.UNKNOWN
+            if pause > _UNNOTICED:
+                self._say(
+                    f"The server does not have a batch whose answer never came, and may be at work on it for up to "
+                    f"{self._at_work:.0f} s (--request-timeout) after it was sent; its visitors' hits wait for that."
+                )
             if self._abort.wait(min(pause, left) if left > 0 else pause):
                 raise Aborted
             pause = min(2 * pause, _LONGEST_PAUSE)

@@ -1,7 +1,8 @@
 """Which hits a server may drop in silence: it says "tracked" and stores nothing, so that they prove nothing."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlsplit
@@ -28,19 +29,24 @@ class _Exclusions(NamedTuple):
 
 
 def make_drops(
-    api: Callable[..., Any], idsites: Iterable[int], is_bot: Callable[[str], object],
-    search_engine: Callable[[str], bool],
+    api: Callable[..., Any], is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
 ) -> Callable[[bytes], bool]:  # fmt: skip
     """Says of an encoded tracking request whether the server may drop it, as far as the token is told.
 
-    `api` is `Server.api`. What the server does not tell is taken for nothing, so a hit that was not found proves
-    something only together with one that was.
+    `api` is `Server.api`, which is asked about a site when its first request comes. What the server does not tell is
+    taken for nothing, so a hit that was not found proves something only together with one that was.
     """
-    everywhere = {
-        name: _told(api, f"SitesManager.getExcluded{method}Global")
-        for name, method in (("ips", "Ips"), ("user_agents", "UserAgents"), ("referrers", "Referrers"))
-    }
-    sites = {idsite: _exclusions(api, idsite, everywhere) for idsite in idsites}
+
+    @cache
+    def everywhere() -> Mapping[str, Any]:
+        return {
+            name: _told(api, f"SitesManager.getExcluded{method}Global")
+            for name, method in (("ips", "Ips"), ("user_agents", "UserAgents"), ("referrers", "Referrers"))
+        }
+
+    @cache
+    def exclusions(idsite: int) -> _Exclusions:
+        return _exclusions(api, idsite, everywhere())
 
     def drops(query: bytes) -> bool:
         sent = {name: unquote_plus(value.decode("latin-1"), errors="replace") for name, value in _VALUE.findall(query)}
@@ -48,9 +54,9 @@ def make_drops(
         if bots in ("", "0") and (is_bot(agent) or search_engine(address)):
             return True
         idsite = sent.get(b"idsite", "")
-        site = sites.get(int(idsite)) if idsite.isdecimal() else None
-        if site is None:
+        if not re.fullmatch("[0-9]{1,9}", idsite):
             return False
+        site = exclusions(int(idsite))
         referrer = sent.get(b"urlref", "").lower()
         return (
             site.networks(address)

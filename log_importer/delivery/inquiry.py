@@ -20,6 +20,8 @@ from log_importer.zones import known_zone
 _METHOD = "Live.getLastVisitsDetails"
 _MOST_VISITS = 500
 """Of one answer; with more of them a hit that is not among them may be there all the same."""
+_UNKNOWN = frozenset({None, "", "UNK"})
+"""What stands for a browser or a system that is not known."""
 _NOBODY = "192.0.2.1"  # reserved for documentation
 _LAST = "page"
 """The way that finds a hit whatever the server has made of its visitor."""
@@ -54,12 +56,18 @@ class _NoAnswer(Exception):
 class Inquiry:
     """Asks one question at a time. Safe for the posting threads."""
 
-    def __init__(self, api: Callable[..., Any], zones: Mapping[int, str]) -> None:
-        """`api` is `Server.api` or, with a time-out of its own, `Server.asking`; `zones` are the sites' time zones."""
+    def __init__(
+        self, api: Callable[..., Any], zones: Mapping[int, str], describe: Callable[[str], tuple[str, str]]
+    ) -> None:  # fmt: skip
+        """`api` is `Server.api` or, with a time-out of its own, `Server.asking`; `zones` are the sites' time zones.
+
+        `describe` gives the short codes of a user agent's browser and system, as the server tells them of visits.
+        """
         self.why: dict[int, str] = {}
         """Site -> why it could not be asked when it was last tried, in a sentence for people."""
         self._api = api
         self._zones = zones
+        self._describe = describe
         self._ways: dict[int, set[str]] = {}  # site -> how hits were found there
         self._lock = threading.Lock()
 
@@ -121,12 +129,21 @@ class Inquiry:
         zone = self._zone(witness.idsite)
         visits = self._visits(witness.idsite, witness.time, way.segment, _MOST_VISITS)
         try:
-            tells = [tells_of(witness, visit, zone) for visit in visits]
+            tells = [self._tells_of(witness, visit, zone) for visit in visits]
         except (LookupError, TypeError, ValueError):
             raise _cannot(witness.idsite, _NO_MATOMO) from None
         if True in tells:
             return True
         return None if None in tells or len(visits) >= _MOST_VISITS else False
+
+    def _tells_of(self, witness: Witness, visit: Mapping[str, Any], zone: tzinfo) -> bool | None:
+        found = tells_of(witness, visit, zone)
+        if not found or witness.user or witness.visitor:
+            return found
+        # Of those who share an address, another one may have seen the same page in the same second.
+        theirs = (visit.get("browserCode"), visit.get("operatingSystemCode"))
+        pairs = zip(self._describe(witness.agent), theirs, strict=True)
+        return None if any(mine != other for mine, other in pairs if _UNKNOWN.isdisjoint((mine, other))) else True
 
     def _zone(self, idsite: int) -> tzinfo:
         name = self._zones.get(idsite, "UTC")

@@ -6,7 +6,7 @@ there it stays, trying again rarely. Adaptive concurrency by round-trip time, as
 for a server that is full; here a batch's time depends most on what is in it.
 """
 
-from math import sqrt
+from math import inf, sqrt
 from statistics import fmean, stdev
 
 Post = tuple[int, float]
@@ -15,6 +15,8 @@ Post = tuple[int, float]
 AIM, LENIENT = 5.0, 6.5
 """Seconds that a post should take, and may take where it is the largest allowed."""
 SMALLEST = 500
+_FIRST, _GROWTH = 50, 4
+"""Hits in a run's first batch, and by how much more there are in the next one at most."""
 _BETTER = 1.05
 _ENOUGH = 24
 """Answers after which a level is judged, however much they differ."""
@@ -42,8 +44,8 @@ class Pace:
         at_once, first = start or (1, SMALLEST)
         self.at_once = recorders or max(1, min(at_once, most))
         """Posts at the same time that the server does best with."""
-        self.size = min(first, size)
-        """Hits to put in the next batch."""
+        self._size = min(first, size)
+        self._shown: float = _FIRST  # hits that the server is trusted with
         self._hit_seconds = 0.0  # of a post, for each of its hits
         self._settled_size = False
         self._posts: list[Post] = []  # at this level
@@ -58,11 +60,23 @@ class Pace:
     @property
     def allowed(self) -> int:
         """Posts that may be under way now."""
+        if self._beginning:
+            return 1
         return self.at_once + _AHEAD if self._quick else self.at_once
 
     @property
+    def size(self) -> int:
+        """Hits to put in the next batch."""
+        return int(min(self._size, self._shown))
+
+    @property
+    def _beginning(self) -> bool:
+        """Whether little is to be in flight, as all of it is in doubt where the run is killed."""
+        return self._shown < self._size
+
+    @property
     def _quick(self) -> bool:
-        return not self._fixed and 0 < self._hit_seconds * self.size < _QUICK
+        return not self._fixed and 0 < self._hit_seconds * self._size < _QUICK
 
     def stored(self, hits: int, seconds: float, now: float) -> None:
         """A post of `hits` was answered as stored after `seconds`, at `now` of any steady clock."""
@@ -72,6 +86,9 @@ class Pace:
             if self._growing_in <= 0:
                 self._largest, self._growing_in = min(2 * self._largest, self._limit), _RECOVERY
         seconds = max(seconds, 1e-6)
+        if self._beginning:
+            self._shown = inf if _GROWTH * self._shown >= self._size else _GROWTH * self._shown
+            return
         self._fit_size(hits, seconds / hits)
         if self._fixed or not self._settled_size or now - seconds < self._since:
             return  # it tells of another level too
@@ -99,7 +116,7 @@ class Pace:
         They may be twice as large again once some posts were stored; the oftener that was too early, the more of them.
         """
         self._largest = max(1, self.size // 2)
-        self.size = min(self.size, self._largest)
+        self._size = min(self._size, self._largest)
         self._growing_in = self._recovery
         self._recovery = min(2 * self._recovery, _LONGEST_RECOVERY)
 
@@ -113,9 +130,9 @@ class Pace:
         if self._largest * self._hit_seconds <= LENIENT:
             fitting = self._largest
         wanted = int(max(min(SMALLEST, self._largest), min(fitting, self._largest)))
-        self._settled_size = self._settled_size or wanted <= hits * 1.25 or hits < self.size
-        if not 0.8 * self.size <= wanted <= 1.25 * self.size or wanted == self._largest:
-            self.size = min(wanted, 4 * hits) if wanted > self.size else wanted
+        self._settled_size = self._settled_size or wanted <= hits * 1.25 or hits < self._size
+        if not 0.8 * self._size <= wanted <= 1.25 * self._size or wanted == self._largest:
+            self._size = min(wanted, _GROWTH * hits) if wanted > self._size else wanted
 
     def _go_to(self, level: int, now: float, before: tuple[int, list[Post]] | None, resting: int = 0) -> None:
         self.at_once, self._since, self._before, self._resting = level, now, before, resting

@@ -3,11 +3,11 @@
 import threading
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from log_importer.batching import NONE, Requests
-from log_importer.delivery.context import Delivery, Post
+from log_importer.delivery.context import Delivery, Post, Slot
 from log_importer.delivery.inquiry import Found
 from log_importer.delivery.outage import Aborted, Health, Probe
 from log_importer.delivery.pace import AIM
@@ -55,9 +55,10 @@ class Posted(NamedTuple):
 class Poster:
     """Delivers batches over one connection."""
 
-    def __init__(self, post: Post, delivery: Delivery) -> None:
+    def __init__(self, post: Post, delivery: Delivery, slot: Slot) -> None:
         self._post = post
         self._delivery = delivery
+        self._slot = slot
         self._journal = delivery.journal
         self._on_the_wire: Sequence[Request] = ()  # not answered yet, and not in doubt before
         self._abandoned = False
@@ -70,12 +71,10 @@ class Poster:
             requests, self._on_the_wire = self._on_the_wire, ()
         self._journal.doubt(requests)
 
-    def deliver(
-        self, requests: Sequence[Request], answered: Callable[[], None] = lambda: None, *, searching: bool = False
-    ) -> None:  # fmt: skip
+    def deliver(self, requests: Sequence[Request], *, searching: bool = False) -> None:
         """Settles `requests`; with `searching` they are a part of a batch with a request at fault.
 
-        `answered` is told once they are answered, before that is written down, or once the server has to be asked.
+        The slot is given back once they are answered, before that is written down, and while the server is asked.
 
         A post that was not stored, or may not be, is followed by a ping, in this order:
         1. The ping is refused too: it is none of the requests, and the run stops.
@@ -91,16 +90,13 @@ class Poster:
             posted = self._attempt(requests)
             receipt = posted.receipt
             if receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
-                answered()
+                self._slot.give_back()
                 return self._store(posted)
             if receipt.verdict is Verdict.ALL_REFUSED:
                 self._journal.settle([Outcome(requests, "refused", "invalid")], posted.batch)
                 raise ServerRefused(receipt.reason)
-            if receipt.verdict is Verdict.IN_DOUBT:
-                if self._delivery.doubts is not None:
-                    answered()  # only this lane waits until it is known what became of it
-                if not self._is_absent(posted):
-                    return None
+            if receipt.verdict is Verdict.IN_DOUBT and not self._is_absent(posted):
+                return None
             if receipt.verdict is not Verdict.NOTHING:
                 self._journal.release(posted.batch)
             probe = self._probe(requests[0].site) if receipt.remedy is not Remedy.STOP else None
@@ -140,6 +136,7 @@ class Poster:
     def _attempt(self, some: Sequence[Request]) -> Posted:
         requests = Requests.of(some)
         self._delivery.outage.gate()
+        self._slot.take()
         self._wait_for_the_present(requests)
         self._delivery.dates.begin(requests, self._counts)
         pause = self._delivery.rate.pause(len(requests))
@@ -206,18 +203,27 @@ class Poster:
             self._delivery.say(receipt.reason)
 
     def _settle_earlier(self, requests: Sequence[Request]) -> Sequence[Request]:
-        """Those that have to be posted; of what earlier runs posted, the server may tell that it has it."""
-        if self._delivery.doubts is None:
+        """Those that have to be posted. What was posted before without an answer is looked for at the server first;
+        what it does not tell of, and was posted twice, is held: nothing is sent a third time.
+        """
+        if not Requests.of(requests).doubted:
             return requests
-        left, stored = self._delivery.doubts.sort_out(requests)
-        if stored:
-            self._journal.settle([Outcome(stored, "tracked", posted=False)])
-        return left
+        if self._delivery.doubts is not None and self._delivery.asks:
+            self._slot.give_back()  # only this lane waits until it is known what became of them
+            requests, stored = self._delivery.doubts.sort_out(requests)
+            if stored:
+                self._journal.settle([Outcome(stored, "tracked", posted=False)])
+        if not self._delivery.retrying:
+            held = [request for request in requests if request.doubts > 1]
+            requests = [request for request in requests if request.doubts < 2] if held else requests
+            self._journal.settle([Outcome(held, "in_doubt", "twice", posted=False)] if held else [])
+        return requests
 
     def _is_absent(self, posted: Posted) -> bool:
         """Whether the server surely has nothing of a batch in doubt; where it has it, or may, all of it is settled."""
         site, found = posted.requests[0].site, Found.UNKNOWN
-        if self._delivery.doubts is not None:
+        if self._delivery.doubts is not None and self._delivery.asks:
+            self._slot.give_back()
             try:
                 probe = self._probe(site)
                 if probe.health is Health.AWAY:
@@ -240,23 +246,23 @@ class Poster:
         fresh = [request._replace(doubts=1) for request in posted.requests if not request.doubts]
         self._journal.doubt(fresh)
         if held:
-            outcome = Outcome(held, "in_doubt", "twice", receipt.reason)
+            outcome = Outcome(held, "in_doubt", "twice", receipt.reason, batch=posted.batch)
             self._journal.settle([outcome], None if fresh else posted.batch)
             self._delivery.say(f"{receipt.reason} It was the second time, so these lines are held in doubt.")
         if not fresh:
-            return None
+            return
         self._delivery.say(f"{receipt.reason} What was sent is in doubt; it is sent once more.")
         probe = self._probe(fresh[0].site)
         if probe.health is Health.REFUSING:
             raise ServerRefused(probe.reason)
         if probe.health is Health.AWAY:
             self._wait_for(fresh[0].site, probe, receipt)
-            return self.deliver(fresh)
-        self._spare(posted)
-        self._delivery.outage.pause(1, receipt.reason, receipt.retry_after, at_least=1.5 * posted.answer.seconds)
+        else:
+            self._spare(posted)
+            self._delivery.outage.pause(1, receipt.reason, receipt.retry_after, at_least=1.5 * posted.answer.seconds)
         for half in _halves(fresh):
             self.deliver(half)
-        return None
+        return
 
     def _spare(self, posted: Posted) -> None:
         """Fewer posts at once, and smaller ones where the server said that it is busy or took long."""
@@ -280,7 +286,8 @@ class Poster:
 
     def _set_aside(self, request: Sequence[Request], reason: str, receipt: Receipt) -> None:
         with self._delivery.lock:
-            if reason == "poison" and self._delivery.aside_in_a_row >= _ASIDE_IN_A_ROW:
+            in_a_row = 0 if self._delivery.retrying else self._delivery.aside_in_a_row
+            if reason == "poison" and in_a_row >= _ASIDE_IN_A_ROW:
                 raise ServerRefused(receipt.reason)
             self._delivery.aside_in_a_row += 1
         self._journal.settle([Outcome(request, "set_aside", reason, receipt.reason)])

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from log_importer.delivery.context import Delivery, Post
 from log_importer.delivery.lanes import Lanes
@@ -36,7 +35,9 @@ class Sender:
         self._failure: BaseException | None = None
         self._waiting_since: float | None = None  # the first hit, of those not let go of yet
         self._in_flight = 0
-        self._posting: set[Poster] = set()  # whose batch is not answered yet
+        self._posting: set[_Slot] = set()  # of threads whose post may be under way
+        self._returning = 0  # threads that gave theirs back and want it again, which go before new batches
+        self._slot_free = threading.Condition(self._lock)  # for them
         self._posters: dict[threading.Thread, Poster] = {}
         self._threads = [
             threading.Thread(target=self._run, args=(connect,), name=f"recorder-{number}", daemon=True)
@@ -122,7 +123,8 @@ class Sender:
 
     def _run(self, connect: Callable[[], Post]) -> None:
         try:
-            poster = self._posters[threading.current_thread()] = Poster(connect(), self._delivery)
+            slot = _Slot(self)
+            poster = self._posters[threading.current_thread()] = Poster(connect(), self._delivery, slot)
         except BaseException as error:
             self._fail(error)
             return
@@ -134,28 +136,41 @@ class Sender:
                 if batch is None or self._stopping:
                     return
                 self._in_flight += len(batch.requests)
-                self._posting.add(poster)
+                self._posting.add(slot)
                 self._wake_one()
                 self._changed.notify_all()
             try:
-                poster.deliver(batch.requests, answered=partial(self._answered, poster))
+                poster.deliver(batch.requests)
             except Aborted:
                 pass
             except BaseException as error:
                 self._fail(error)
             finally:
                 with self._work:
-                    self._posting.discard(poster)
+                    self._posting.discard(slot)
                     self._in_flight -= len(batch.requests)
                     self._lanes.release(batch)
                     self._wake_one()
                     if self._flushing:  # who hands in more waits for what is taken, not for what is done
                         self._changed.notify_all()
 
-    def _answered(self, poster: Poster) -> None:
-        """While what came of a batch is written down, another may be posted."""
+    def take_again(self, slot: "_Slot") -> None:
+        """Waits until another post may be under way, where the thread gave its slot back. Raises `Aborted`."""
+        with self._slot_free:
+            self._returning += 1
+            while slot not in self._posting and len(self._posting) >= self._delivery.pace.allowed:
+                if self._stopping:
+                    self._returning -= 1
+                    raise Aborted
+                self._slot_free.wait(0.5)
+            self._returning -= 1
+            self._posting.add(slot)
+            self._wake_one()
+
+    def give_back(self, slot: "_Slot") -> None:
+        """Lets another post begin."""
         with self._work:
-            self._posting.discard(poster)
+            self._posting.discard(slot)
             self._wake_one()
 
     def _take(self) -> Batch | None:
@@ -164,13 +179,15 @@ class Sender:
         return self._lanes.take(self._flushing, leave=others) if self._is_next() else None
 
     def _wake_one(self) -> None:
-        """Wakes one who waits for a batch, where there is one."""
-        if self._is_next():
+        """Wakes one who may post now: who wants its slot again, else who waits for a batch, where there is one."""
+        if self._returning:
+            self._slot_free.notify()
+        elif self._is_next():
             self._work.notify()
 
     def _is_next(self) -> bool:
         """Whether another post may begin now; the pace is told where only requests are lacking."""
-        if len(self._posting) >= self._delivery.pace.allowed:
+        if len(self._posting) + self._returning >= self._delivery.pace.allowed:
             return False
         found = self._lanes.waits(self._flushing)
         if not found:
@@ -187,4 +204,18 @@ class Sender:
     def _wake_all(self) -> None:
         with self._lock:
             self._work.notify_all()
+            self._slot_free.notify_all()
             self._changed.notify_all()
+
+
+class _Slot:
+    """That of one posting thread."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def take(self) -> None:
+        self._sender.take_again(self)
+
+    def give_back(self) -> None:
+        self._sender.give_back(self)

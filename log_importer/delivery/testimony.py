@@ -31,9 +31,10 @@ class Witness(NamedTuple):
     time: int  # seconds since 1970 UTC
     kind: str  # action, download or event, as the server calls it
     url: str
-    address: str  # "" where none was sent, as are the next two
+    address: str  # "" where none was sent, as are the next three
     visitor: str
     user: str
+    agent: str
 
 
 def read_witness(query: bytes) -> Witness | None:
@@ -44,7 +45,7 @@ def read_witness(query: bytes) -> Witness | None:
     url = sent.get("download") or sent.get("url", "")
     known = Witness(
         int(sent["idsite"]) if re.fullmatch("[0-9]{1,9}", sent.get("idsite", "")) else 0, int(time or 0), kind, url,
-        _address(sent.get("cip", "")), _visitor(sent), sent.get("uid", "")[:200],
+        _address(sent.get("cip", "")), _visitor(sent), sent.get("uid", "")[:200], sent.get("ua", ""),
     )  # fmt: skip
     if not known.idsite or not 0 < known.time < 1 << 32 or not (known.address or known.visitor or known.user):
         return None

@@ -102,7 +102,7 @@ CREATE TABLE day (                       -- dates that were begun on a site
 
 
 _INTENT = """
-CREATE TABLE intent (                    -- batches that were posted and are not settled
+CREATE TABLE intent (                    -- batches that were posted and are not settled, or in which some is held
     batch     INTEGER PRIMARY KEY,
     began     REAL NOT NULL,             -- when it was posted, seconds since 1970 UTC
     witnesses BLOB NOT NULL,             -- some of its tracking requests: a JSON list, a character a byte
@@ -114,6 +114,8 @@ CREATE TABLE intent (                    -- batches that were posted and are not
 def _add_intents(database: sqlite3.Connection) -> None:
     """Version 2. Of a batch that was posted before, no more is known than when the last run began."""
     database.execute(_INTENT)
+    database.execute("ALTER TABLE held ADD COLUMN batch INTEGER NOT NULL DEFAULT 0")  # in which it was last in doubt
+    database.execute("CREATE INDEX held_by_batch ON held (batch)")
     began = database.execute("SELECT max(began) FROM run").fetchone()[0] or 0.0
     posted = database.execute("SELECT DISTINCT id FROM batch WHERE state = ?", (POSTED,)).fetchall()
     database.executemany(
@@ -133,6 +135,11 @@ def intent_row(batch: int, began: float, witnesses: Sequence[bytes]) -> tuple[ob
 def proof(*values: object) -> int:
     """A checksum over a row's values, so that a flipped bit in a number is noticed too."""
     return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
+
+
+def held_proof(source: int, row: Sequence[object], batch: int) -> int:
+    """The checksum of a held request. Those of version 1 know of no batch."""
+    return proof(source, *row, *([batch] if batch else []))
 
 
 def into_meta(database: sqlite3.Connection, about: Mapping[str, str]) -> None:

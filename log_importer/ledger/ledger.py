@@ -37,7 +37,10 @@ class Ledger:
             self.days = set(database.execute("SELECT site, day FROM day"))
             files = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
             finished = {Disk(*disk): source for *disk, source in files}
-            self._next_batch = 1 + (database.execute("SELECT max(id) FROM batch").fetchone()[0] or 0)
+            numbers = (
+                "SELECT max(coalesce((SELECT max(id) FROM batch), 0), coalesce((SELECT max(batch) FROM intent), 0))"
+            )
+            self._next_batch: int = 1 + database.execute(numbers).fetchone()[0]
             self.read_since: float | None = database.execute(READ_SINCE).fetchone()[0]
             """When the last run began that read all there was, else the first one, in seconds since 1970 UTC."""
             self._run = 1 + (database.execute("SELECT max(id) FROM run").fetchone()[0] or 0)
@@ -141,9 +144,9 @@ class Ledger:
         jobs: list[Job] = []
         with self._lock:
             if batch is not None:
-                jobs.append(rows.settled(batch))
+                jobs.append(rows.settled(batch, held=any(outcome.bucket == "in_doubt" for outcome in outcomes)))
             for outcome in outcomes:
-                jobs += self._settling(outcome, posted=batch is not None)
+                jobs += self._settling(outcome, batch)
             written = self._put(*jobs)
         written.wait()
 
@@ -209,24 +212,42 @@ class Ledger:
         """What a request is known by over all runs: the number of its source's record, the offset of its line."""
         return self._open[request.source].id, request.offset
 
-    def retry(self, requests: Iterable[Request], bucket: str) -> Written:
-        """Held requests are about to be posted, so in doubt; or they were not stored, and go back to their bucket."""
-        return self._put(rows.held_in(bucket, [self.place(request) for request in requests]))
+    def intend_again(self, some: Sequence[Held], witnesses: Sequence[bytes]) -> tuple[int, list[Held]]:
+        """Held requests are about to be posted, so in doubt. Returns once that is on disk: the number of the batch, and
+        how they are held until they are settled.
+        """
+        with self._lock:
+            batch = self._next_batch
+            self._next_batch += 1
+            doubted = [
+                one._replace(
+                    bucket="in_doubt", batch=batch, request=one.request._replace(doubts=one.request.doubts + 1)
+                )
+                for one in some
+            ]
+            written = self._put(rows.held(list(map(_held_row, doubted))), rows.intent(batch, time.time(), witnesses))
+        written.wait()
+        return batch, doubted
 
-    def retried(self, outcomes: Iterable[Outcome]) -> None:
-        """What became of held requests that were posted. Returns once it is on disk."""
+    def release_again(self, batch: int, some: Sequence[Held]) -> None:
+        """The server said that it stored nothing of a batch of held requests: they are held as before."""
+        self._put(rows.held(list(map(_held_row, some))), rows.released(batch))
+
+    def retried(self, outcomes: Iterable[Outcome], batch: int) -> None:
+        """What became of held requests that were posted in `batch`; 0: not just now. Returns once it is on disk."""
         jobs: list[Job] = []
+        gone = list[tuple[int, int]]()
         for outcome in outcomes:
             for request in outcome.requests:
                 source = self._open[request.source].id
                 if outcome.bucket in HELD:
-                    jobs.append(rows.held([rows.kept_row(source, request, outcome)]))
+                    number = batch if outcome.bucket == "in_doubt" else 0
+                    jobs.append(rows.held([rows.kept_row(source, request, outcome, number)]))
                     continue
-                place = (source, request.offset)
+                gone.append((source, request.offset))
                 twice = int(outcome.maybe_twice(request) and request.doubts < 2)  # else it was counted before
-                counts = [(outcome.bucket, outcome.reason, 1), ("maybe_twice", "", twice)]
-                jobs += [rows.not_held(place), rows.counts(source, counts)]
-        self._put(*jobs).wait()
+                jobs.append(rows.counts(source, [(outcome.bucket, outcome.reason, 1), ("maybe_twice", "", twice)]))
+        self._put(*jobs, rows.not_held(gone)).wait()
 
     def close(self, exit_code: int) -> None:
         """The run is over. Raises `StateError` where that cannot be written."""
@@ -261,18 +282,25 @@ class Ledger:
             found[self._open[request.source].id].append(place)
         return [(records[number], requests.pick(array("i", mine))) for number, mine in found.items()]
 
-    def _settling(self, outcome: Outcome, *, posted: bool) -> list[Job]:
+    def _settling(self, outcome: Outcome, batch: int | None) -> list[Job]:
         jobs: list[Job] = []
-        if not posted:
-            batch = self._next_batch
+        if batch is None:
+            jobs.append(rows.batches(self._rows(self._next_batch, outcome.requests, SETTLED)))
             self._next_batch += 1
-            jobs.append(rows.batches(self._rows(batch, outcome.requests, SETTLED)))
         for record, requests in self._by_record(outcome.requests):
             doubted = [request for request in requests if request.doubts] if requests.doubted else []
             twice = sum(map(outcome.maybe_twice, doubted))
             counts = [("maybe_twice", "", twice)]
             if outcome.bucket in HELD:
-                held = [rows.kept_row(record.id, request, outcome) for request in requests]
+                in_doubt = outcome.bucket == "in_doubt"
+                posted = (outcome.batch or batch or 0) if in_doubt else 0
+                held = [
+                    rows.kept_row(
+                        record.id, request, outcome,
+                        posted or (self._doubted_in.get((record.id, request.offset), 0) if in_doubt else 0),
+                    )
+                    for request in requests
+                ]  # fmt: skip
                 jobs.append(rows.held(held))
             else:
                 counts.append((outcome.bucket, outcome.reason, len(requests)))
@@ -290,6 +318,10 @@ class Ledger:
         row = rows.batch_row(self._next_batch, record.id, SETTLED, offsets, ())
         self._next_batch += 1
         return [rows.batches([row])]
+
+
+def _held_row(held: Held) -> rows.Row:
+    return rows.held_row(held.record.id, held.request, held.bucket, held.reason, held.answer, held.batch)
 
 
 def _moving(record: Record, moved: bool) -> list[Job]:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import orjson
 
-from log_importer.ledger.database import POSTED, SETTLED, damaged, proof, unwritable
+from log_importer.ledger.database import POSTED, SETTLED, damaged, held_proof, proof, unwritable
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record, Region
 from log_importer.model import Boundary, Request, Unanswered
+from log_importer.versions import version_of
 
 HELD = ("in_doubt", "set_aside")
 """The buckets of requests that are kept for `retry`."""
@@ -32,6 +33,7 @@ class Held(NamedTuple):
     reason: str
     answer: str
     request: Request  # its `source` is the record's number
+    batch: int = 0  # in which it was last in doubt; 0: it was not, or that is not known
 
 
 def load_unanswered(
@@ -49,6 +51,9 @@ def load_unanswered(
         places = [(source, offset) for offset in unpack(packed) if offset in doubts]
         batches.update(dict.fromkeys(places, number))
         doubted.update([number] if places else ())
+    for source, offset, number in database.execute("SELECT source, offset, batch FROM held WHERE batch > 0"):
+        batches[source, offset] = number
+        doubted.add(number)
     found = {}
     for number, began, witnesses, checksum in database.execute("SELECT batch, began, witnesses, proof FROM intent"):
         if checksum != proof(number, began, witnesses):
@@ -67,17 +72,16 @@ def load_about(database: sqlite3.Connection) -> dict[str, str]:
 
 def load_held(database: sqlite3.Connection, records: Mapping[int, Record]) -> list[Held]:
     """The requests that wait for a retry, in the order of their times. Raises `ValueError` where one is damaged."""
-    rows = database.execute(
-        "SELECT source, bucket, offset, line, reason, answer, site, time, visitor, agent, query, doubts, proof "
-        "FROM held ORDER BY time"
-    )
+    batch = "batch" if version_of(database) > 1 else "0"
     found = []
-    for source, bucket, *row, checksum in rows:
-        if bucket not in HELD or source not in records or checksum != proof(source, *row):
+    columns = f"offset, line, reason, answer, site, time, visitor, agent, query, doubts, proof, {batch}"
+    rows = database.execute(f"SELECT source, bucket, {columns} FROM held ORDER BY time")  # noqa: S608 - our names
+    for source, bucket, *row, checksum, number in rows:
+        if bucket not in HELD or source not in records or checksum != held_proof(source, row, number):
             raise ValueError("a held request is not as it was written")
         offset, line, reason, answer, site, time, visitor, agent, query, doubts = row
         request = Request(source, line, offset, time, int(visitor, 16), agent, site, query, doubts)
-        found.append(Held(records[source], bucket, reason, answer, request))
+        found.append(Held(records[source], bucket, reason, answer, request, number))
     return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 
-from log_importer.ledger.database import SETTLED, intent_row, into_meta, proof
+from log_importer.ledger.database import SETTLED, held_proof, intent_row, into_meta, proof
 from log_importer.ledger.offsets import pack, unpack
 from log_importer.ledger.record import Record
 from log_importer.ledger.writer import Job
@@ -13,7 +13,10 @@ Row = tuple[object, ...]
 
 _INTO_CHUNK = "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _INTO_BATCH = "INSERT OR REPLACE INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
-_NO_ORPHANS = "DELETE FROM intent WHERE NOT EXISTS (SELECT 1 FROM batch WHERE batch.id = intent.batch)"
+_NO_ORPHANS = """
+    DELETE FROM intent WHERE NOT EXISTS (SELECT 1 FROM batch WHERE batch.id = intent.batch)
+    AND NOT EXISTS (SELECT 1 FROM held WHERE held.batch = intent.batch)
+"""
 _OF_SOURCE = ("chunk", "batch", "held", "count", "finished")
 
 # Sources
@@ -114,12 +117,13 @@ def intent(number: int, began: float, witnesses: Sequence[bytes]) -> Job:
     return lambda rows: rows.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", row)
 
 
-def settled(number: int) -> Job:
-    """All of a batch is settled."""
+def settled(number: int, *, held: bool = False) -> Job:
+    """All of a batch is settled; where some is `held`, the server can still be asked for it."""
 
     def write(rows: Connection) -> None:
         rows.execute("UPDATE batch SET state = ? WHERE id = ?", (SETTLED, number))
-        rows.execute("DELETE FROM intent WHERE batch = ?", (number,))
+        if not held:
+            rows.execute("DELETE FROM intent WHERE batch = ?", (number,))
 
     return write
 
@@ -142,38 +146,36 @@ def no_settled(source: int) -> Job:
 # Requests that are held
 
 
-def kept_row(source: int, request: Request, outcome: Outcome) -> Row:
-    """A request that an outcome leaves to be sent another time."""
+def kept_row(source: int, request: Request, outcome: Outcome, batch: int) -> Row:
+    """A request that an outcome leaves to be sent another time; `batch` is the one in which it is in doubt."""
     unanswered = outcome.posted and outcome.bucket == "in_doubt"
     again = request._replace(doubts=request.doubts + unanswered)
-    return held_row(source, again, outcome.bucket, outcome.reason, outcome.answer)
+    return held_row(source, again, outcome.bucket, outcome.reason, outcome.answer, batch)
 
 
-def held_row(source: int, request: Request, bucket: str, reason: str, answer: str) -> Row:
+def held_row(source: int, request: Request, bucket: str, reason: str, answer: str, batch: int = 0) -> Row:
     """A request that waits for a retry, and why."""
     row = (
         request.offset, request.number, reason, answer, request.site, float(request.time),
         f"{request.visitor:x}", request.agent, request.query, request.doubts,
     )  # fmt: skip
-    return (source, bucket, *row, proof(source, *row))
+    return (source, bucket, *row, held_proof(source, row, batch), batch)
 
 
 def held(some: Sequence[Row]) -> Job:
     """Rows of requests that are held."""
-    return lambda rows: rows.executemany(
-        "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", some
-    )
+    marks = ", ".join("?" * 14)
+    return lambda rows: rows.executemany(f"INSERT OR REPLACE INTO held VALUES ({marks})", some)  # noqa: S608
 
 
-def held_in(bucket: str, places: Sequence[tuple[int, int]]) -> Job:
-    """Requests of these sources and offsets are held in another bucket."""
-    some = [(bucket, *place) for place in places]
-    return lambda rows: rows.executemany("UPDATE held SET bucket = ? WHERE source = ? AND offset = ?", some)
+def not_held(places: Sequence[tuple[int, int]]) -> Job:
+    """The requests of these sources and offsets are held no longer."""
 
+    def write(rows: Connection) -> None:
+        rows.executemany("DELETE FROM held WHERE source = ? AND offset = ?", places)
+        rows.execute(_NO_ORPHANS)
 
-def not_held(place: tuple[int, int]) -> Job:
-    """The request of that source and offset is held no longer."""
-    return lambda rows: rows.execute("DELETE FROM held WHERE source = ? AND offset = ?", place)
+    return write
 
 
 # Runs and the server

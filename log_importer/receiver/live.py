@@ -10,6 +10,7 @@ from sqlite3 import Row
 from typing import Any
 from urllib.parse import unquote_plus
 
+from log_importer.receiver.agents import describe
 from log_importer.receiver.parameters import Parameters, address_of
 from log_importer.receiver.store import Store
 from log_importer.receiver.visits import LAYOUT, stamp
@@ -45,9 +46,10 @@ def last_visits(store: Store, idsite: int, parameters: Parameters, now: datetime
     conditions += _segment(parameters.get("segment", ""), idsite, first, end)
     limit = _number(parameters, "filter_limit", _USUAL_LIMIT)
     few = 0 <= limit <= MOST_VISITS
+    where = " AND ".join(f"({sql})" for sql, _ in conditions)
+    latest_first = "ORDER BY last_action_time DESC, idvisit DESC LIMIT ? OFFSET ?"
     rows = store.rows(
-        f"SELECT * FROM visit WHERE {' AND '.join(f'({sql})' for sql, _ in conditions)}"  # noqa: S608 - our names
-        " ORDER BY last_action_time DESC, idvisit DESC LIMIT ? OFFSET ?",
+        f"SELECT * FROM visit LEFT JOIN agent USING (user_agent) WHERE {where} {latest_first}",  # noqa: S608 - our names
         [value for _, values in conditions for value in values]
         + [limit if few else MOST_VISITS + 1, max(0, _number(parameters, "filter_offset", 0))],
     )
@@ -144,6 +146,9 @@ def _addresses(url: str) -> list[str]:
 
 def _visit(row: Row, actions: Iterable[Row], zone: tzinfo) -> dict[str, Any]:
     first, last = (_moment(row[f"{name}_action_time"]) for name in ("first", "last"))
+    browser, system = row["browser"], row["os"]
+    if browser is None:  # it is named when there is time
+        browser, _, system, *_ = describe(row["user_agent"])
     details = list[dict[str, Any]]()
     pages = 0
     for action in actions:
@@ -156,6 +161,8 @@ def _visit(row: Row, actions: Iterable[Row], zone: tzinfo) -> dict[str, Any]:
         "visitIp": row["ip"],
         "visitorId": row["visitor"],
         "userId": row["user_id"],
+        "browserCode": browser,
+        "operatingSystemCode": system,
         "firstActionTimestamp": int(first.timestamp()),
         "lastActionTimestamp": int(last.timestamp()),
         "serverTimestamp": int(last.timestamp()),

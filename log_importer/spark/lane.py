@@ -133,7 +133,7 @@ def _send_lane(lane: int, blocks: Iterable[Block], sending: Sending, *, begin: b
                 progress.write()  # what was answered meanwhile
     if progress is not None:
         report.counts, report.held, report.partial = counts.as_json(progress.tally), progress.held, progress.partial
-        report.again, report.unanswered = progress.again, progress.unanswered
+        report.again, report.unanswered = progress.again, progress.open
         report.complete = progress.complete and report.error is None
     report.said = list(said)
     return report
@@ -172,7 +172,7 @@ def _deliver(
     with contextlib.closing(server):
         memory = _Memory(sending.days, progress)
         sender = start_sender(
-            sending.settings, server, sending.token, progress, memory, sending.zones, halting, say, 1, WINDOW
+            sending.settings, server, sending.token, progress, memory, sending.zones, halting, say, 1, WINDOW, progress
         )  # fmt: skip
         try:
             for requests, downloads in _merged(blocks, sending.lines_before):

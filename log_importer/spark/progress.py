@@ -7,6 +7,7 @@ the one before: a lane has one post under way, so nothing else can be in doubt.
 
 import base64
 import threading
+import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from log_importer.batching import Requests
 from log_importer.errors import StateError
 from log_importer.ledger.load import HELD
 from log_importer.ledger.offsets import pack, unpack
-from log_importer.model import Outcome, Request
+from log_importer.model import Outcome, Request, Unanswered
 from log_importer.shared.leased import Leased, LeaseLost
 from log_importer.spark import counts
 from log_importer.tally import Tally
@@ -56,11 +57,15 @@ class Progress:
         self._come: deque[tuple[float, Place]] = deque()  # those that came and are not before the mark
         self._passed: list[tuple[float, Place]] = []  # those of them at the mark that are done
         self._batches: dict[int, Sequence[Place]] = {}
+        self._posted_in: dict[Place, int] = {}  # of those that are open: the last batch
+        self.unanswered: dict[int, Unanswered] = {}
+        """The batches that are open, by their numbers."""
         self._next = 0
         data = leased.latest()
         if data is not None:
             self._load(data)
         self._doubts = dict(self._open)
+        self._doubted_in = dict(self._posted_in)
 
     def _load(self, data: bytes) -> None:
         try:
@@ -69,7 +74,13 @@ class Progress:
                 return  # of a run that is over
             self._mark = found["mark"] if found["mark"] is not None else self._mark
             self._done = {(int(index), offset) for index, text in found["done"].items() for offset in _unpacked(text)}
-            self._open = {(index, offset): times for index, offset, times in found["open"]}
+            self._open = {(index, offset): times for index, offset, times, _ in found["open"]}
+            self._posted_in = {(index, offset): batch for index, offset, _, batch in found["open"]}
+            self.unanswered = {
+                int(batch): Unanswered(began, tuple(one.encode("latin-1") for one in witnesses))
+                for batch, (began, witnesses) in found["batches"].items()
+            }
+            self._next = max(self.unanswered, default=0)
             self.held, self.complete, self.about = found["held"], found["complete"], found["about"]
             self.again = [(index, number) for index, number in found["again"]]
             self.partial = {int(index): lines for index, lines in found["partial"].items()}
@@ -81,13 +92,19 @@ class Progress:
     def write(self) -> None:
         """Brings the record up to date; the first time takes it over. Raises `StateError` and `LeaseLost`."""
         with self._lock:
+            still = set(self._posted_in.values())
+            self.unanswered = {batch: one for batch, one in self.unanswered.items() if batch in still}
             done: dict[str, list[int]] = defaultdict(list)
             for index, offset in sorted(self._done):
                 done[str(index)].append(offset)
             self._leased.write(orjson.dumps({
                 "run": self._run, "owner": self._owner, "mark": self._mark if self._mark > float("-inf") else None,
                 "done": {index: _packed(offsets) for index, offsets in done.items()},
-                "open": [[index, offset, times] for (index, offset), times in self._open.items()],
+                "open": [[*place, times, self._posted_in.get(place, 0)] for place, times in self._open.items()],
+                "batches": {
+                    str(batch): [one.began, [witness.decode("latin-1") for witness in one.witnesses]]
+                    for batch, one in self.unanswered.items()
+                },
                 "held": self.held, "again": self.again, "complete": self.complete, "about": self.about,
                 "partial": {str(index): lines for index, lines in self.partial.items()},
                 "counts": counts.as_json(self.tally),
@@ -97,11 +114,11 @@ class Progress:
         """Those that are not done; who was posted without a receipt is so again, or held."""
         with self._lock:
             gone, doubts = set[int](), dict[int, int]()
-            for number, (time, key) in enumerate(zip(requests.times, _places(requests), strict=True)):
-                if time < self._mark:
+            for number, (when, key) in enumerate(zip(requests.times, _places(requests), strict=True)):
+                if when < self._mark:
                     gone.add(number)
                     continue
-                self._come.append((time, key))
+                self._come.append((when, key))
                 if key in self._done:
                     gone.add(number)
                 elif times := self._doubts.get(key):
@@ -118,33 +135,53 @@ class Progress:
         return requests.without(gone) if gone else requests
 
     @property
-    def unanswered(self) -> Counter[int]:
+    def open(self) -> Counter[int]:
         """Index of a portion -> how many of its lines were posted without an answer."""
         with self._lock:
             return Counter(index for index, _ in self._open)
 
+    def batch_in_doubt(self, request: Request) -> int | None:
+        """The last batch of earlier tasks in which a request is in doubt."""
+        return self._doubted_in.get((request.source, request.offset))
+
+    def absent(self, batch: int, requests: Sequence[Request]) -> None:  # noqa: ARG002 - they know it
+        """The server has nothing of a batch of an earlier task."""
+        with self._lock:
+            self._close(_places(requests))
+            self.tally.doubt_no_longer(requests)
+
     # The journal of the sender
 
-    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:  # noqa: ARG002 - kept elsewhere
-        """They are about to be posted; returns once that is on disk: the number of the batch."""
+    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:
+        """They are about to be posted; returns once that is on disk: the number of the batch.
+
+        `witnesses` are some of them, encoded, by which the server can be asked later whether it has the batch.
+        """
         with self._lock:
+            self._next += 1
             places = [(index, offset) for index, offset in _places(requests)]
             for place in places:
                 self._open[place] = self._open.get(place, 0) + 1
-            self._next += 1
+                self._posted_in[place] = self._next
             self._batches[self._next] = places
+            self.unanswered[self._next] = Unanswered(time.time(), tuple(witnesses))
             self.write()
             return self._next
 
     def release(self, batch: int) -> None:
         """The server said that it stored nothing of the batch."""
         with self._lock:
-            for place in self._batches.pop(batch):
-                times = self._open.get(place, 0) - 1
-                if times > 0:
-                    self._open[place] = times
-                else:
-                    self._open.pop(place, None)
+            self._close(self._batches.pop(batch))
+
+    def _close(self, places: Iterable[Place]) -> None:
+        """They were surely not stored by the last post of them."""
+        for place in places:
+            times = self._open.get(place, 0) - 1
+            if times > 0:
+                self._open[place] = times
+            else:
+                self._open.pop(place, None)
+                self._posted_in.pop(place, None)
 
     def doubt(self, requests: Sequence[Request]) -> None:
         """They stay open; that is what doubt is."""
@@ -157,6 +194,7 @@ class Progress:
                 self.tally.settle(outcome)
                 for place in _places(outcome.requests):
                     self._open.pop(place, None)
+                    self._posted_in.pop(place, None)
                     self._done.add(place)
                 if outcome.bucket in HELD:
                     self.held += [_held(request, outcome) for request in outcome.requests]

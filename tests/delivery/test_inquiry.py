@@ -14,6 +14,7 @@ from log_importer.delivery.inquiry import Found, Inquiry
 from log_importer.delivery.testimony import masked, read_witness
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
+from log_importer.receiver.agents import describe
 from log_importer.receiver.settings import SiteSetup
 from log_importer.server import Server
 from tests.fault_server import Posted, Told, serve, told_json
@@ -33,6 +34,11 @@ def hit(time: str = "2026-10-05 12:00:00", cip: str = "198.51.100.1", path: str 
     return f"?{urlencode({name: value for name, value in (parameters | more).items() if value})}".encode()
 
 
+def browser(user_agent: str) -> tuple[str, str]:
+    known = describe(user_agent)
+    return known.browser, known.os
+
+
 Store = Callable[[Sequence[bytes]], None]
 
 
@@ -49,7 +55,7 @@ def receiving(path: Path, zone: str = ZONE, token: str = ROOT) -> Iterator[tuple
         def store(hits: Sequence[bytes]) -> None:
             assert b'"invalid":0' in poster.bulk(hits).body
 
-        yield Inquiry(asker.asking(20.0), {SITE: zone}), store, receiver
+        yield Inquiry(asker.asking(20.0), {SITE: zone}, browser), store, receiver
         poster.close()
         asker.close()
 
@@ -180,7 +186,7 @@ def test_an_address_is_compared_as_a_matomo_keeps_it(sent: str, told: str | None
 @contextmanager
 def _asking(url: str, token: str = ROOT, seconds: float = 20.0) -> Iterator[Inquiry]:
     server = Server(url, token, connect_timeout=2.0)
-    yield Inquiry(server.asking(seconds), {SITE: ZONE})
+    yield Inquiry(server.asking(seconds), {SITE: ZONE}, browser)
     server.close()
 
 
@@ -284,6 +290,19 @@ def test_an_answer_that_is_cut_proves_no_absence(place: tuple[Inquiry, Store]) -
     assert inquiry.ask([hit(cip="198.51.100.2", path="/none")]) is Found.UNKNOWN
 
 
+def test_somebody_else_with_the_same_address_who_saw_the_same_page_in_the_same_second_proves_nothing(
+    place: tuple[Inquiry, Store],
+) -> None:
+    inquiry, store = place
+    system = "Mozilla/5.0 (X11; Linux x86_64"
+    firefox = f"{system}; rv:147.0) Gecko/20100101 Firefox/147.0"
+    chrome = f"{system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36"
+    store([hit(ua=firefox)])
+    assert inquiry.ask([hit(ua=firefox)]) is Found.STORED
+    assert inquiry.ask([hit(ua=chrome)]) is Found.UNKNOWN
+    assert inquiry.ask([hit(ua=chrome), hit(ua=firefox)]) is Found.STORED
+
+
 def test_two_hits_of_one_second_are_found(place: tuple[Inquiry, Store]) -> None:
     inquiry, store = place
     store([HITS[1], HITS[2]])
@@ -361,7 +380,7 @@ def test_a_zone_that_is_not_known_here_is_no_guess(tmp_path: Path) -> None:
     with receiving(tmp_path) as (_, store, receiver):
         store([hit()])
         server = Server(receiver.url, ROOT)
-        inquiry = Inquiry(server.api, {SITE: "Mars/Olympus"})
+        inquiry = Inquiry(server.api, {SITE: "Mars/Olympus"}, browser)
         assert inquiry.ask([hit()]) is Found.UNKNOWN
         assert "time zone Mars/Olympus is not known" in inquiry.why[SITE]
         server.close()

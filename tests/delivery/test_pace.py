@@ -82,13 +82,13 @@ def test_a_hundred_posts_are_enough_to_settle() -> None:
     assert [level for _, level in server.levels[20:]].count(2) > 70
 
 
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("noise", [0.15, 0.3, 0.5])
-def test_noise_does_not_mislead_it_far(noise: float, seed: int) -> None:
-    server = Simulated(cores=2, noise=noise, seed=seed)
-    server.run(Pace(), 400)
-    assert server.usual() in ((2, 3) if noise < 0.2 else (2, 3, 4))
-    assert server.rate > 0.9 * 2 / server.hit
+@pytest.mark.parametrize(("noise", "most", "share"), [(0.15, 3, 0.9), (0.3, 4, 0.9), (0.5, 4, 0.75)])
+def test_noise_misleads_it_seldom(noise: float, most: int, share: float) -> None:
+    servers = [Simulated(cores=2, noise=noise, seed=seed) for seed in range(40)]
+    for server in servers:
+        server.run(Pace(), 400)
+    good = [server.usual() in range(2, most + 1) and server.rate > 0.9 * 2 / server.hit for server in servers]
+    assert sum(good) >= share * len(servers)
 
 
 @pytest.mark.parametrize(("hit", "size"), [(0.0001, 2000), (0.0025, 2000), (0.003, 2000), (0.005, 1000), (0.05, 500)])
@@ -125,7 +125,7 @@ def test_it_falls_by_half_at_a_refusal_and_only_once_for_all_that_were_under_way
 
 
 def test_what_was_too_large_is_tried_again_after_posts_were_stored_and_later_each_time() -> None:
-    pace = Pace(start=(2, 2000))
+    pace = begun(start=(2, 2000))
     waits = []
     for _ in range(4):
         pace.halve()
@@ -141,7 +141,7 @@ def test_what_was_too_large_is_tried_again_after_posts_were_stored_and_later_eac
 
 
 def test_batches_can_be_halved_down_to_one_request_and_grow_back() -> None:
-    pace = Pace(start=(2, 2000))
+    pace = begun(start=(2, 2000))
     for _ in range(20):
         pace.halve()
     assert pace.size == 1
@@ -165,10 +165,28 @@ def test_posts_that_were_fewer_than_allowed_say_nothing() -> None:
     assert pace.at_once == 1
 
 
-def test_it_begins_where_an_earlier_run_settled() -> None:
-    assert (Pace(start=(3, 1500)).at_once, Pace(start=(3, 1500)).size) == (3, 1500)
-    assert Pace(start=(99, 99999), size=800).at_once == 16
-    assert Pace(start=(99, 99999), size=800).size == 800
+def begun(size: int = 2000, start: tuple[int, int] | None = None) -> Pace:
+    """The pace of a server that has shown itself."""
+    pace, now = Pace(size=size, start=start), 0.0
+    while pace.size < min(start[1] if start else 500, size):
+        now += 1.0
+        pace.stored(pace.size, 0.1, now)
+    return pace
+
+
+def test_it_goes_on_where_an_earlier_run_settled() -> None:
+    assert (begun(start=(3, 1500)).allowed, begun(start=(3, 1500)).size) == (3, 1500)
+    assert begun(start=(99, 99999), size=800).allowed == 16
+    assert begun(start=(99, 99999), size=800).size == 800
+
+
+@pytest.mark.parametrize("start", [None, (8, 2000)])
+def test_little_is_in_flight_until_the_server_has_stored_some(start: tuple[int, int] | None) -> None:
+    pace, flight = Pace(start=start), []
+    for now in range(3):
+        flight.append(pace.allowed * pace.size)
+        pace.stored(pace.size, 0.1, float(now))
+    assert flight == [50, 200, 800 if start else 500]
 
 
 def test_a_server_that_answers_at_once_is_kept_busy_and_one_that_gets_slow_is_left_alone_again() -> None:

@@ -84,7 +84,7 @@ def in_flight(shared: Path) -> Counter[int]:
         starts[at] = number
     for lane in shared.glob("*/lanes/*"):
         records = sorted(path for path in lane.iterdir() if not path.name.startswith("."))
-        for _, offset, times in orjson.loads(records[-1].read_bytes())["open"] if records else ():
+        for _, offset, times, _ in orjson.loads(records[-1].read_bytes())["open"] if records else ():
             found[starts[offset]] += times
     return found
 

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from log_importer.spark.progress import Progress, taken_over
 from log_importer.spark.read import Reading, read
 from log_importer.spark.spans import cut
 from tests.conftest import TOKENS
+from tests.fault_receiver import fault_receiver
 from tests.fault_server import Posted, Told, serve
+from tests.faults.common import rows
 from tests.faults.test_merge import MIDNIGHT, hit
 from tests.oracle import Oracle, lines
 from tests.spark.test_read import portion
@@ -32,7 +35,7 @@ RUN = "a run"
 class Cluster:
     """What a cluster would do, in this process: all spans read, the blocks sorted, and the lanes sent one by one."""
 
-    def __init__(self, folder: Path, url: str, data: bytes, *, hold: bool = False) -> None:
+    def __init__(self, folder: Path, url: str, data: bytes, *, in_doubt: str = "resend") -> None:
         (folder / "a.log").write_bytes(data)
         self.shared = open_shared(str(folder / "shared"))
         if self.shared.names("run") == []:
@@ -46,7 +49,7 @@ class Cluster:
         self.rows = sorted(found, key=lambda row: row[0])
         settings = Settings(
             url=url, token=TOKENS.superuser, idsite=1, recorder_max_payload_size=20, give_up_after=1.0,
-            in_doubt="hold" if hold else "resend",
+            in_doubt=in_doubt, request_timeout=1.0,
         )  # fmt: skip
         self.sending = Sending(
             RUN, settings, url, TOKENS.superuser, [one], LANES, before, frozenset({(1, "2026-03-01")}), {1: "UTC"},
@@ -117,6 +120,46 @@ def test_of_hits_of_one_second_those_that_are_not_done_are_sent(tmp_path: Path) 
     assert tracked(reports) == 100
 
 
+def take_over(cluster: Cluster) -> None:
+    """Another task takes over the lanes that are not complete."""
+    for name in cluster.shared.names("lanes"):
+        record = Leased(cluster.shared, f"lanes/{name}")
+        data = record.latest()
+        if data is not None and b'"complete":false' in data:
+            record.write(data)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_the_server_is_asked_what_it_has_of_what_was_in_flight_when_a_task_died(stored: bool, tmp_path: Path) -> None:
+    stolen = list[Posted]()
+    with fault_receiver(tmp_path / "db", TOKENS.superuser, []) as (place, _):
+        cluster = Cluster(tmp_path, place.url, lines(range(LINES), VISITORS), in_doubt="ask")
+        forward = place.script
+
+        def steal(posted: Posted) -> Told:
+            if (
+                stolen
+                or b'"requests"' not in posted.body
+                or b"ping=1" in posted.body
+                or len(rows(tmp_path / "db")) < 90
+            ):
+                return forward(posted)
+            stolen.append(posted)
+            take_over(cluster)
+            if stored:
+                forward(posted)
+            return Told(reset=True)
+
+        place.script = steal
+        first = cluster.send()
+        assert [type(one.error) for one in first if one.error is not None] == [LeaseLost]
+        second = cluster.send()
+    assert len(stolen) == 1
+    assert set(rows(tmp_path / "db").values()) == {1}
+    assert (rows(tmp_path / "db").total(), tracked(second)) == (LINES, LINES)
+    assert all(one.complete for one in second)
+
+
 @pytest.mark.parametrize("hold", [False, True])
 def test_what_was_in_flight_when_a_task_died_is_sent_again_and_listed_or_held(hold: bool, tmp_path: Path) -> None:
     class Dying(Oracle):
@@ -128,16 +171,10 @@ def test_what_was_in_flight_when_a_task_died_is_sent_again_and_listed_or_held(ho
     steal: list[Callable[[], None]] = []
     oracle = Dying(visitors=VISITORS)
     with serve(oracle) as server:
-        cluster = Cluster(tmp_path, server.url, lines(range(LINES), VISITORS), hold=hold)
-
-        def take_over() -> None:
-            for name in cluster.shared.names("lanes"):
-                record = Leased(cluster.shared, f"lanes/{name}")
-                data = record.latest()
-                if data is not None and b'"complete":false' in data:
-                    record.write(data)
-
-        steal.append(take_over)
+        cluster = Cluster(
+            tmp_path, server.url, lines(range(LINES), VISITORS), in_doubt="hold" if hold else "resend"
+        )  # fmt: skip
+        steal.append(partial(take_over, cluster))
         first = cluster.send()
         assert [type(one.error) for one in first if one.error is not None] == [LeaseLost]
         second = cluster.send()
@@ -199,14 +236,19 @@ def test_a_record_says_of_a_request_what_became_of_it(tmp_path: Path) -> None:
     fresh = first.new(requests)
     assert list(fresh) == list(requests)
     batch = first.intend(fresh[:2])
-    assert first.unanswered == Counter({0: 2})
+    assert first.open == Counter({0: 2})
     first.release(batch)
-    assert first.unanswered == Counter()
-    first.intend(fresh[:2])
+    assert first.open == Counter()
+    batch = first.intend(fresh[:2], [b"?url=\xff"])
     second = progress()
     second.write()
     again = second.new(requests)
     assert [row.doubts for row in again] == [1, 1] + [0] * (len(again) - 2)
+    assert [second.batch_in_doubt(row) for row in again] == [batch, batch] + [None] * (len(again) - 2)
+    assert second.unanswered[batch].witnesses == (b"?url=\xff",)
+    second.absent(batch, again[:1])
+    second.write()
+    assert (second.open, list(second.unanswered)) == (Counter({0: 1}), [batch])
     with pytest.raises(LeaseLost):
         first.intend(fresh[2:3])
 
