@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -27,7 +27,7 @@ import requests
 from log_importer.bot_rules import judges
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
-from tests.fault_server import FaultServer, Posted, Script, Told, serve, told_json
+from tests.fault_server import FaultServer, Posted, Script, Told, counted, serve, told_json
 
 Forward = Callable[[Posted], Told]
 """Posts to the receiver, which stores and commits, and gives its answer."""
@@ -88,6 +88,37 @@ def _poison(value: str) -> Callable[[Posted, Forward], Told | None]:
     return fault
 
 
+def _late(value: str) -> Callable[[Posted, Forward], Told]:
+    """A proxy that gives up: it answers at once, and the batch is stored some seconds later."""
+
+    def fault(posted: Posted, forward: Forward) -> Told:
+        def store() -> None:
+            with suppress(requests.ConnectionError):  # the receiver has ended
+                forward(posted)
+
+        timer = threading.Timer(float(value or 0.5), store)
+        timer.daemon = True
+        timer.start()
+        return Told(504, _PAGE)
+
+    return fault
+
+
+def _drop(value: str) -> Callable[[Posted, Forward], Told]:
+    """Requests that hold the text are counted as tracked, and not stored."""
+
+    def fault(posted: Posted, forward: Forward) -> Told:
+        document = orjson.loads(posted.body)
+        sent, kept = document["requests"], [query for query in document["requests"] if value not in query]
+        if kept:
+            answer = forward(Posted(posted.path, posted.headers, orjson.dumps(document | {"requests": kept})))
+            if orjson.loads(answer.body).get("tracked") != len(kept):
+                return answer
+        return counted(len(sent))
+
+    return fault
+
+
 def _slow(value: str) -> Callable[[Posted, Forward], Told]:
     def fault(posted: Posted, forward: Forward) -> Told:
         answer = forward(posted)
@@ -112,6 +143,8 @@ FAULTS: dict[str, Fault] = {
     "empty": _after(lambda _told: Told(204)),
     "sql-error": _before(Told(200, b"Error:SQLSTATE[HY000]: General error: 2006 MySQL server has gone away")),
     "bad-gateway": _after(lambda _told: Told(502, _PAGE)),
+    "late": _late,
+    "drop": _drop,
     "too-large": _too_large,
     "busy-429": _busy(429),
     "busy-503": _busy(503),

@@ -68,7 +68,7 @@ def importing(
     process = subprocess.Popen(
         command(
             "import", "--url", server.url, "--idsite", 1, "--state-dir", "state", "--workers", 2, "--json",
-            "--recorder-max-payload-size", 200, *more, *names,
+            "--recorder-max-payload-size", 200, "--in-doubt", "resend", *more, *names,
         ),
         cwd=folder, env=environment(folder, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.admin}), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

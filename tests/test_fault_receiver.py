@@ -42,6 +42,8 @@ ROWS = [
     ("busy-503=date+3", Verdict.NOT_STORED, 0),
     ("busy-503=-7", Verdict.NOT_STORED, 0),
     ("shortfall=1", Verdict.PARTIAL, 3),
+    ("drop=x.example/2", Verdict.STORED, 3),
+    ("late=9", Verdict.IN_DOUBT, 0),
     ("poison=x.example/2", Verdict.NOT_STORED, 0),
     ("poison=nobody", Verdict.STORED, 4),
     ("redirect=http://127.0.0.1:9", Verdict.NOT_STORED, 0),
@@ -80,7 +82,8 @@ def test_an_import_through_faults_adds_up_and_loses_nothing(fault: str, run: Run
     with fault_receiver(tmp_path / "db", TOKENS.superuser, [fault], seed=11) as (place, _):
         done = run(
             "import", "--url", place.url, "--idsite", 1, "--json", "--state-dir", "s", "--recorders", 4,
-            "--recorder-max-payload-size", 12, LOG, LOG_IMPORTER_TOKEN_AUTH=TOKENS.superuser, timeout=120,
+            "--recorder-max-payload-size", 12, "--in-doubt", "resend", LOG, timeout=120,
+            LOG_IMPORTER_TOKEN_AUTH=TOKENS.superuser,
         )  # fmt: skip
     summary = done.summary
     assert summary["tracked"] + summary["in_doubt"] == 85

