@@ -34,7 +34,7 @@ def dry_run(settings: Settings, say: Callable[[str], None], progress: Progress) 
         inputs, report.tally, report.errors, progress, settings.max_line_bytes, lambda: False, say,
         disorder=settings.disorder, shift=settings.changes.add_to_date,
     )  # fmt: skip
-    with start_pool(settings, inputs) as pool, Rejects(settings.rejects) as rejects:
+    with start_pool(settings, inputs) as pool, Rejects(settings.rejects, report.errors.append) as rejects:
         pool.use(plan_of(settings, inputs, hosts.one, sites, ai_bots=settings.ai_bots))
         progress.start(inputs.size)
 

@@ -3,6 +3,7 @@
 Before anything is read there is nothing to bring in order, so the first one ends it.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_AT_ONCE = 0.9
+"""Seconds after a second signal until the process ends."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -46,6 +49,7 @@ class Interrupt:
     def __init__(self, say: Callable[[str], None], grace: float) -> None:
         self.halt = threading.Event()
         self.stop = threading.Event()
+        self._over = threading.Event()
         self.exit_code = 0
         """128 and the signal's number; 0 where none came."""
         self._say = say
@@ -87,21 +91,31 @@ class Interrupt:
 
     def __enter__(self) -> "Interrupt":
         for number in _SIGNALS:
-            self._before[number] = signal.signal(number, self._handle)
+            # What was ignored stays so: nohup asks for it, and a shell for what runs in the background.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._handle)
         self._held = signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS) & set(_SIGNALS)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._over.set()
         if not self.halt.is_set():  # else the next one ends the process, as was said
             signal.pthread_sigmask(signal.SIG_BLOCK, self._held)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def _end(self) -> None:
+        """Whatever the process is doing: what it has written down is as good as after a kill."""
+        if not self._over.wait(_AT_ONCE):
+            os._exit(self.exit_code)
+
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.halt.is_set():
-            self.stop.set()
+            if not self.stop.is_set():
+                self.stop.set()
+                threading.Thread(target=self._end, name="end", daemon=True).start()
             return
         self.exit_code = 128 + number
         self.halt.set()

@@ -36,7 +36,8 @@ def watch_of(settings: Settings, say: Callable[[str], None]) -> Callable[[Report
 
 def write_metrics(path: Path, report: Report, now: float, *, running: bool = False) -> None:
     """Replaces the file at once; `now` in seconds since 1970 UTC. Raises `LogImporterError`."""
-    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile  # only who is watched pays for it
+    # Only who is watched pays for it.
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest, write_to_textfile
 
     registry = CollectorRegistry()
     tally = report.tally
@@ -64,6 +65,9 @@ def write_metrics(path: Path, report: Report, now: float, *, running: bool = Fal
         gauge("newest_hit_timestamp_seconds", "The time of the newest hit tracked.").set(tally.newest)
         gauge("lag_seconds", "How old that hit was then.").set(max(0.0, now - tally.newest))
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe, which is no file to be replaced
+            path.write_bytes(generate_latest(registry))
+            return
         write_to_textfile(str(path), registry)
         os.chmod(path, _READABLE)  # noqa: PTH101 - the path is the user's, and may be a link
     except OSError as error:

@@ -73,7 +73,7 @@ def run_import(
         check_overlap(inputs.probes, inputs.ends)
     with (
         report.until_the_end(say, settings.grace) as interrupt, start_pool(settings, inputs) as pool,
-        contextlib.closing(server), Rejects(settings.rejects) as rejects,
+        contextlib.closing(server), Rejects(settings.rejects, report.errors.append) as rejects,
         _reader(settings, inputs, ledger, report, progress, interrupt, say, spool) as reader,
     ):  # fmt: skip
         chunks = reader.chunks()

@@ -8,7 +8,7 @@ from pathlib import Path
 from log_importer.colours import painter
 from log_importer.run_report import Report
 from log_importer.summary import as_json, as_text
-from log_importer.visible import visible_json
+from log_importer.visible import visible, visible_json
 
 
 def show(
@@ -28,7 +28,8 @@ def show(
     else:
         lines = list(as_text(report, title, str(state), look_at is None, painter(sys.stdout)))
         if look_at is not None:
-            lines.append(f"To look at it: log-importer receive --open --state-dir {state}, or sqlite3 {look_at}")
+            look = f"log-importer receive --open --state-dir {state}, or sqlite3 {look_at}"
+            lines.append(f"To look at it: {visible(look, 2000)}")
         text = "\n".join(lines)
     try:
         sys.stdout.write(text + "\n")

@@ -186,4 +186,4 @@ def _spans(days: Sequence[str]) -> list[tuple[str, str]]:
 
 def destination(url: str, site: str, database: str) -> str:
     """Where the run tracks to, as the summary's first line says it."""
-    return f"{site} on {url}" if url else f"{site} of the embedded receiver, {os.path.relpath(database)}"
+    return f"{site} on {url}" if url else f"{site} of the embedded receiver, {visible(os.path.relpath(database))}"

@@ -1,6 +1,7 @@
 """Through here goes everything that comes from a log or a server and is printed."""
 
 import json
+import re
 import unicodedata
 from typing import Any
 
@@ -26,12 +27,24 @@ def visible(text: str | bytes, limit: int = 200) -> str:
 
 def visible_json(value: Any, *, indent: bool = False) -> bytes:
     """`value` as JSON, UTF-8, in which strings hold what a terminal would act on as escapes."""
-    data = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None)
+    option = orjson.OPT_INDENT_2 if indent else None
+    try:
+        data = orjson.dumps(value, option=option)
+    except TypeError:  # a name that is no UTF-8
+        data = orjson.dumps(json.loads(_SURROGATE.sub(_escaped, json.dumps(value))), option=option)
     text = data.decode()
     if text.replace("\n", "").isprintable():
         return data
     escaped = (json.dumps(c)[1:-1] if unicodedata.category(c) in _HIDDEN and c != "\n" else c for c in text)
     return "".join(escaped).encode()
+
+
+_SURROGATE = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
+"""A byte that is no UTF-8, as JSON has it that is all ASCII; not behind an odd number of backslashes."""
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return rf"{match[1]}\\x{match[2]}"
 
 
 def _escape(character: str) -> str:

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +21,11 @@ from log_importer.receiver.access import Grant, Level
 
 settings.register_profile("any machine", deadline=None)  # how long a case takes says nothing on a busy machine
 settings.load_profile("any machine")
+
+# Who runs the tests in the background, or under nohup, has these ignored; the commands under test would leave it so.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(_number, _handler)
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_logs"

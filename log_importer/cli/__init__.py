@@ -1,8 +1,11 @@
 """The command line: which commands there are, and the one place where every error becomes a sentence and a code."""
 
+import contextlib
 import importlib
 import os
 import sys
+from collections.abc import Callable
+from typing import Any, TextIO, cast
 
 import click
 
@@ -79,9 +82,45 @@ def _run() -> int:
     except Exception as error:  # the one place: a fault of ours is a sentence too
         if os.environ.get("LOG_IMPORTER_TRACEBACK"):
             raise
+        if reason := _of_the_machine(error):
+            return _fail(f"{reason} What was tracked stays tracked; run the same command again.", 1)
         what = f"This is a fault in log-importer: {type(error).__name__}: {error}."
         return _fail(f"{what} Please report it, with what LOG_IMPORTER_TRACEBACK=1 shows.", 1)
     return code if isinstance(code, int) else 0
+
+
+def _of_the_machine(error: Exception) -> str:
+    """What the machine lacks, in a sentence with what to do; "" where the error is not of that kind."""
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        return "The system gives no more memory or threads; raise the limit (ulimit -a, or the container's)."
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}; look at the disk, its room, and the limits (ulimit -a)."
+    return ""
+
+
+class _Tolerant:
+    """A standard stream whose reader may leave, and whose disk may be full: what cannot be written is dropped."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except OSError:
+            # What is left in its buffer would fail again at the end of the process.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _open_standard_streams() -> None:
@@ -93,10 +132,26 @@ def _open_standard_streams() -> None:
             os.open(os.devnull, os.O_WRONLY)  # also for input: reading it is an error then, and no empty log
         if number and getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - for the life of the process
+    sys.stderr = cast("TextIO", _Tolerant(sys.stderr))
 
 
 def _fail(sentence: str, code: int) -> int:
     from log_importer.visible import visible
 
     print(f"log-importer: {visible(sentence, 2000)}", file=sys.stderr)  # noqa: T201
+    if "--json" in sys.argv:
+        with contextlib.suppress(OSError):
+            print(_json_of(sentence, code), flush=True)  # noqa: T201
     return code
+
+
+def _json_of(sentence: str, code: int) -> str:
+    """The object that `--json` prints where there was no run: nothing was read, and why."""
+    from log_importer.errors import LogImporterError
+    from log_importer.run_report import Report
+    from log_importer.summary import as_json
+    from log_importer.tally import Tally
+    from log_importer.visible import visible_json
+
+    whole = as_json(Report(Tally(), [LogImporterError(sentence)]), "") if {"import", "retry"} & set(sys.argv) else {}
+    return visible_json(whole | {"exit_code": code, "errors": [sentence]}, indent=True).decode()

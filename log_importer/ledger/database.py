@@ -137,6 +137,15 @@ def proof(*values: object) -> int:
     return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
 
 
+def stored_name(name: str) -> str | bytes:
+    """A file's name as it is written down: bytes where it is no UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name)
+    return name
+
+
 def held_proof(source: int, row: Sequence[object], batch: int) -> int:
     """The checksum of a held request. Those of version 1 know of no batch."""
     return proof(source, *row, *([batch] if batch else []))

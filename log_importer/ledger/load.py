@@ -1,5 +1,6 @@
 """Rows of the ledger -> records; each row's proof is checked."""
 
+import os
 import sqlite3
 from array import array
 from collections import Counter, defaultdict
@@ -103,7 +104,8 @@ def _records(database: sqlite3.Connection) -> Iterator[Record]:
     rows = database.execute(f"SELECT {columns} FROM source ORDER BY id")  # noqa: S608 - our names
     for number, name, form, stream, device, inode, length, head, incomplete, checksum, *mark in rows:
         if checksum != proof(number, stream, head, length, *mark):
-            raise ValueError(f"the row of {name} is not as it was written")
+            raise ValueError(f"the row of {os.fsdecode(name)} is not as it was written")
+        name = os.fsdecode(name)
         yield Record(number, name, form, bool(stream), device, inode, length, head, Boundary(*mark), incomplete)
 
 

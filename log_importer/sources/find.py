@@ -131,11 +131,19 @@ def _paths(argument: str) -> Iterator[Path]:
 
 
 def _directory(path: Path) -> Iterator[Path]:
-    files = sorted(Path(entry.path) for entry in os.scandir(path) if entry.is_file() and entry.name[0] != ".")
+    files = sorted(Path(entry.path) for entry in os.scandir(path) if _is_file(entry) and entry.name[0] != ".")
     logs = [file for file in files if file.suffix.lower() not in _NO_LOGS]
     if not logs:
         raise SourceError(f"{path}: this directory holds no log files.", "Name files, or a directory that has some.")
     yield from logs
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Also of a link that leads nowhere or to itself: it is one of the sources, and an error of its own."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+    except OSError:
+        return True
 
 
 _NO_LOGS = {".md", ".html", ".py", ".toml", ".sqlite3"}

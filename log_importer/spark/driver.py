@@ -135,7 +135,7 @@ class _Driver:
     def _count_read(self, found: Found, tally: Tally) -> None:
         for counted, portion in zip(tally.sources, found.portions, strict=True):
             counted.known_lines = portion.known_lines
-        with Rejects(self._settings.rejects) as rejects:
+        with Rejects(self._settings.rejects, self._report.errors.append) as rejects:
             for account, line in zip(found.accounts, found.lines_before, strict=True):
                 account.rejected_lines = [
                     one._replace(number=one.number + line) for one in account.rejected_lines
