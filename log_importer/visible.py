@@ -25,13 +25,30 @@ def visible(text: str | bytes, limit: int = 200) -> str:
 
 
 def visible_json(value: Any, *, indent: bool = False) -> bytes:
-    """`value` as JSON, UTF-8, in which strings hold what a terminal would act on as escapes."""
-    data = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None)
-    text = data.decode()
-    if text.replace("\n", "").isprintable():
-        return data
-    escaped = (json.dumps(c)[1:-1] if unicodedata.category(c) in _HIDDEN and c != "\n" else c for c in text)
-    return "".join(escaped).encode()
+    """`value` as JSON, UTF-8, in which strings hold what a terminal would act on as escapes.
+
+    Bytes that are no UTF-8, as in the name of a file, come out as the text `\\xff`.
+    """
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None).decode()
+    except TypeError:  # names hold bytes that are no UTF-8
+        text = json.dumps(
+            value, ensure_ascii=False, indent=2 if indent else None, separators=None if indent else (",", ":")
+        )
+    if not text.replace("\n", "").isprintable():
+        text = "".join(_in_json(c) if unicodedata.category(c) in _HIDDEN and c != "\n" else c for c in text)
+    return text.encode()
+
+
+def escape_all(error: UnicodeError) -> tuple[str, int]:
+    """For `codecs.register_error`: what an encoding has no bytes for is written as escapes."""
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(map(_escape, error.object[error.start : error.end])), error.end
+
+
+def _in_json(character: str) -> str:
+    # No JSON has a lone surrogate that all can read: in its place stands the text that people see.
+    return json.dumps(_escape(character) if "\ud800" <= character <= "\udfff" else character)[1:-1]
 
 
 def _escape(character: str) -> str:
