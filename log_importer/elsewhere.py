@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from log_importer.errors import SourceError, StateError, UsageError
-from log_importer.ledger.database import read_database
+from log_importer.ledger.database import from_column, read_database
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import load_about
 from log_importer.server.same import may_be_same_server
@@ -146,7 +146,7 @@ def _read(path: Path) -> _Other | None:
             heads: dict[int, set[bytes]] = defaultdict(set)
             found = _Other(load_about(database), set(), set(), heads)
             for name, device, inode, length, head in rows:
-                found.places.add(name)
+                found.places.add(from_column(name))
                 found.files.add((device, inode))
                 if length:
                     heads[length].add(head)

@@ -98,7 +98,7 @@ def job_folder(state: Path) -> Path:
 
 def job_hash(job: str) -> str:
     """The name of a job's files; `job` is what the job is known by."""
-    return hashlib.sha256(job.encode()).hexdigest()[:16]
+    return hashlib.sha256(job.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def job_ledger(state: Path, job: str) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from log_importer.following import CAUGHT_UP
-from log_importer.ledger.database import damaged, read_database
+from log_importer.ledger.database import read_database, unwritable
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import load_about
 from log_importer.ledger.union import unite
@@ -80,7 +80,7 @@ def _is_of(path: Path, about: Mapping[str, str]) -> bool:
         with contextlib.closing(read_database(path)) as database:
             known = load_about(database)
     except (sqlite3.Error, ValueError) as error:
-        raise damaged(path, str(error)) from None
+        raise unwritable(path, error) from None
     return is_destination(known, about) and not is_named(path.stem, known)
 
 

@@ -4,6 +4,7 @@ A structure is compared by what it is (tables, columns, keys, indexes, triggers)
 comments change nothing.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -124,10 +125,36 @@ def is_whole(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return path.stat().st_size > 0 and database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-    except (sqlite3.DatabaseError, ValueError):
-        return False
+    except sqlite3.Error as error:
+        return cure(error) is not None
     except OSError:
         return True
+
+
+def cure(error: Exception) -> str | None:
+    """What to do about an error that is none of the database, but of the machine; `None` where it may be damage."""
+    if isinstance(error, UnicodeEncodeError):
+        return "Please report it: a text was to be written that is none."
+    if isinstance(error, OSError):
+        return _CURES["SQLITE_FULL" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "SQLITE_CANTOPEN"]
+    name = getattr(error, "sqlite_errorname", "")
+    return next((sentence for kind, sentence in _CURES.items() if name.startswith(kind)), None)
+
+
+_CURES = {
+    "SQLITE_FULL": "Make room on its disk, and run it again.",
+    "SQLITE_IOERR": "Look at the disk or mount that it lies on, and at the room there, and run it again.",
+    "SQLITE_BUSY": "Another process has locked it: wait until that one ends, and run it again.",
+    "SQLITE_LOCKED": "Another process has locked it: wait until that one ends, and run it again.",
+    "SQLITE_PROTOCOL": "Another process has locked it: wait until that one ends, and run it again.",
+    "SQLITE_READONLY": "Look at its rights and its folder's, and whether its disk is mounted read-only.",
+    "SQLITE_CANTOPEN": "Look at its rights and its folder's, at the room there, and at the limit of open files.",
+    "SQLITE_PERM": "Look at its rights and its folder's.",
+    "SQLITE_AUTH": "Look at its rights and its folder's.",
+    "SQLITE_NOMEM": "Give it more memory, and run it again.",
+    "SQLITE_TOOBIG": "Please report it: a value is too large.",
+}
+"""How the name of SQLite's error begins -> what to do."""
 
 
 def copies(path: Path) -> Sequence[Path]:

@@ -1,7 +1,6 @@
 """Through here goes everything that comes from a log or a server and is printed."""
 
 import json
-import re
 import unicodedata
 from typing import Any
 
@@ -26,25 +25,30 @@ def visible(text: str | bytes, limit: int = 200) -> str:
 
 
 def visible_json(value: Any, *, indent: bool = False) -> bytes:
-    """`value` as JSON, UTF-8, in which strings hold what a terminal would act on as escapes."""
-    option = orjson.OPT_INDENT_2 if indent else None
+    """`value` as JSON, UTF-8, in which strings hold what a terminal would act on as escapes.
+
+    Bytes that are no UTF-8, as in the name of a file, come out as the text `\\xff`.
+    """
     try:
-        data = orjson.dumps(value, option=option)
-    except TypeError:  # a name that is no UTF-8
-        data = orjson.dumps(json.loads(_SURROGATE.sub(_escaped, json.dumps(value))), option=option)
-    text = data.decode()
-    if text.replace("\n", "").isprintable():
-        return data
-    escaped = (json.dumps(c)[1:-1] if unicodedata.category(c) in _HIDDEN and c != "\n" else c for c in text)
-    return "".join(escaped).encode()
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None).decode()
+    except TypeError:  # names hold bytes that are no UTF-8
+        text = json.dumps(
+            value, ensure_ascii=False, indent=2 if indent else None, separators=None if indent else (",", ":")
+        )
+    if not text.replace("\n", "").isprintable():
+        text = "".join(_in_json(c) if unicodedata.category(c) in _HIDDEN and c != "\n" else c for c in text)
+    return text.encode()
 
 
-_SURROGATE = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
-"""A byte that is no UTF-8, as JSON has it that is all ASCII; not behind an odd number of backslashes."""
+def escape_all(error: UnicodeError) -> tuple[str, int]:
+    """For `codecs.register_error`: what an encoding has no bytes for is written as escapes."""
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(map(_escape, error.object[error.start : error.end])), error.end
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return rf"{match[1]}\\x{match[2]}"
+def _in_json(character: str) -> str:
+    # No JSON has a lone surrogate that all can read: in its place stands the text that people see.
+    return json.dumps(_escape(character) if "\ud800" <= character <= "\udfff" else character)[1:-1]
 
 
 def _escape(character: str) -> str:

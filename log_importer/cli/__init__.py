@@ -1,8 +1,12 @@
 """The command line: which commands there are, and the one place where every error becomes a sentence and a code."""
 
+import codecs
 import contextlib
+import errno
 import importlib
+import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO, cast
@@ -12,6 +16,7 @@ import click
 from log_importer import __version__
 from log_importer.errors import LogImporterError
 from log_importer.parsing.engine import check_engine
+from log_importer.visible import escape_all, visible, visible_json
 
 COMMANDS = {
     "import": "Import access logs: the main job.",
@@ -79,24 +84,37 @@ def _run() -> int:
         # Whoever read our output has left; nothing more can be said, and nothing was lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError:
+        return _fail(_NO_MEMORY, 1)
     except Exception as error:  # the one place: a fault of ours is a sentence too
+        if sentence := _of_the_machine(error):
+            return _fail(sentence, 1)
         if os.environ.get("LOG_IMPORTER_TRACEBACK"):
             raise
-        if reason := _of_the_machine(error):
-            return _fail(f"{reason} What was tracked stays tracked; run the same command again.", 1)
         what = f"This is a fault in log-importer: {type(error).__name__}: {error}."
         return _fail(f"{what} Please report it, with what LOG_IMPORTER_TRACEBACK=1 shows.", 1)
     return code if isinstance(code, int) else 0
 
 
-def _of_the_machine(error: Exception) -> str:
-    """What the machine lacks, in a sentence with what to do; "" where the error is not of that kind."""
-    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
-        return "The system gives no more memory or threads; raise the limit (ulimit -a, or the container's)."
-    if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or error}; look at the disk, its room, and the limits (ulimit -a)."
-    return ""
+_NO_MEMORY = "There is not enough memory for this: give it more, or raise the limits that ulimit -a shows."
+_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
+
+
+def _of_the_machine(error: BaseException) -> str:
+    """What a machine's state has to do with an error that nobody foresaw; "" where that is nothing."""
+    if isinstance(error, ImportError | RuntimeError) and re.search(_LACK, str(error)):
+        return _NO_MEMORY  # neither has a number of the system's in it
+    if not isinstance(error, OSError):
+        return ""
+    if error.errno in (errno.ENOMEM, errno.EAGAIN):
+        return _NO_MEMORY
+    if error.errno not in _MACHINE:
+        return ""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}the system says: {(error.strerror or '').lower()}. Look at the disk and the limits of this user."
+
+
+_LACK = "can't start new thread|failed to map segment|[Cc]annot allocate memory"
 
 
 class _Tolerant:
@@ -132,12 +150,19 @@ def _open_standard_streams() -> None:
             os.open(os.devnull, os.O_WRONLY)  # also for input: reading it is an error then, and no empty log
         if number and getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - for the life of the process
+        if number:
+            _show_all(getattr(sys, name))
     sys.stderr = cast("TextIO", _Tolerant(sys.stderr))
 
 
-def _fail(sentence: str, code: int) -> int:
-    from log_importer.visible import visible
+def _show_all(stream: TextIO) -> None:
+    """Has a stream write what its encoding has no bytes for as escapes, rather than fail."""
+    codecs.register_error("visible", escape_all)
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="visible")
 
+
+def _fail(sentence: str, code: int) -> int:
     print(f"log-importer: {visible(sentence, 2000)}", file=sys.stderr)  # noqa: T201
     if "--json" in sys.argv:
         with contextlib.suppress(OSError):
@@ -151,7 +176,6 @@ def _json_of(sentence: str, code: int) -> str:
     from log_importer.run_report import Report
     from log_importer.summary import as_json
     from log_importer.tally import Tally
-    from log_importer.visible import visible_json
 
     whole = as_json(Report(Tally(), [LogImporterError(sentence)]), "") if {"import", "retry"} & set(sys.argv) else {}
     return visible_json(whole | {"exit_code": code, "errors": [sentence]}, indent=True).decode()

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from log_importer.errors import StateError
-from log_importer.versions import Versions, copies, is_whole, sync, version_of
+from log_importer.versions import Versions, copies, cure, is_whole, sync, version_of
 
 POSTED, SETTLED = 0x55, 0xAA
 """States of a batch: without a receipt yet, and with one; no flipped bit makes one of the other."""
@@ -137,13 +137,22 @@ def proof(*values: object) -> int:
     return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
 
 
-def stored_name(name: str) -> str | bytes:
-    """A file's name as it is written down: bytes where it is no UTF-8."""
+def to_column(name: str) -> str | bytes:
+    """A name as SQLite takes it: as text, or, where its bytes are no UTF-8, as those."""
+    return name if name.isascii() or _is_text(name) else os.fsencode(name)
+
+
+def from_column(name: str | bytes) -> str:
+    """What `to_column` was given."""
+    return name if isinstance(name, str) else os.fsdecode(name)
+
+
+def _is_text(name: str) -> bool:
     try:
         name.encode()
     except UnicodeEncodeError:
-        return os.fsencode(name)
-    return name
+        return False
+    return True
 
 
 def held_proof(source: int, row: Sequence[object], batch: int) -> int:
@@ -153,7 +162,7 @@ def held_proof(source: int, row: Sequence[object], batch: int) -> int:
 
 def into_meta(database: sqlite3.Connection, about: Mapping[str, str]) -> None:
     """Writes what else is worth knowing, by its name."""
-    rows = [(key, value, proof(key, value)) for key, value in about.items()]
+    rows = [(key, column, proof(key, column)) for key, column in ((key, to_column(about[key])) for key in about)]
     database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", rows)
 
 
@@ -168,18 +177,16 @@ def damaged(path: Path, how: str, so: str = "nothing was sent") -> StateError:
     )
 
 
-_OF_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
-
-
 def unwritable(path: Path, error: Exception, so: str = "nothing was sent") -> StateError:
-    """The error for a ledger that is damaged, or in which nothing can be written down: what SQLite said tells."""
+    """The error for a ledger that is damaged, or that the machine does not let us use: what SQLite said tells."""
+    if isinstance(error, MemoryError):
+        return StateError(f"{path}: there is no memory left to use the ledger; {so}.", "Give it more memory.")
+    remedy = cure(error)
+    if remedy is not None:
+        return StateError(f"{path}: the ledger cannot be written: {error}; {so}.", remedy)
     if not isinstance(error, sqlite3.Error | ValueError):
         return StateError(f"This is a fault in log-importer: {error!r}; {so}.", "Please report it.")
-    # Python's own complaints, such as text that is no UTF-8, have no name.
-    if getattr(error, "sqlite_errorname", "SQLITE_ERROR").startswith(_OF_DAMAGE):
-        return damaged(path, str(error), so)
-    remedy = f"Make room on its disk and look at the rights of {path.parent}, and run it again."
-    return StateError(f"{path}: the ledger cannot be written: {error}; {so}.", remedy)
+    return damaged(path, str(error), so)
 
 
 def unusable(path: Path, error: OSError) -> StateError:
@@ -220,6 +227,8 @@ def read_database(path: Path) -> sqlite3.Connection:
         return _checked(path, database)
     except (sqlite3.Error, ValueError) as error:  # sqlite3 cannot tell of every fault in UTF-8
         raise unwritable(path, error) from None
+    except OSError as error:
+        raise unusable(path, error) from None
 
 
 def make_database(

@@ -1,6 +1,5 @@
 """Rows of the ledger -> records; each row's proof is checked."""
 
-import os
 import sqlite3
 from array import array
 from collections import Counter, defaultdict
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
-from log_importer.ledger.database import POSTED, SETTLED, damaged, held_proof, proof, unwritable
+from log_importer.ledger.database import POSTED, SETTLED, damaged, from_column, held_proof, proof, unwritable
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record, Region
 from log_importer.model import Boundary, Request, Unanswered
@@ -68,7 +67,7 @@ def load_about(database: sqlite3.Connection) -> dict[str, str]:
     rows = database.execute("SELECT key, value, proof FROM meta").fetchall()
     if any(checksum != proof(key, value) for key, value, checksum in rows):
         raise ValueError("what it says of its job is not as it was written")
-    return {key: value for key, value, _ in rows}
+    return {key: from_column(value) for key, value, _ in rows}
 
 
 def load_held(database: sqlite3.Connection, records: Mapping[int, Record]) -> list[Held]:
@@ -104,9 +103,10 @@ def _records(database: sqlite3.Connection) -> Iterator[Record]:
     rows = database.execute(f"SELECT {columns} FROM source ORDER BY id")  # noqa: S608 - our names
     for number, name, form, stream, device, inode, length, head, incomplete, checksum, *mark in rows:
         if checksum != proof(number, stream, head, length, *mark):
-            raise ValueError(f"the row of {os.fsdecode(name)} is not as it was written")
-        name = os.fsdecode(name)
-        yield Record(number, name, form, bool(stream), device, inode, length, head, Boundary(*mark), incomplete)
+            raise ValueError(f"the row of {from_column(name)} is not as it was written")
+        yield Record(
+            number, from_column(name), form, bool(stream), device, inode, length, head, Boundary(*mark), incomplete
+        )
 
 
 def _regions(database: sqlite3.Connection, records: Mapping[int, Record]) -> dict[int, list["array[int]"]]:

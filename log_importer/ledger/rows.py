@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 
-from log_importer.ledger.database import SETTLED, held_proof, intent_row, into_meta, proof, stored_name
+from log_importer.ledger.database import SETTLED, held_proof, intent_row, into_meta, proof, to_column
 from log_importer.ledger.offsets import pack, unpack
 from log_importer.ledger.record import Record
 from log_importer.ledger.writer import Job
@@ -25,7 +25,7 @@ _OF_SOURCE = ("chunk", "batch", "held", "count", "finished")
 def source(record: Record) -> Job:
     """A source, new or changed."""
     row = (
-        record.id, stored_name(record.name), record.format, record.stream, record.device, record.inode,
+        record.id, to_column(record.name), record.format, record.stream, record.device, record.inode,
         record.head_length, record.head, *record.mark, record.incomplete, _proof(record),
     )  # fmt: skip
     marks = ", ".join("?" * len(row))

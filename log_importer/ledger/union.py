@@ -100,7 +100,7 @@ def _read(stack: ExitStack, path: Path) -> _Old:
         last = database.execute("SELECT max(began) FROM run").fetchone()[0] or 0.0
         return _Old(database, load_about(database), records, load_held(database, records), requests, last)
     except (sqlite3.Error, ValueError) as error:
-        raise damaged(path, str(error)) from None
+        raise unwritable(path, error) from None
 
 
 def _fill(new: sqlite3.Connection, ledgers: Sequence[_Old]) -> None:

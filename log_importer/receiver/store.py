@@ -14,7 +14,7 @@ from typing import Any
 
 from log_importer.errors import StateError
 from log_importer.receiver.settings import SiteSetup
-from log_importer.versions import Versions, copies, version_of
+from log_importer.versions import Versions, copies, cure, version_of
 from log_importer.zones import zone_of
 
 _FIRST = """
@@ -157,10 +157,9 @@ class Store:
             VERSIONS.migrate(self._db, path)
         except (sqlite3.DatabaseError, ValueError, OSError) as error:
             kept = copies(path)
-            raise StateError(
-                f"{path}: the receiver's database cannot be used: {error}.",
-                f"Restore it from {kept[-1] if kept else 'a backup'}, or move it away to begin a new one.",
-            ) from None
+            restore = f"Restore it from {kept[-1] if kept else 'a backup'}, or move it away to begin a new one."
+            hint = cure(error) or restore
+            raise StateError(f"{path}: the receiver's database cannot be used: {error}.", hint) from None
         path.chmod(0o600)
         self._zones = {
             row["key"].removeprefix(_ZONE): zone_of(row["value"])

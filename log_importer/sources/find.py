@@ -124,24 +124,24 @@ def _paths(argument: str) -> Iterator[Path]:
         yield path
     else:
         found = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
-        files = [Path(name) for name in found if not Path(name).is_dir()]
+        files = [Path(name) for name in found if not os.path.isdir(name)]  # noqa: PTH112 - Path.is_dir may raise
         if not files:
             raise SourceError(f"{argument}: no file matches.", "Check the pattern, and that the shell left it to us.")
         yield from files
 
 
 def _directory(path: Path) -> Iterator[Path]:
-    files = sorted(Path(entry.path) for entry in os.scandir(path) if _is_file(entry) and entry.name[0] != ".")
+    files = sorted(Path(entry.path) for entry in os.scandir(path) if entry.name[0] != "." and _may_be_file(entry))
     logs = [file for file in files if file.suffix.lower() not in _NO_LOGS]
     if not logs:
         raise SourceError(f"{path}: this directory holds no log files.", "Name files, or a directory that has some.")
     yield from logs
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Also of a link that leads nowhere or to itself: it is one of the sources, and an error of its own."""
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link to what nobody can look at, which costs itself alone: its own error says why."""
     try:
-        return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110
     except OSError:
         return True
 

@@ -28,7 +28,7 @@ class Turn:
         `wait` pauses for so many seconds, and ends it by returning true. Raises `JobLocked` where that is for another
         job, and `StateError`.
         """
-        wants, mark = self._folder / _NEXT, fingerprint(job.encode()).hex()
+        wants, mark = self._folder / _NEXT, fingerprint(job.encode("utf-8", "surrogateescape")).hex()
         while True:
             try:
                 lock = take_lock(self._folder / "spool.lock", "spool", self._locked)

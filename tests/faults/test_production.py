@@ -191,18 +191,3 @@ def test_json_is_one_object_in_every_case(more: list[str], code: int, run: Run, 
     found: Mapping[str, Any] = json.loads(done.out)
     assert (done.code, found["exit_code"], found["lines"], len(found["errors"])) == (code, code, 0, 1)
     assert found["errors"][0] in done.err
-
-
-@pytest.mark.parametrize("kilobytes", [120_000, 300_000])
-def test_a_limit_of_the_machine_is_no_fault_of_ours(kilobytes: int, tmp_path: Path) -> None:
-    (tmp_path / "a.log").write_bytes(log(range(300)))
-    with keeping() as keeper:
-        shell = f'ulimit -v {kilobytes}; exec "$@"'
-        done = subprocess.run(
-            ["/bin/sh", "-c", shell, "sh", *command(*arguments(keeper.url, "a.log"))], cwd=tmp_path,
-            env=environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}), capture_output=True,
-            timeout=60, check=False,
-        )  # fmt: skip
-    text = done.stderr.decode()
-    assert (done.returncode, "This is a fault" in text, "Traceback" in text) == (1, False, False), text
-    assert "ulimit" in text

@@ -215,6 +215,42 @@ def test_a_disk_too_full_for_a_new_ledger_is_no_damage_and_nothing_is_to_be_dele
     assert "rm " not in done.err
 
 
+def test_a_disk_that_fails_is_no_damage(keeper: Keeper, tmp_path: Path) -> None:
+    needs_strace()
+    done = traced(tmp_path, "fdatasync:error=EIO", *arguments(keeper.url, "--job", "new", "a.log"))
+    assert (done.code, keeper.server.posted) == (7, []), done
+    says(done, "disk I/O error", "Look at the disk or mount")
+    assert not {"damaged", "rm", "mv", "Restore"} & set(done.err.split())
+
+
+def test_a_ledger_that_another_process_has_locked_is_no_damage(keeper: Keeper, run: Run, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(ledger(tmp_path))) as other:
+        other.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; DELETE FROM day;")
+        done = run("status", "--state-dir", "state")
+    assert (done.code, keeper.server.posted) == (7, [])
+    says(done, "database is locked", "Another process has locked it: wait until that one ends")
+    assert not {"damaged", "rm", "mv", "Restore"} & set(done.err.split())
+
+
+def test_a_full_disk_under_the_embedded_receiver_is_no_damage(tmp_path: Path) -> None:
+    needs_strace()
+    (tmp_path / "a.log").write_bytes(log(range(50)))
+    done = traced(tmp_path, "pwrite64:error=ENOSPC", "import", "--local", "--state-dir", "state", "a.log")
+    assert done.code == 7
+    says(done, "database or disk is full", "Make room on its disk")
+    assert "Restore" not in done.err
+
+
+def test_too_little_memory_is_no_fault_of_ours(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(log(range(50)))
+    if not shutil.which("prlimit"):
+        missing("prlimit")
+    done = run("import", "--local", "--state-dir", "state", "a.log", by=["prlimit", f"--as={200_000 * 1024}"])
+    assert done.code == 1, done
+    says(done, "There is not enough memory for this", "ulimit")
+    assert "This is a fault" not in done.err
+
+
 def test_a_folder_where_nothing_can_be_locked_is_told(tmp_path: Path) -> None:
     needs_strace()
     (tmp_path / "a.log").write_bytes(log(range(50)))

@@ -4,6 +4,7 @@ To group a million rows takes seconds, to add up their counts a few milliseconds
 whoever wants to know carries the counts on from the last action that they hold. They can be thrown away at any time.
 """
 
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from log_importer.errors import StateError
 from log_importer.receiver.report.counting_sql import FOLD, FRESH_ACTIONS, FRESH_VISITS, SCHEMA, VISITORS
+from log_importer.versions import cure
 
 _VERSION = 2
 ACTIONS_AT_ONCE = 20_000
@@ -36,7 +38,9 @@ def open_counts(store: Path) -> sqlite3.Connection:
             _begin(database)
             path.chmod(0o600)
     except (sqlite3.Error, OSError) as error:
-        raise StateError(f"{path}: the report's counts cannot be used: {error}.", "Delete the file.") from None
+        raise StateError(
+            f"{path}: the report's counts cannot be used: {error}.", cure(error) or "Delete the file."
+        ) from None
     return database
 
 
@@ -61,7 +65,7 @@ def _open(path: Path, store: Path) -> sqlite3.Connection:
     database.execute("PRAGMA synchronous = OFF")  # what a power cut takes is counted again
     database.execute("PRAGMA temp_store = MEMORY")
     database.execute("PRAGMA cache_size = -65536")
-    database.execute("ATTACH ? AS store", (str(store),))
+    database.execute("ATTACH ? AS store", (os.fsencode(store),))
     return database
 
 
