@@ -82,6 +82,7 @@ def run_import(
                 pass
             return report
         hosts = Hosts(settings, server, time.time, say)
+        ledger.zones = report.tally.zones = hosts.zones
         interrupt.wait_for(hosts.begin)
         plan = plan_of(settings, inputs, hosts.one, hosts.sites, ai_bots=hosts.ai_bots)
         pool.use(plan)

@@ -83,6 +83,7 @@ def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
         sites = sorted({request.site for request in requests})
         patience = min(PATIENCE, settings.give_up_after)
         zones = interrupt.wait_for(lambda: _checked(server, sites, patience))
+        job.ledger.zones = report.tally.zones = zones
         interrupt.begin()
         journal = _Retrial(job.ledger, report.tally)
         sender = start_sender(

@@ -70,6 +70,10 @@ def _job(one: View, running: bool) -> dict[str, Any]:
         "idsite": int(one.about["idsite"]),
         "ledger": str(one.path),
         "running": running,
+        "sites": {
+            str(site): {"timezone": one.zones.get(site, "UTC"), "tracked": sum(days.values()), "days": days}
+            for site, days in one.days.items()
+        },
         "last_run": {"began": _moment(one.began), "ended": _moment(one.ended), "exit_code": one.exit_code},
         **_sums(one.sources),
         "sources": [_source(source) for source in one.sources],
@@ -111,6 +115,11 @@ def _describe(one: View, running: bool) -> Iterator[str]:
     yield f"  ledger {visible(str(one.path))}"
     yield f"  {_last_run(one, running)}"
     yield f"  {_counts(_sums(one.sources))}"
+    for site, days in one.days.items():
+        span = f"{min(days)} to {max(days)}" if len(days) > 1 else min(days)
+        zone = visible(one.zones.get(site, "UTC"), 60)
+        number = f"{len(days)} day{'s' * (len(days) != 1)}"
+        yield f"  site {site}: tracked {sum(days.values()):,} on {number}, {span}, {zone}"
     for source in one.sources:
         yield f"  {visible(source.record.name)} ({source.record.format or 'no format'}): {_counts(_sums([source]))}"
         if source.record.incomplete:

@@ -1,10 +1,10 @@
 """The counts of a run, for people and, as JSON, for programs; both add up."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from log_importer.by_console import ARCHIVE, invalidations
 from log_importer.colours import Paint, plain
 from log_importer.run_report import Report
 from log_importer.tally import BUCKETS, SourceCounts, Tally
@@ -31,7 +31,12 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
         "state": state,
         "sources": [_source(counts) for counts in tally.by_name()],
         "sites": {
-            str(site): {"tracked": sum(days.values()), "days": dict(days)} for site, days in tally.sites().items()
+            str(site): {
+                "timezone": tally.zones.get(site, "UTC"),
+                "tracked": sum(days.values()),
+                "days": dict(days),
+            }
+            for site, days in tally.sites().items()
         },
         "ai_bots": dict(tally.ais.most_common()),
         "hosts_without_site": dict(tally.without_site.most_common(100)),
@@ -129,7 +134,10 @@ def _sources(tally: Tally) -> Iterator[str]:
 def _sites(tally: Tally) -> Iterator[str]:
     for site, days in tally.sites().items():
         span = f"{min(days)} to {max(days)}" if len(days) > 1 else min(days)
-        yield f"Site {site}: tracked {sum(days.values()):,} on {len(days)} day{'s' * (len(days) != 1)}, {span}"
+        yield (
+            f"Site {site}: tracked {sum(days.values()):,} on {len(days)} day{'s' * (len(days) != 1)}, {span}, "
+            + visible(tally.zones.get(site, "UTC"), 60)
+        )
     if tally.ais:
         yield f"AI crawlers and assistants: {_reasons(tally.ais)}"
     if tally.without_site:
@@ -163,25 +171,10 @@ _TROUBLES = {
 
 
 def _console(tally: Tally) -> Iterator[str]:
-    sites = ",".join(str(site) for site in tally.sites())
-    days = sorted({day for _, day in tally.days})
-    dates = " ".join(f"--dates={first}" if first == last else f"--dates={first},{last}" for first, last in _spans(days))
     yield ""
     yield "To have the reports of these dates counted again, on the server:"
-    yield f"  ./console core:invalidate-report-data --sites={sites} {dates}"
-    yield "  ./console core:archive"
-
-
-def _spans(days: Sequence[str]) -> list[tuple[str, str]]:
-    """First and last day of each run of days that follow each other."""
-    spans: list[tuple[str, str]] = []
-    for day in days:
-        before = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
-        if spans and spans[-1][1] == before:
-            spans[-1] = (spans[-1][0], day)
-        else:
-            spans.append((day, day))
-    return spans
+    yield from invalidations(tally.sites())
+    yield f"  {ARCHIVE}"
 
 
 def destination(url: str, site: str, database: str) -> str:

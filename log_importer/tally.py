@@ -5,12 +5,11 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Protocol
 
 from log_importer.batching import Requests
 from log_importer.model import Outcome, RejectedLine, Request
+from log_importer.zones import QUARTER, by_date
 
 BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
 
@@ -108,7 +107,9 @@ class Tally:
     def __init__(self) -> None:
         self.sources: list[SourceCounts] = []
         self.days: Counter[tuple[int, str]] = Counter()
-        """(idsite, UTC date) -> tracked."""
+        """(idsite, date by the site's clock) -> tracked."""
+        self.zones: Mapping[int, str] = {}
+        """Site -> its time zone, as Matomo writes it."""
         self.ais: Counter[str] = Counter()
         """Name of an AI crawler or assistant -> lines."""
         self.details: Counter[tuple[str, str]] = Counter()
@@ -196,8 +197,8 @@ class Tally:
         for source, tracked in requests.sources.items():
             self.sources[source].tracked += tracked
         self.newest = max(self.newest, requests.latest) if requests else self.newest
-        for (site, day), tracked in requests.spans(_DAY).items():
-            self.days[site, _date(day * _DAY)] += tracked
+        for (site, day, _), tracked in by_date(requests.spans(QUARTER), self.zones).items():
+            self.days[site, day] += tracked
 
     def total(self, bucket: str) -> int:
         """Lines in `bucket` over all sources."""
@@ -219,7 +220,7 @@ class Tally:
         return list(found.values())
 
     def sites(self) -> Mapping[int, Mapping[str, int]]:
-        """idsite -> UTC date -> tracked, both in order."""
+        """idsite -> date by the site's clock -> tracked, both in order."""
         found: dict[int, dict[str, int]] = {}
         for (site, day), tracked in sorted(self.days.items()):
             found.setdefault(site, {})[day] = tracked
@@ -231,11 +232,3 @@ class Tally:
             yield 1
         if any(counts.incomplete or counts.all_rejected for counts in self.sources):
             yield 1
-
-
-_DAY = 86400
-
-
-@lru_cache(maxsize=4096)
-def _date(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")

@@ -89,7 +89,7 @@ def test_a_ledger_is_migrated_where_it_lies(version: str, run: Run, tmp_path: Pa
     copy = path.with_name(f"{path.name}.v1")
     assert (content(copy), copy.stat().st_mode & 0o777) == (kept, 0o600)
     with closing(sqlite3.connect(path)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+        assert database.execute("PRAGMA user_version").fetchone() == (3,)
         assert database.execute("SELECT * FROM intent").fetchall() == []
 
 

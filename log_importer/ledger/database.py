@@ -123,7 +123,48 @@ def _add_intents(database: sqlite3.Connection) -> None:
     )
 
 
-VERSIONS = Versions(_FIRST, _add_intents)
+_SENT = """
+CREATE TABLE sent (                      -- what was tracked
+    run    INTEGER NOT NULL,
+    source INTEGER NOT NULL,             -- 0: one that is known no more
+    name   TEXT NOT NULL,                -- where that lay, "" of one that is known
+    site   INTEGER NOT NULL,
+    day    TEXT NOT NULL,                -- by the site's clock
+    utc    TEXT NOT NULL,                -- the date in UTC
+    lines  INTEGER NOT NULL,
+    PRIMARY KEY (run, source, name, site, day, utc)
+) WITHOUT ROWID
+"""
+_ZONE = """
+CREATE TABLE zone (                      -- the time zones of sites, as Matomo writes them
+    site INTEGER PRIMARY KEY,
+    name TEXT NOT NULL
+)
+"""
+
+
+def _add_sent(database: sqlite3.Connection) -> None:
+    """Version 3. On which days lines were tracked before is not known: `count` has more of them than `sent`."""
+    database.execute(_SENT)
+    database.execute(_ZONE)
+
+
+VERSIONS = Versions(_FIRST, _add_intents, _add_sent)
+_WITH_SENT = 3
+
+
+def sent_of(database: sqlite3.Connection) -> list[tuple[int, int, str, int, str, str, int]]:
+    """The rows of the table `sent`; none of a ledger that is looked at and has no such table yet."""
+    if version_of(database) < _WITH_SENT:
+        return []
+    return database.execute("SELECT run, source, name, site, day, utc, lines FROM sent").fetchall()
+
+
+def zones_of(database: sqlite3.Connection) -> dict[int, str]:
+    """The time zones of sites; none of a ledger that is looked at and has no such table yet."""
+    if version_of(database) < _WITH_SENT:
+        return {}
+    return dict(database.execute("SELECT site, name FROM zone"))
 
 
 def intent_row(batch: int, began: float, witnesses: Sequence[bytes]) -> tuple[object, ...]:

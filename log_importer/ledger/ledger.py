@@ -14,12 +14,13 @@ from pathlib import Path
 
 from log_importer.batching import Requests
 from log_importer.ledger import rows
-from log_importer.ledger.database import POSTED, SETTLED, open_database, unwritable
+from log_importer.ledger.database import POSTED, SETTLED, open_database, unwritable, zones_of
 from log_importer.ledger.load import HELD, READ_SINCE, Held, load, load_about, load_held, load_unanswered
 from log_importer.ledger.record import Record, Region
 from log_importer.ledger.sources import Sources
 from log_importer.ledger.writer import Job, Writer, Written
 from log_importer.model import Boundary, Chunk, Disk, Outcome, Request, Unanswered
+from log_importer.zones import QUARTER, by_date
 
 
 class Ledger:
@@ -34,6 +35,9 @@ class Ledger:
         try:
             records = load(database, path)
             self.about = load_about(database)
+            self.zones: Mapping[int, str] = zones_of(database)
+            """Site -> its time zone; a run puts its own here, to which it adds."""
+            self._zones = dict(self.zones)  # those that are written down
             self.days = set(database.execute("SELECT site, day FROM day"))
             files = database.execute("SELECT device, inode, size, mtime_ns, beginning, source FROM finished")
             finished = {Disk(*disk): source for *disk, source in files}
@@ -247,6 +251,8 @@ class Ledger:
                 gone.append((source, request.offset))
                 twice = int(outcome.maybe_twice(request) and request.doubts < 2)  # else it was counted before
                 jobs.append(rows.counts(source, [(outcome.bucket, outcome.reason, 1), ("maybe_twice", "", twice)]))
+                if outcome.bucket == "tracked":
+                    jobs += self._sent(source, Requests.of([request]))
         self._put(*jobs, rows.not_held(gone)).wait()
 
     def close(self, exit_code: int) -> None:
@@ -304,12 +310,25 @@ class Ledger:
                 jobs.append(rows.held(held))
             else:
                 counts.append((outcome.bucket, outcome.reason, len(requests)))
+                if outcome.bucket == "tracked":
+                    jobs += self._sent(record.id, requests)
             jobs.append(rows.counts(record.id, counts))
             if not record.stream:
                 moved = record.settle(requests.lines()[1])
                 jobs += _moving(record, moved)
             else:
                 jobs.append(rows.no_settled(record.id))
+        return jobs
+
+    def _sent(self, source: int, requests: Requests) -> list[Job]:
+        """Requests of a source were tracked, on dates of their sites."""
+        quarters = requests.spans(QUARTER)
+        dates = by_date(quarters, self.zones)
+        jobs = [rows.sent((self._run, source, "", *date, lines) for date, lines in dates.items())]
+        zones = {site: self.zones.get(site, "UTC") for site, _ in quarters}
+        if not zones.items() <= self._zones.items():
+            self._zones |= zones
+            jobs.append(rows.zones(zones))
         return jobs
 
     def _done(self, record: Record, offsets: Sequence[int]) -> list[Job]:

@@ -17,6 +17,7 @@ _NO_ORPHANS = """
     DELETE FROM intent WHERE NOT EXISTS (SELECT 1 FROM batch WHERE batch.id = intent.batch)
     AND NOT EXISTS (SELECT 1 FROM held WHERE held.batch = intent.batch)
 """
+_SENT_OF = "FROM sent WHERE source = ?"
 _OF_SOURCE = ("chunk", "batch", "held", "count", "finished")
 
 # Sources
@@ -33,9 +34,13 @@ def source(record: Record) -> Job:
 
 
 def no_source(number: int) -> Job:
-    """Nothing of a source is known any more."""
+    """Nothing of a source is known any more, but when what was sent."""
 
     def write(rows: Connection) -> None:
+        name = "(SELECT source.name FROM source WHERE source.id = sent.source)"
+        moved = f"SELECT run, 0, {name}, site, day, utc, lines {_SENT_OF}"
+        sent(rows.execute(moved, (number,)).fetchall())(rows)
+        rows.execute(f"DELETE {_SENT_OF}", (number,))
         for table in _OF_SOURCE:
             rows.execute(f"DELETE FROM {table} WHERE source = ?", (number,))  # noqa: S608 - our names
         rows.execute("DELETE FROM source WHERE id = ?", (number,))
@@ -95,6 +100,19 @@ def counts(number: int, lines: Iterable[tuple[str, str, int]]) -> Job:
     return lambda rows: rows.executemany(
         "INSERT INTO count VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET lines = lines + excluded.lines", added
     )
+
+
+def sent(some: Iterable[Row]) -> Job:
+    """Run, source, "" or its name, site, its date, the date in UTC, and how many lines were tracked."""
+    added = list(some)
+    return lambda rows: rows.executemany(
+        "INSERT INTO sent VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET lines = lines + excluded.lines", added
+    )
+
+
+def not_sent(number: int) -> Job:
+    """What was sent of a source counts no more."""
+    return lambda rows: rows.execute(f"DELETE {_SENT_OF}", (number,))
 
 
 # Batches
@@ -189,6 +207,12 @@ def ended(run: int, now: float, exit_code: int) -> Job:
 def days(some: Sequence[tuple[int, str]]) -> Job:
     """Dates of sites that have been begun."""
     return lambda rows: rows.executemany("INSERT OR IGNORE INTO day VALUES (?, ?)", some)
+
+
+def zones(some: Mapping[int, str]) -> Job:
+    """The time zones of sites."""
+    added = list(some.items())
+    return lambda rows: rows.executemany("INSERT OR REPLACE INTO zone VALUES (?, ?)", added)
 
 
 def meta(about: Mapping[str, str]) -> Job:

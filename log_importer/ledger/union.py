@@ -20,7 +20,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from log_importer.ledger import rows
-from log_importer.ledger.database import POSTED, SETTLED, damaged, make_database, read_database, unusable, unwritable
+from log_importer.ledger.database import (
+    POSTED,
+    SETTLED,
+    damaged,
+    make_database,
+    read_database,
+    sent_of,
+    unusable,
+    unwritable,
+    zones_of,
+)
 from log_importer.ledger.load import READ_SINCE, Held, load, load_about, load_held, load_unanswered
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record
@@ -127,6 +137,9 @@ def _fill(new: sqlite3.Connection, ledgers: Sequence[_Old]) -> None:
             if source in one.ids:
                 lay = (disk[3], Disk(*disk), one.ids[source])
                 finished[disk[0], disk[1]] = max(lay, finished.get((disk[0], disk[1]), lay))
+        sent = sent_of(one.database)
+        rows.sent((1, one.ids.get(source, 0), *rest) for _, source, *rest in sent)(new)  # their runs are one here
+        rows.zones(zones_of(one.database))(new)
         rows.days(one.database.execute("SELECT site, day FROM day").fetchall())(new)
     for _, file, source in finished.values():
         rows.finished(file, source)(new)

@@ -5,8 +5,9 @@ import sqlite3
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from log_importer.ledger.database import POSTED, read_database, unwritable
+from log_importer.ledger.database import POSTED, read_database, sent_of, unwritable, zones_of
 from log_importer.ledger.load import Held, load, load_about, load_held
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record
@@ -45,6 +46,18 @@ class SourceView:
         return self.counts[bucket].total()
 
 
+class Sent(NamedTuple):
+    """Lines of a source that a run had tracked on a date of a site."""
+
+    run: int
+    source: int  # number of its record; 0 where it is known no more
+    name: str  # where the source lies, or lay
+    site: int
+    day: str  # by the site's clock, YYYY-MM-DD
+    utc: str  # the date in UTC
+    lines: int
+
+
 @dataclass(slots=True)
 class View:
     """A job's ledger."""
@@ -55,11 +68,28 @@ class View:
     ended: float | None
     exit_code: int | None
     sources: list[SourceView]
+    zones: dict[int, str]
+    """Site -> its time zone, as Matomo writes it."""
+    sent: list["Sent"]
 
     @property
     def url(self) -> str:
         """The server's address; "" is the embedded receiver."""
         return self.about.get("url", "")
+
+    @property
+    def days(self) -> dict[int, dict[str, int]]:
+        """Site -> date by its clock -> lines tracked, both in order."""
+        found: dict[int, dict[str, int]] = {}
+        for one in sorted(self.sent, key=lambda one: (one.site, one.day)):
+            days = found.setdefault(one.site, {})
+            days[one.day] = days.get(one.day, 0) + one.lines
+        return found
+
+    def undated(self, source: SourceView) -> int:
+        """Lines of a source that were tracked on days that are not known, as older versions did not keep them."""
+        known = sum(one.lines for one in self.sent if one.source == source.record.id)
+        return max(0, source.total("tracked") - known)
 
     @property
     def held(self) -> list[Held]:
@@ -80,9 +110,12 @@ def view(path: Path) -> View:
                 or (None,) * 3
             )
             about = load_about(database)
+            zones = zones_of(database)
+            sent = [Sent(*row) for row in sent_of(database)]
+            sent = [one._replace(name=records[one.source].name) if one.source in records else one for one in sent]
     except (sqlite3.Error, ValueError) as error:
         raise unwritable(path, error) from None
-    return View(path, about, began, ended, exit_code, list(sources.values()))
+    return View(path, about, began, ended, exit_code, list(sources.values()), zones, sent)
 
 
 def _fill(database: sqlite3.Connection, sources: dict[int, SourceView], records: dict[int, Record]) -> None:

@@ -120,6 +120,7 @@ class _Driver:
             found = survey.read(portions)
             self._report.errors.extend(survey.errors)
             tally = self._report.tally = counts.new_tally(found.portions)
+            tally.zones = self._hosts.zones
             self._count_read(found, tally)
             if not found.portions:
                 return

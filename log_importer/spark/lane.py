@@ -170,6 +170,7 @@ def _deliver(
         said[sentence] = None
 
     with contextlib.closing(server):
+        progress.tally.zones = sending.zones
         memory = _Memory(sending.days, progress)
         sender = start_sender(
             sending.settings, server, sending.token, progress, memory, sending.zones, halting, say, 1, WINDOW, progress
