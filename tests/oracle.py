@@ -1,4 +1,7 @@
-"""Numbered log lines, and a server that stores each one's number as a Matomo would: whole batches, in order."""
+"""Numbered log lines, and a server that stores each one's number as a Matomo would: whole batches, in order.
+
+It tells of what it stored, too, as a Matomo does.
+"""
 
 import contextlib
 import os
@@ -10,22 +13,36 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
 
-from tests.fault_server import Posted, Told, counted, good
+from tests.fault_server import Posted, Told, counted, good, told_json
 
 AGENTS = [f"Mozilla/5.0 (X11; Linux x86_64; rv:{n}.0) Gecko/20100101 Firefox/{n}.0" for n in range(120, 147)]
 _BEGIN = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
 _MARK = re.compile(r"/n/([0-9]+)")
+ASKED = "method=Live.getLastVisitsDetails"
+_ACTIONS = 400
+"""Of a visit at most; a Matomo tells of no more than 500."""
 
 
 def line(number: int, visitors: int = 50) -> bytes:
     """The log line of that number; one of `visitors`, a fifth of a second after the one before."""
-    visitor = number * 7919 % visitors
+    visitor = visitor_of(number, visitors)
     moment = datetime.fromtimestamp(_BEGIN + number // 5, UTC)
     return (
-        f"192.0.{visitor >> 8}.{visitor & 255} - - [{moment:%d/%b/%Y:%H:%M:%S} +0000] "
+        f"{_address(visitor)} - - [{moment:%d/%b/%Y:%H:%M:%S} +0000] "
         f'"GET /n/{number} HTTP/1.1" 200 100 "-" "{AGENTS[visitor % len(AGENTS)]}"\n'
     ).encode()
+
+
+def visitor_of(number: int, visitors: int) -> int:
+    """Whose hit the line of that number is."""
+    return number * 7919 % visitors
+
+
+def _address(visitor: int) -> str:
+    return f"192.0.{visitor >> 8}.{visitor & 255}"
 
 
 def lines(numbers: Iterable[int], visitors: int = 50) -> bytes:
@@ -37,6 +54,11 @@ def marks(posted: Posted) -> list[int]:
     """The numbers of the lines in a post."""
     found = [_MARK.search(query) for query in posted.queries]
     return [int(match[1]) for match in found if match]
+
+
+def is_batch(posted: Posted) -> bool:
+    """Whether it is a bulk request that is no ping."""
+    return b'"requests"' in posted.body and b"ping=1" not in posted.body
 
 
 @dataclass
@@ -61,14 +83,16 @@ class Oracle:
     lock: threading.Lock = field(default_factory=threading.Lock)
     _under_way: Counter[int] = field(default_factory=Counter)
     _posts: int = 0
+    _told_of: dict[str, list[int]] = field(default_factory=dict)  # address -> what of `stored` was sorted in so far
+    _sorted_in: int = 0
 
     def __call__(self, posted: Posted) -> Told:
         """Stores a batch, and dies or kills where it was told to."""
-        if b'"requests"' not in posted.body or b"ping=1" in posted.body:
-            return good(posted)
+        if not is_batch(posted):
+            return told_json(self.visits(posted.call["segment"])) if ASKED in posted.path else good(posted)
         numbers = marks(posted)
         assert len(numbers) == len(posted.queries)
-        who = {number * 7919 % self.visitors for number in numbers}
+        who = {visitor_of(number, self.visitors) for number in numbers}
         with self.lock:
             kill, now = self.kill, False
             if kill is not None:
@@ -83,7 +107,7 @@ class Oracle:
             _kill(kill.pid)  # in mid-body as the server sees it: nothing of it is stored
         else:
             with self.lock:
-                self.stored += numbers
+                self.stored += self.seen(numbers)
         with self.lock:
             self._posts -= 1
             self._under_way.subtract(who)
@@ -94,13 +118,40 @@ class Oracle:
                 _kill(kill.pid)
         return counted(len(numbers))
 
+    def seen(self, numbers: list[int]) -> list[int]:
+        """Those of a batch that are stored where it is."""
+        return numbers
+
+    def visits(self, segment: str) -> list[dict[str, Any]]:
+        """What a Matomo tells of the visits with these addresses, or with these pages, or both."""
+        with self.lock:
+            for number in self.stored[self._sorted_in :]:
+                self._told_of.setdefault(_address(visitor_of(number, self.visitors)), []).append(number)
+            self._sorted_in = len(self.stored)
+            found = [
+                (address, numbers[start : start + _ACTIONS])
+                for address, numbers in self._told_of.items()
+                for start in range(0, len(numbers), _ACTIONS)
+            ]
+        for group in segment.split(";"):
+            wanted = [condition.partition("==") for condition in group.split(",")]
+            addresses = {unquote(value) for name, _, value in wanted if name == "visitIp"}
+            pages = {
+                int(number)
+                for name, _, value in wanted
+                if name == "pageUrl"
+                for number in _MARK.findall(unquote(value))
+            }
+            found = [one for one in found if one[0] in addresses or not pages.isdisjoint(one[1])]
+        return [_visit(address, numbers) for address, numbers in found]
+
     def out_of_order(self) -> list[tuple[int, int]]:
         """Pairs of a visitor's lines of which the later was stored first; what is stored again counts once."""
         last: dict[int, int] = {}
         found = []
         seen = set[int]()
         for number in self.stored:
-            visitor = number * 7919 % self.visitors
+            visitor = visitor_of(number, self.visitors)
             if number in seen:
                 continue
             seen.add(number)
@@ -121,3 +172,16 @@ class Oracle:
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def _visit(address: str, numbers: Sequence[int]) -> dict[str, Any]:
+    times = [int(_BEGIN) + number // 5 for number in numbers]
+    actions = [
+        {"type": "action", "url": f"http://site.example/n/{number}", "timestamp": time}
+        for number, time in zip(numbers, times, strict=True)
+    ]
+    return {
+        "visitIp": address, "visitorId": "", "userId": None, "browserCode": "UNK", "operatingSystemCode": "UNK",
+        "firstActionTimestamp": min(times), "lastActionTimestamp": max(times), "actions": len(actions),
+        "actionDetails": actions,
+    }  # fmt: skip

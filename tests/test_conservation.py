@@ -1,11 +1,11 @@
 """The conservation machine: random sources, rotations, verdicts, kills and restarts, and every line accounted for.
 
 Whatever happened: each line is in exactly one bucket, each that should be is stored or listed, none is stored more
-often than was counted, and nobody's hits overtake each other.
+often than was counted, and nobody's hits overtake each other. While every run could ask the server what it has, no line
+is stored twice.
 """
 
 import contextlib
-import gzip
 import json
 import os
 import shutil
@@ -20,89 +20,37 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
+from log_importer.ledger.load import Held
 from log_importer.ledger.view import View, view
 from log_importer.state import ledgers
 from tests.conftest import ROOT, TOKENS
-from tests.fault_server import FaultServer, Posted, Told, counted, good, serve, told_json
+from tests.fault_server import FaultServer, serve
+from tests.faulty_oracle import FAULTS, TIMEOUT, FaultyOracle
 from tests.fork_server import Ended, ForkServer
-from tests.oracle import Kill, Oracle, line, marks
+from tests.older_ledger import turn_back
+from tests.oracle import Kill, visitor_of
+from tests.rotating_writer import VISITORS, Writer, kind
 
 STEPS = 25
-SHORT, LONG, SHARDS = 12, 5000, 20
-VISITORS = 7
+SHORT, LONG, SHARDS = 6, 5000, 20
 CODE = Path(os.environ.get("CONSERVATION_CODE", ROOT))
 """Where the package under test lies; a copy with a fault planted in it, where the machine itself is tested."""
 
-STORED = {"stored-502", "stored-reset", "stored-cut"}
-FAULTS = ["busy", "error-500", "sql-error", "html", "reset", "shortfall", "invalid", "nothing", "too-large", *STORED]
+MODES = ["ask", "ask", "resend", "hold"]
+OPTIONS = [
+    (), ("--enable-http-errors",), ("--enable-http-redirects",), ("--enable-bots",), ("--status", "2xx"),
+    ("--exclude-ip", "198.51.100.1"), ("--exclude-path", "/none/*"), ("--timezone", "UTC"),
+    ("--tracker-endpoint-path", "piwik.php"),
+]  # fmt: skip
+"""Options that change nothing about these lines."""
+OUTAGES = st.tuples(st.integers(1, 5), st.sampled_from([500, 502, 503, 504, 521]))
 BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
-
-
-class FaultyOracle(Oracle):
-    """An oracle that answers the next posts wrongly, each as told."""
-
-    def __init__(self) -> None:
-        super().__init__(visitors=VISITORS)
-        self.faults: list[str] = []
-        self.dropped = set[int]()  # lines that the server threw away
-
-    def __call__(self, posted: Posted) -> Told:
-        if b'"requests"' not in posted.body or b"ping=1" in posted.body:
-            return good(posted)
-        with self.lock:
-            fault = self.faults.pop(0) if self.faults else ""
-        return self.answer(posted, fault)
-
-    def answer(self, posted: Posted, fault: str) -> Told:
-        numbers = marks(posted)
-        if fault in STORED or not fault:
-            told = super().__call__(posted)
-            return {
-                "stored-502": Told(502, b"bad gateway"),
-                "stored-reset": Told(reset=True),
-                "stored-cut": Told(200, told.body[:-4], length=len(told.body)),
-            }.get(fault, told)
-        if fault == "shortfall" and len(numbers) > 1:
-            with self.lock:
-                self.stored += numbers[:-1]
-                self.dropped.add(numbers[-1])
-            return counted(len(numbers) - 1)
-        if fault == "invalid" and len(numbers) > 1:
-            with self.lock:
-                self.stored += numbers[1:]
-                self.dropped.add(numbers[0])
-            return counted(len(numbers) - 1, 1, [0])
-        if fault == "nothing":
-            self.dropped.update(numbers)
-            return counted(0)
-        return {
-            "error-500": told_json({"status": "error", "tracked": 0, "invalid": 0}, 500),
-            "sql-error": Told(200, b"Error:SQLSTATE[HY000]: General error: 2006 MySQL server has gone away"),
-            "html": Told(200, b"<!doctype html><title>Welcome</title>"),
-            "reset": Told(reset=True),
-            "too-large": Told(413, b"<html>413</html>"),
-        }.get(fault, Told(503, b"busy"))
-
-
 COUNT: Counter[str] = Counter()
 
 
-def kind(number: int) -> str:
-    """What must become of a line."""
-    return "rejected" if number % 11 == 5 else "skipped" if number % 7 == 3 else "tracked"
-
-
-def raw(number: int) -> bytes:
-    """The line of that number, as its kind is."""
-    text = line(number, VISITORS)
-    if kind(number) == "rejected":
-        return b"garbage %d\n" % number
-    return text.replace(b" HTTP", b".png HTTP") if kind(number) == "skipped" else text
-
-
-class Conservation(RuleBasedStateMachine):
+class Conservation(Writer):
     """One folder of logs, one ledger, one server."""
 
     server: ClassVar[FaultServer]
@@ -110,94 +58,22 @@ class Conservation(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        self.oracle = FaultyOracle()
+        self.oracle = FaultyOracle(VISITORS)
         self.server.script = self.oracle
-        self.live = self.folder / "access.log"
-        self.next = 0  # number of the next line
-        self.header = b""
-        self.half = b""  # what is still to be written of the last line
-        self.rotations = 0
         self.held_once = set[int]()
-        self.retried = False
+        self.always = False  # whether all runs ask
+        self.asked = True  # whether all runs so far have asked for all that was in doubt
+        self.killed = False  # whether the last run was
+        self.proved = False  # whether the importer keeps a hit that is surely stored
+        self.mode = "ask"
+        self.options: tuple[str, ...] = ()
 
-    def teardown(self) -> None:
-        shutil.rmtree(self.folder)
-
-    # The writer
-
-    @initialize(count=st.integers(0, 40), header=st.sampled_from([b"", b" \n", (b" " * 60 + b"\n") * 20]))
-    def begin(self, count: int, header: bytes) -> None:
-        self.header = header  # with which every new log begins, as those of IIS do
-        self.live.write_bytes(header)
-        self.write(count)
-
-    @rule(count=st.integers(1, 60))
-    def write(self, count: int) -> None:
-        numbers = range(self.next, self.next + count)
-        self.next += count
-        with self.live.open("ab") as log:
-            log.write(self.half + b"".join(map(raw, numbers)))
-        self.half = b""
-
-    @rule(cut=st.sampled_from([1, 2, 40]))
-    def write_half_a_line(self, cut: int) -> None:
-        whole = raw(self.next)
-        self.next += 1
-        with self.live.open("ab") as log:
-            log.write(self.half + whole[:-cut])
-        self.half = whole[-cut:]
-
-    def finish_line(self) -> None:
-        with self.live.open("ab") as log:
-            log.write(self.half)
-        self.half = b""
-
-    def shift(self) -> Path:
-        """Makes room for a first rotated file."""
-        for number in range(self.rotations, 0, -1):
-            for end in ("", ".gz"):
-                old = self.folder / f"access.log.{number}{end}"
-                if old.exists():
-                    old.rename(self.folder / f"access.log.{number + 1}{end}")
-        self.rotations += 1
-        return self.folder / "access.log.1"
-
-    @rule()
-    def rotate(self) -> None:
-        self.finish_line()
-        self.live.rename(self.shift())
-        self.live.write_bytes(self.header)
-
-    @rule()
-    def copy_and_truncate(self) -> None:
-        self.finish_line()
-        shutil.copy(self.live, self.shift())
-        os.truncate(self.live, 0)
-        with self.live.open("ab") as log:
-            log.write(self.header)
-
-    @rule(keep=st.booleans(), members=st.integers(1, 2))
-    def compress(self, keep: bool, members: int) -> None:
-        for number in range(self.rotations, 0, -1):
-            plain = self.folder / f"access.log.{number}"
-            if plain.exists():
-                content = plain.read_bytes()
-                middle = len(content) // 2 if members == 2 else 0
-                parts = [content[:middle], content[middle:]]
-                packed = b"".join(gzip.compress(part, 1, mtime=0) for part in parts if part or members == 1)
-                (self.folder / f"access.log.{number}.gz").write_bytes(packed)
-                if not keep:
-                    plain.unlink()
-                return
-
-    @rule()
-    def restore_from_a_backup(self) -> None:
-        """All files are other files, with the same content."""
-        for path in self.folder.glob("access.log*"):
-            copy = self.folder / "copy"
-            shutil.copy(path, copy)
-            copy.replace(path)
+    @initialize(
+        always=st.sampled_from([True, True, False]), unseen=st.sampled_from([None, None, *range(VISITORS)]),
+        blind=st.sampled_from([False, False, False, False, True]),
+    )  # fmt: skip
+    def choose(self, always: bool, unseen: int | None, blind: bool) -> None:
+        self.always, self.oracle.unseen, self.oracle.blind = always, unseen, blind
 
     # The importer
 
@@ -206,40 +82,80 @@ class Conservation(RuleBasedStateMachine):
         return self.forks.start([*arguments], self.folder, environment)
 
     def importing(self, *more: str) -> int:
+        self.asked &= self.mode == "ask"
         return self.start(
             "import", "--url", self.server.url, "--idsite", "1", "--state-dir", "state", "--json", "--retry-delay",
-            "0.005", "--recorder-max-payload-size", "10", *more, "access.log*",
+            "0.005", "--request-timeout", str(TIMEOUT), "--recorder-max-payload-size", "10", "--in-doubt", self.mode,
+            *self.options, *more, "access.log*",
         )  # fmt: skip
 
     def ended(self) -> Ended:
         COUNT["runs"] += 1
         ended = self.forks.wait()
+        self.oracle.away_for, self.oracle.faults = 0, []
         assert "Traceback" not in ended.err, ended.err
         assert "This is a fault" not in ended.err, ended.err
         return ended
 
-    @rule(faults=st.lists(st.sampled_from(FAULTS), max_size=6), hold=st.booleans(), recorders=st.integers(0, 3))
-    def run(self, faults: list[str], hold: bool, recorders: int) -> None:
-        before = len(self.oracle.stored)
-        self.oracle.faults = list(faults)
-        options = ["--in-doubt", "hold"] if hold else []
-        options += ["--recorders", str(recorders)] if recorders else []
-        self.importing(*options)
-        ended = self.ended()
-        self.oracle.faults = []
-        assert ended.code in (0, 1), ended.err
-        self.check_summary(json.loads(ended.out), ended.code)
+    @rule(mode=st.sampled_from(MODES), options=st.sampled_from(OPTIONS))
+    def change_options(self, mode: str, options: tuple[str, ...]) -> None:
+        self.options = options
+        if not self.always:
+            self.mode = mode
+
+    @rule(faults=st.lists(st.sampled_from(FAULTS), max_size=6), recorders=st.integers(0, 3), outage=OUTAGES)
+    def run(self, faults: list[str], recorders: int, outage: tuple[int, int]) -> None:
+        self.whole_run(faults, recorders, outage)
+
+    def whole_run(self, faults: list[str], recorders: int, outage: tuple[int, int] = (0, 502)) -> None:
         if not faults:
-            assert len(self.oracle.stored) - before <= json.loads(ended.out)["tracked"]
+            self.oracle.at_rest()
+        before, held = len(self.oracle.stored), self.held("in_doubt")
+        self.oracle.faults, self.oracle.outage = list(faults), outage
+        self.importing(*(["--recorders", str(recorders)] if recorders else []))
+        ended = self.ended()
+        self.oracle.at_rest()
+        assert ended.code in (0, 1), ended.err
+        summary = json.loads(ended.out)
+        self.check_summary(summary, ended.code)
+        if not faults and not self.killed:  # else what the run before sent may have been stored meanwhile
+            assert len(self.oracle.stored) - before <= summary["tracked"]
+        self.killed = False
+        if self.sure and self.proved:
+            assert self.held("in_doubt") <= held, ended.err
         self.check_done()
+        # A hit that the server drops without a word may be the one that is kept, and proves nothing.
+        self.proved |= bool(not faults and summary["tracked"] and self.oracle.unseen is None)
+
+    @rule(post=st.integers(0, 4), outage=OUTAGES, recorders=st.integers(0, 3))
+    def run_through_an_outage(self, post: int, outage: tuple[int, int], recorders: int) -> None:
+        """Every batch that met it is posted once more as it is, and nobody asks what is away."""
+        asked, proved, held = self.oracle.asked_in_vain, self.proved, self.held("set_aside")
+        self.oracle.turned_away, self.oracle.batches = [], []
+        self.whole_run([""] * post + ["outage"], recorders, outage)
+        assert recorders != 1 or self.oracle.asked_in_vain == asked
+        assert self.held("set_aside") <= held
+        if self.sure and proved:
+            assert [one for one in self.oracle.turned_away if one not in self.oracle.batches] == []
+
+    @rule(back=st.integers(0, 60), recorders=st.integers(0, 3))
+    def run_behind_a_firewall(self, back: int, recorders: int) -> None:
+        """The one line that it dislikes is set aside."""
+        disliked, held = max(0, self.next - 1 - back), self.held("set_aside")
+        self.oracle.turned_away, self.oracle.firewalled = [], disliked
+        self.whole_run([], recorders)
+        self.oracle.firewalled = None
+        assert self.held("set_aside") - held == ({disliked} if self.oracle.turned_away else set())
 
     @rule(
-        faults=st.lists(st.sampled_from(FAULTS), max_size=3),
+        faults=st.lists(st.sampled_from(FAULTS), max_size=3), outage=OUTAGES,
         point=st.sampled_from(["before", "stored", "replied", "time"]), post=st.integers(0, 5),
         moment=st.floats(0, 0.12),
     )  # fmt: skip
-    def run_and_kill(self, faults: list[str], point: str, post: int, moment: float) -> None:
-        self.oracle.faults = list(faults)
+    def run_and_kill(
+        self, faults: list[str], outage: tuple[int, int], point: str, post: int, moment: float
+    ) -> None:  # fmt: skip
+        self.oracle.faults, self.oracle.outage = list(faults), outage
         pid = self.importing()
         timer = threading.Timer(moment, _signal, (pid, signal.SIGKILL))
         if point == "time":
@@ -248,7 +164,7 @@ class Conservation(RuleBasedStateMachine):
             self.oracle.kill = Kill(pid, point, post)
         self.ended()
         timer.cancel()
-        self.oracle.kill, self.oracle.faults = None, []
+        self.oracle.kill, self.killed = None, True
 
     @rule(moment=st.floats(0.02, 0.12), signals=st.integers(1, 2))
     def run_and_interrupt(self, moment: float, signals: int) -> None:
@@ -262,39 +178,59 @@ class Conservation(RuleBasedStateMachine):
         for timer in timers:
             timer.cancel()
         assert ended.code in (0, 1, 143, -signal.SIGTERM), (ended.code, ended.err)
+        self.killed = True
 
     @rule()
     def retry(self) -> None:
-        self.start("retry", "--url", self.server.url, "--state-dir", "state", "--json", "--retry-delay", "0.005")
+        self.start(
+            "retry", "--url", self.server.url, "--state-dir", "state", "--json", "--retry-delay", "0.005",
+            "--request-timeout", str(TIMEOUT),
+        )  # fmt: skip
         ended = self.ended()
         assert ended.code == 0, ended.err
+        assert self.held("set_aside", "in_doubt") == set()
+
+    @rule()
+    def go_back_to_an_older_ledger(self) -> None:
+        """As a former version of the program leaves it; what was in doubt there cannot be asked for."""
+        for path in ledgers(self.folder / "state"):
+            self.asked &= not turn_back(path)
+            self.proved = False
 
     # What must hold
+
+    @property
+    def sure(self) -> bool:
+        """Whether the server was asked, and told, what became of all that was ever in doubt."""
+        return self.asked and self.oracle.sure and not self.oracle.asked_in_vain
 
     def known(self) -> View | None:
         found = ledgers(self.folder / "state")
         return view(found[0]) if found else None
 
+    def held(self, *buckets: str) -> set[int]:
+        """The lines that are held in these buckets."""
+        known = self.known()
+        return set() if known is None else {_number(one) for one in known.held if one.bucket in buckets}
+
     @invariant()
     def no_line_is_stored_twice_that_is_not_listed(self) -> None:
-        repeated = len(self.oracle.repeated())
+        self.held_once |= self.held("set_aside", "in_doubt")
+        repeated = self.oracle.repeated()
         known = self.known() if repeated else None
         if known is not None:
+            assert not self.sure, (repeated, self.account(known))
+            assert {number for number, more in repeated.items() if more > 1} <= self.held_once, repeated
             listed = sum(source.total("maybe_twice") + len(source.unanswered) for source in known.sources)
-            assert repeated <= listed, (self.oracle.repeated(), self.account(known))
+            assert len(repeated) <= listed, (repeated, self.account(known))
 
     @invariant()
     def nobody_overtakes_himself(self) -> None:
-        known = self.known() if self.oracle.stored else None
-        if known is not None:
-            self.held_once |= {self.number(source.record.name, one) for source in known.sources for one in source.held}
         assert self.oracle.overlaps == 0
         late = self.held_once | self.oracle.dropped  # what the server dropped may be in doubt, and be stored later
         overtaken = [pair for pair in self.oracle.out_of_order() if not late & set(pair)]
+        known = self.known() if overtaken else None
         assert overtaken == [], (overtaken, known and self.account(known))
-
-    def number(self, _name: str, held: Any) -> int:
-        return int(held.request.query.decode().partition("/n/")[2].partition("&")[0])
 
     def account(self, known: View) -> Any:
         """All that could explain why the numbers do not add up."""
@@ -332,11 +268,15 @@ class Conservation(RuleBasedStateMachine):
             total, expected, self.oracle.dropped, self.account(known)
         )  # fmt: skip
         assert total["refused"] <= len(self.oracle.dropped)
-        held = {self.number(source.record.name, one) for source in known.sources for one in source.held}
+        unseen = {number for number in written if visitor_of(number, VISITORS) == self.oracle.unseen}
         lost = set(self.oracle.missing([number for number in written if kind(number) == "tracked"]))
-        lost -= held | self.oracle.dropped
+        lost -= self.held("set_aside", "in_doubt") | self.oracle.dropped | unseen
         assert lost <= ({self.next - 1} if self.half not in (b"", b"\n") else set())
-        assert total["tracked"] <= len(set(self.oracle.stored))
+        assert total["tracked"] <= len(unseen.union(self.oracle.stored))
+
+
+def _number(held: Held) -> int:
+    return int(held.request.query.decode().partition("/n/")[2].partition("&")[0])
 
 
 def _signal(pid: int, number: int) -> None:

@@ -64,6 +64,37 @@ PLANTED = {
         "        held = [request for request in posted.requests if request.doubts]\n",
         "        held = [request for request in posted.requests if request.doubts > 9]\n",
     ),
+    "a third sending": (
+        "delivery/poster.py",
+        "held = [request for request in requests if request.doubts > 1]",
+        "held = [request for request in requests if request.doubts > 9]",
+    ),
+    "absence believed without waiting": (
+        "delivery/doubts.py",
+        "if left <= 0 and proved and found is Found.ABSENT:",
+        "if proved and found is Found.ABSENT:",
+    ),
+    "absence believed without the control": (
+        "delivery/doubts.py", "proved = proved or self._proved(witnesses)", "proved = True",
+    ),
+    "one witness instead of six": ("delivery/witnesses.py", "most: int = 6\n", "most: int = 1\n"),
+    "one number for two batches": (
+        "ledger/ledger.py", ", coalesce((SELECT max(batch) FROM intent), 0))", ", 0)",
+    ),
+    "searching for a fault in an outage": (
+        "delivery/poster.py", "Probe(Health.REFUSING if refusing else Health.AWAY, ", "Probe(Health.TRACKING, ",
+    ),
+    "a whole batch set aside": (
+        "delivery/poster.py", "        if len(posted.requests) == 1:\n", "        if not too_large:\n",
+    ),
+    "other options begin anew": (
+        "pipeline.py", "ledger, again=settings.again,", "ledger, again=settings.again or bool(settings.options),",
+    ),
+    "a migration that forgets what was posted": (
+        "ledger/database.py",
+        '"SELECT DISTINCT id FROM batch WHERE state = ?", (POSTED,)',
+        '"DELETE FROM batch WHERE state = ? RETURNING id", (POSTED,)',
+    ),
 }  # fmt: skip
 
 

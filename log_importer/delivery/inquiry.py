@@ -142,6 +142,8 @@ class Inquiry:
             return found
         # Of those who share an address, another one may have seen the same page in the same second.
         theirs = (visit.get("browserCode"), visit.get("operatingSystemCode"))
+        if _UNKNOWN.issuperset(theirs):  # and what they are takes seconds to find out at first
+            return True
         pairs = zip(self._describe(witness.agent), theirs, strict=True)
         return None if any(mine != other for mine, other in pairs if _UNKNOWN.isdisjoint((mine, other))) else True
 

@@ -1,5 +1,6 @@
 """Asking whether a batch is stored: the receiver and recorded replies of a Matomo, found, surely absent, or unknown."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -301,6 +302,21 @@ def test_somebody_else_with_the_same_address_who_saw_the_same_page_in_the_same_s
     assert inquiry.ask([hit(ua=firefox)]) is Found.STORED
     assert inquiry.ask([hit(ua=chrome)]) is Found.UNKNOWN
     assert inquiry.ask([hit(ua=chrome), hit(ua=firefox)]) is Found.STORED
+
+
+def test_the_browser_is_worked_out_only_where_the_server_names_one() -> None:
+    """That takes seconds where it is the first."""
+    worked_out: list[str] = []
+
+    def noting(user_agent: str) -> tuple[str, str]:
+        worked_out.append(user_agent)
+        return browser(user_agent)
+
+    for codes, times in (("UNK", None), 0), (("FF", "LIN"), 1):
+        visits = [{**visit, **dict(zip(("browserCode", "operatingSystemCode"), codes, strict=True))} for visit in ALL]
+        with serve(player(visits)) as server, contextlib.closing(Server(server.url, ROOT)) as matomo:
+            assert Inquiry(matomo.asking(20.0), {SITE: ZONE}, noting).ask([HITS[0]]) is Found.STORED
+            assert len(worked_out) == times
 
 
 def test_two_hits_of_one_second_are_found(place: tuple[Inquiry, Store]) -> None:
