@@ -15,6 +15,7 @@ from log_importer.sites import (
     main_url,
     prove_token,
     sites_of_host,
+    telling,
     version,
 )
 
@@ -36,6 +37,7 @@ class Hosts:
         self._now = now
         self._say = say
         self._patience = min(PATIENCE, settings.give_up_after)
+        self._wait = telling(say, self._patience)
         self._table = compile_table(settings.sites)
         self._sites: dict[int, Site] = {}
         self._hosts: dict[str, Site | None] = {}
@@ -63,10 +65,10 @@ class Hosts:
         named = {settings.idsite, settings.idsite_fallback, *settings.rule_sites} - {0}
         if not settings.idsite:
             named |= self._table.idsites
-            prove_token(self._server, self._patience)
+            prove_token(self._server, self._patience, self._wait)
         for idsite in sorted(named):
             self._site(idsite)
-        if self.ai_bots and (known := version(self._server, self._patience)) < _AI_REPORTS:
+        if self.ai_bots and (known := version(self._server, self._patience, self._wait)) < _AI_REPORTS:
             self.ai_bots = False
             number = ".".join(str(part) for part in known) or "of unknown version"
             self._say(
@@ -106,7 +108,7 @@ class Hosts:
         found = self._table.find(host)
         if found is not None:
             return found
-        idsites = sites_of_host(self._server, host, self._patience)
+        idsites = sites_of_host(self._server, host, self._patience, self._wait)
         if len(idsites) > 1:
             others = ", ".join(str(idsite) for idsite in idsites[1:])
             self._say(f"{host}: belongs to site {idsites[0]}, and to {others} too; --site {host}=ID decides.")
@@ -121,13 +123,13 @@ class Hosts:
                 "--max-new-sites says how many."
             )
             return 0
-        idsite = self.created[host] = add_site(self._server, host, self._patience)
+        idsite = self.created[host] = add_site(self._server, host, self._patience, self._wait)
         return idsite
 
     def _site(self, idsite: int) -> Site:
         if idsite not in self._sites:
-            site = main_url(self._server, idsite, self._patience)
-            check(self._server, [idsite], self._now(), self._patience)
+            site = main_url(self._server, idsite, self._patience, self._wait)
+            check(self._server, [idsite], self._now(), self._patience, self._wait)
             if self._settings.debug_tracker:
                 self._say(explained(self._server, idsite, self._now()))
             self._sites[idsite] = site

@@ -6,6 +6,7 @@ from log_importer.errors import SourceError, UsageError
 from log_importer.format_choice import formats_of, without_fields
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import FIELDS
+from log_importer.parsing.detect import Detector
 from log_importer.parsing.parser import Reading, compile_parser, named_zone
 from log_importer.parsing.spec import FormatSpec
 from log_importer.probe import Probe, probe
@@ -29,9 +30,10 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
     sources, errors = find_sources(arguments, settings.encoding, settings.max_decompress_memory)
     reading = reading_of(settings)
     scrub = scrubber(settings.changes) or str
+    detector = Detector(formats.values(), reading)  # one for all: to compile the formats takes longer than one file
 
     def look_at(source: Source) -> Probe:
-        return probe(source, formats, chosen, reading, settings.max_line_bytes, text_codec(settings.encoding), scrub)
+        return probe(source, detector, chosen, settings.max_line_bytes, text_codec(settings.encoding), scrub)
 
     probes = []
     for source in sources:
@@ -62,7 +64,7 @@ def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None =
         used = dict(formats)
     if settings.ignore_groups:
         used = {name: without_fields(spec, settings.ignore_groups) for name, spec in used.items()}
-    _check_columns(reading, [used[one.format] for one in probes if one.format in used])
+    _check_columns(reading, [used[name] for name in dict.fromkeys(one.format for one in probes) if name in used])
     return Inputs(probes, used, errors, others, reading, text_codec(settings.encoding), look_at)
 
 

@@ -1,13 +1,12 @@
 """Looks at the beginning of each source: which format it is in, and when it begins."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from log_importer.errors import SourceError
 from log_importer.ledger.record import Record
-from log_importer.parsing.detect import Detection, detect, try_format
+from log_importer.parsing.detect import Detection, Detector
 from log_importer.parsing.lines import BOM
-from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
@@ -34,8 +33,8 @@ class Probe:
 
 
 def probe(
-    source: Source, formats: Mapping[str, FormatSpec], chosen: FormatSpec | None, reading: Reading,
-    max_line_bytes: int, encoding: str = "utf-8", scrub: Callable[[str], str] = str,
+    source: Source, detector: Detector, chosen: FormatSpec | None, max_line_bytes: int, encoding: str = "utf-8",
+    scrub: Callable[[str], str] = str,
 ) -> Probe:  # fmt: skip
     """Opens `source` and detects its format, unless one is `chosen`; `scrub` makes lines fit to be shown.
 
@@ -48,7 +47,7 @@ def probe(
         lines = [raw.decode(encoding, "surrogateescape").removesuffix("\r").lstrip("\0") for raw in chunker.head()]
         if lines:
             lines[0] = lines[0].removeprefix(BOM)
-        spec, first_time, remark = _judge(source.name, lines, formats, chosen, reading, scrub)
+        spec, first_time, remark = _judge(source.name, lines, detector, chosen, scrub)
         damage = "" if lines else stream.damage
     except SourceError:
         stream.close()
@@ -62,16 +61,11 @@ def probe(
 
 
 def _judge(
-    name: str,
-    lines: list[str],
-    formats: Mapping[str, FormatSpec],
-    chosen: FormatSpec | None,
-    reading: Reading,
-    scrub: Callable[[str], str],
+    name: str, lines: list[str], detector: Detector, chosen: FormatSpec | None, scrub: Callable[[str], str]
 ) -> tuple[FormatSpec | None, float | None, str]:
     if chosen is not None:
-        return chosen, try_format(lines, chosen, reading).first_time, ""
-    found = detect(lines, formats.values(), reading)
+        return chosen, detector.try_format(lines, chosen).first_time, ""
+    found = detector.detect(lines)
     if found.best is None:
         return None, None, describe_failure(name, lines, found, scrub) if any(line.strip() for line in lines) else ""
     remark = ""

@@ -1,5 +1,6 @@
 """The progress bar on a terminal; plain lines now and then where there is none."""
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -7,6 +8,9 @@ from typing import Any
 
 from log_importer.tally import Tally
 from log_importer.visible import visible
+
+_SHOWN = 0.1
+"""Seconds between two looks of the bar."""
 
 
 def speaker(progress: "Progress") -> Callable[[str], None]:
@@ -30,6 +34,7 @@ class Progress:
         self._wanted = sys.stderr.isatty() if bar is None else bar
         self._bar: Any = None
         self._raw: dict[int, int] = {}
+        self._shown = -math.inf
         self._began = self._said = time.monotonic()
 
     def start(self, total: int | None) -> None:
@@ -47,6 +52,9 @@ class Progress:
     def update(self, tally: Tally, in_flight: int) -> None:
         """Shows the counts as they stand."""
         now = time.monotonic()
+        if now - (self._said if self._bar is None else self._shown) < (self._every if self._bar is None else _SHOWN):
+            return  # to count over thousands of sources takes longer than to read one
+        self._shown = now
         lines = sum(counts.lines for counts in tally.sources)
         tracked = tally.total("tracked")
         seconds = max(now - self._began, 0.001)
@@ -54,7 +62,7 @@ class Progress:
             rates = f"{lines / seconds:,.0f} lines/s, {tracked / seconds:,.0f} tracked/s, {in_flight:,} in flight"
             self._bar.set_postfix_str(rates, refresh=False)
             self._bar.update(sum(self._raw.values()) - self._bar.n)
-        elif now - self._said >= self._every:
+        else:
             self._said = now
             self.say(f"log-importer: {lines:,} lines read, {tracked:,} tracked, {in_flight:,} in flight.")
 

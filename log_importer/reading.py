@@ -101,6 +101,17 @@ class _Place:
         return (self.frontier, self.order) < (other.frontier, other.order)
 
 
+def _up_to(frontier: float, heap: Sequence[_Place], most: int) -> int:
+    """How many of `heap` have come no further than `frontier`; `most`, where it is more. Looks at those alone."""
+    found, places = 0, [0]
+    while places and found < most:
+        at = places.pop()
+        if at < len(heap) and heap[at].frontier <= frontier:
+            found += 1
+            places += (2 * at + 1, 2 * at + 2)  # what lies below is no less
+    return found
+
+
 class Reader:
     """Reads the sources of a run; those that fail are noted and left."""
 
@@ -119,6 +130,7 @@ class Reader:
         self.room: Callable[[], bool] = lambda: True
         """Whether more may be read; who handed over what was read waits for that."""
         self._inputs = inputs
+        self._files = inputs.files
         self._tally = tally
         self._errors = errors
         self._progress = progress
@@ -162,7 +174,7 @@ class Reader:
         size = self._size(place)
         if self._disorder is None or place.frontier == math.inf:
             return size
-        soon = sum(other.frontier <= place.frontier + self._disorder for other in unopened)
+        soon = _up_to(place.frontier + self._disorder, unopened, _ALL_CHUNKS // _SMALLEST)
         return max(_SMALLEST, min(size, _ALL_CHUNKS // (len(opened) + soon + 1)))
 
     def _size(self, place: _Place) -> int:
@@ -252,7 +264,7 @@ class Reader:
         elif ledger is not None:
             if under_way(stream, ledger):
                 yield Wait.PARSED
-            found = recognise(stream, ledger, one.format, self._inputs.files, again=self._again)
+            found = recognise(stream, ledger, one.format, self._files, again=self._again)
             if found is not None:
                 counts.known_lines = found.known_lines
                 if found.over:

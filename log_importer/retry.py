@@ -21,7 +21,7 @@ from log_importer.server import Server
 from log_importer.server.address import read_address
 from log_importer.settings import Settings
 from log_importer.showing import show
-from log_importer.sites import PATIENCE, check, main_url
+from log_importer.sites import PATIENCE, Wait, check, main_url, telling
 from log_importer.state import ledgers, open_state
 from log_importer.summary import destination
 from log_importer.tally import Tally
@@ -82,7 +82,7 @@ def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
     with report.until_the_end(say, settings.grace) as interrupt, contextlib.closing(server):
         sites = sorted({request.site for request in requests})
         patience = min(PATIENCE, settings.give_up_after)
-        zones = interrupt.wait_for(lambda: _checked(server, sites, patience))
+        zones = interrupt.wait_for(lambda: _checked(server, sites, patience, telling(say, patience)))
         job.ledger.zones = report.tally.zones = zones
         interrupt.begin()
         journal = _Retrial(job.ledger, report.tally)
@@ -97,9 +97,9 @@ def _run(settings: Settings, job: Job, say: Callable[[str], None]) -> Report:
     return report
 
 
-def _checked(server: Server, sites: Sequence[int], patience: float) -> dict[int, str]:
-    zones = {idsite: main_url(server, idsite, patience).timezone for idsite in sites}
-    check(server, sites, time.time(), patience)
+def _checked(server: Server, sites: Sequence[int], patience: float, wait: Wait) -> dict[int, str]:
+    zones = {idsite: main_url(server, idsite, patience, wait).timezone for idsite in sites}
+    check(server, sites, time.time(), patience, wait)
     return zones
 
 

@@ -13,6 +13,7 @@ import pytest
 from log_importer.receiver import Receiver
 from tests.conftest import SAMPLES, TOKENS, Done, Run, command, environment, powerless
 from tests.fault_server import Told, counted, serve, told_json
+from tests.server.common import closed_port
 
 LOG = SAMPLES / "nginx-combined.log"
 
@@ -198,6 +199,20 @@ def test_a_closed_port(run: Run) -> None:
         port = listener.getsockname()[1]
     done = remote(run, f"http://127.0.0.1:{port}")
     says(done, 5, f"127.0.0.1:{port} takes no connection: connection refused.", "and that the server runs.")
+
+
+def test_a_server_that_is_away_at_the_start_is_said_at_once(tmp_path: Path) -> None:
+    url = closed_port()
+    words = command("import", "--url", url, "--idsite", 1, "--state-dir", "state", LOG)
+    variables = environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.admin})
+    with subprocess.Popen(words, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as one:
+        assert one.stderr is not None
+        first = one.stderr.readline().decode()
+        running = one.poll() is None
+        one.terminate()
+        one.communicate()
+    assert running, "it is said while it goes on trying"
+    assert "takes no connection: connection refused. It is tried again for up to 30 s." in first
 
 
 def test_a_name_that_does_not_resolve(run: Run) -> None:

@@ -161,7 +161,7 @@ def test_nobody_listens() -> None:
 def test_a_server_that_comes_up_in_time_is_waited_for() -> None:
     waited: list[float] = []
     with serve(in_turn(Told(503), Told(502), Told(reset=True), good)) as server, to(server.url) as one:
-        check(one, [1], NOW, 60.0, waited.append)
+        check(one, [1], NOW, 60.0, lambda seconds, _: waited.append(seconds))
         assert len(server.posted) == 4
     assert waited == [1.0, 2.0, 4.0]
 
@@ -179,7 +179,7 @@ def test_waiting_ends_when_the_run_does() -> None:
     over.set()
     with serve(lambda _: Told(503)) as server, to(server.url) as one:
         with pytest.raises(ServerUnreachable):
-            check(one, [1], NOW, 60.0, over.wait)
+            check(one, [1], NOW, 60.0, lambda seconds, _: over.wait(seconds))
         assert len(server.posted) == 1
 
 
@@ -218,4 +218,4 @@ def test_a_site_that_cannot_be_asked_for_is_refused(script: Script, words: str) 
 
 def test_the_main_url_is_waited_for() -> None:
     with serve(in_turn(Told(503), good)) as server, to(server.url) as one:
-        assert main_url(one, 1, 60.0, lambda _: None) == Site(1, "http://site.example")
+        assert main_url(one, 1, 60.0, lambda *_: None) == Site(1, "http://site.example")

@@ -19,6 +19,9 @@ from log_importer.parsing.spec import FormatSpec
 # nginx without escape=json writes bytes as \x22, which JSON does not know; the first branch passes real escapes by.
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|.)")
 
+_BLANKS = " \t\r\n"
+"""What JSON lets stand around a value."""
+
 
 class JsonDriver:
     """Reads the wanted columns of an object; `keys` must be in it."""
@@ -31,6 +34,8 @@ class JsonDriver:
 
     def read(self, line: str) -> Sequence[str | None] | None:
         """The values in the order of `columns`, or `None` where the line is no such object."""
+        if not line.lstrip(_BLANKS).startswith("{"):
+            return None
         document = self._load(line)
         if not isinstance(document, dict) or not all(_has(document, key) for key in self._keys):
             return None

@@ -7,7 +7,7 @@ import re
 
 from log_importer.model import Hit, Rejected
 from log_importer.parsing.parser import Parser, Reading, compile_parser
-from log_importer.parsing.prefixes import PREFIXES, Strip
+from log_importer.parsing.prefixes import PREFIXES, Strip, prefixes_of
 from log_importer.parsing.spec import FormatSpec
 from log_importer.parsing.w3c_driver import is_header
 
@@ -67,10 +67,7 @@ class LineReader:
     def _behind_prefix(self, line: str) -> Hit | Rejected | None:
         """The hit behind a prefix, or behind two; else why what is behind one is none; `None` where there is none."""
         why: Rejected | None = None
-        for prefix in PREFIXES:
-            behind = prefix(line)
-            if behind is None:
-                continue
+        for prefix, behind in prefixes_of(line):
             outcome = self.parser.parse(behind)
             if not isinstance(outcome, Rejected):
                 self._prefix = prefix

@@ -1,7 +1,8 @@
 """What syslog, the journal, docker and Kubernetes put in front of a log line, taken off whatever is behind."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import orjson
 
@@ -57,3 +58,9 @@ def _wrapped(line: str) -> str | None:
 
 
 PREFIXES: tuple[Strip, ...] = (*map(_behind, _PATTERNS), _wrapped)
+
+
+@lru_cache(maxsize=1)
+def prefixes_of(line: str) -> Sequence[tuple[Strip, str]]:
+    """The prefixes that stand before `line`, and what is behind each; kept, as many formats are tried on one line."""
+    return [(prefix, behind) for prefix in PREFIXES if (behind := prefix(line)) is not None]

@@ -2,9 +2,9 @@
 
 from log_importer.sites.check import check, explained, main_url
 from log_importer.sites.lookup import add_site, make_token, prove_token, sites_of_host, version
-from log_importer.sites.patience import PATIENCE, NoSuchSite
+from log_importer.sites.patience import PATIENCE, NoSuchSite, Wait, telling
 
 __all__ = [
-    "PATIENCE", "NoSuchSite", "add_site", "check", "explained", "main_url", "make_token", "prove_token",
-    "sites_of_host", "version",
+    "PATIENCE", "NoSuchSite", "Wait", "add_site", "check", "explained", "main_url", "make_token", "prove_token",
+    "sites_of_host", "telling", "version",
 ]  # fmt: skip

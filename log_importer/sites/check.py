@@ -4,27 +4,24 @@ The check stores nothing and proves address, token, rights and form at once, so 
 anything was sent; what fails is named with its cure.
 """
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from log_importer.errors import ServerRefused, ServerUnreachable
 from log_importer.model import Answer, Site
 from log_importer.server import CHECK_PROXY, REDIRECTED, ApiRefused, Server, described, redirected, unreached
-from log_importer.sites.patience import NEW_TOKEN, PATIENCE, NoSuchSite, patiently, said_by
+from log_importer.sites.patience import NEW_TOKEN, PATIENCE, NoSuchSite, Wait, patiently, pause, said_by
 from log_importer.tracking.bulk import parse_reply, ping
 from log_importer.visible import visible
 
 _NOTICE = b"This resource is part of "  # Matomo or Piwik: the tracker's page for whoever sends it no tracking request
 
 
-def main_url(
-    server: Server, idsite: int, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
-) -> Site:
+def main_url(server: Server, idsite: int, patience: float = PATIENCE, wait: Wait = pause) -> Site:
     """The site `idsite` with scheme and host of its main URL. Raises `ServerRefused` or `ServerUnreachable`.
 
-    `patience` in seconds; `wait` pauses for some, and ends the trying by returning true.
+    `patience` in seconds; `wait` pauses for some, told why, and ends the trying by returning true.
     """
 
     def ask() -> Any:
@@ -46,7 +43,7 @@ def main_url(
 
 def check(
     server: Server, idsites: Iterable[int], now: float, patience: float = PATIENCE,
-    wait: Callable[[float], object] = time.sleep,
+    wait: Wait = pause,
 ) -> None:  # fmt: skip
     """Proves for each site that posts to it will be stored; `now` in seconds since 1970 UTC.
 

@@ -1,16 +1,14 @@
 """What the server's API knows and does: sites by host, new sites, its version, tokens for those who log in."""
 
 import re
-import time
-from collections.abc import Callable
 
 from log_importer.errors import ServerRefused
 from log_importer.server import ApiRefused, Server
-from log_importer.sites.patience import NEW_TOKEN, PATIENCE, patiently, said_by
+from log_importer.sites.patience import NEW_TOKEN, PATIENCE, Wait, patiently, pause, said_by
 from log_importer.visible import visible
 
 
-def prove_token(server: Server, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep) -> None:
+def prove_token(server: Server, patience: float = PATIENCE, wait: Wait = pause) -> None:
     """Proves that there is a Matomo that takes the token, where no site is known yet.
 
     Raises `ServerRefused` or `ServerUnreachable`.
@@ -24,7 +22,7 @@ def prove_token(server: Server, patience: float = PATIENCE, wait: Callable[[floa
 
 def make_token(
     server: Server, login: str, password: str, patience: float = PATIENCE,
-    wait: Callable[[float], object] = time.sleep,
+    wait: Wait = pause,
 ) -> str:  # fmt: skip
     """A token for a user of Matomo, good for a week. Raises `ServerRefused` or `ServerUnreachable`."""
     form = {
@@ -45,9 +43,7 @@ def make_token(
     return token
 
 
-def version(
-    server: Server, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
-) -> tuple[int, ...]:
+def version(server: Server, patience: float = PATIENCE, wait: Wait = pause) -> tuple[int, ...]:
     """The server's version, such as (5, 7, 1); () where it does not say. Raises `ServerRefused` and the like."""
     try:
         found = patiently(lambda: server.api("API.getMatomoVersion"), patience, wait)
@@ -57,9 +53,7 @@ def version(
     return tuple(int(part) for part in re.findall(r"[0-9]{1,4}", text.partition("-")[0])[:3])
 
 
-def sites_of_host(
-    server: Server, host: str, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
-) -> list[int]:
+def sites_of_host(server: Server, host: str, patience: float = PATIENCE, wait: Wait = pause) -> list[int]:
     """The sites that have `host` among their URLs, of those that the token may look at.
 
     Raises `ServerRefused` or `ServerUnreachable`.
@@ -75,9 +69,7 @@ def sites_of_host(
     return [int(row["idsite"]) for row in rows if isinstance(row, dict) and str(row.get("idsite", "")).isdecimal()]
 
 
-def add_site(
-    server: Server, host: str, patience: float = PATIENCE, wait: Callable[[float], object] = time.sleep
-) -> int:
+def add_site(server: Server, host: str, patience: float = PATIENCE, wait: Wait = pause) -> int:
     """Makes a site for `host`; its number. Raises `ServerRefused` or `ServerUnreachable`."""
     tried = False
 

@@ -19,18 +19,37 @@ class NoSuchSite(ServerRefused):
     """There is no such site, or the token may not even look at it."""
 
 
-def patiently(call: Callable[[], T], patience: float, wait: Callable[[float], object]) -> T:
-    """What `call` gives, tried for `patience` seconds; `wait` pauses for some, and ends it by returning true."""
+Wait = Callable[[float, ServerUnreachable], object]
+"""Pauses for some seconds, told why; ends the trying by returning true."""
+
+
+def pause(seconds: float, _why: ServerUnreachable) -> None:
+    """Says nothing meanwhile."""
+    time.sleep(seconds)
+
+
+def telling(say: Callable[[str], None], patience: float) -> Wait:
+    """Pauses, and says at once that the server is away: half a minute of silence looks like a fault of ours."""
+
+    def wait(seconds: float, why: ServerUnreachable) -> None:
+        say(f"{why.what} It is tried again for up to {patience:g} s.")
+        time.sleep(seconds)
+
+    return wait
+
+
+def patiently(call: Callable[[], T], patience: float, wait: Wait) -> T:
+    """What `call` gives, tried for `patience` seconds. Raises what it raises, and `ServerUnreachable` at the end."""
     end = time.monotonic() + patience
-    pause = 1.0
+    longest = 1.0
     while True:
         try:
             return call()
-        except ServerUnreachable:
+        except ServerUnreachable as why:
             left = end - time.monotonic()
-            if left <= 0 or wait(min(pause, left)):
+            if left <= 0 or wait(min(longest, left), why):
                 raise
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            longest = min(2 * longest, _LONGEST_PAUSE)
 
 
 def said_by(error: ApiRefused) -> str:
