@@ -54,6 +54,7 @@ def _job(settings: Settings, *, token_in_arguments: bool) -> int:
         return show(report, title, settings.shared_dir, say, json=settings.json)
     if settings.dry_run:
         report = dry_run(settings, say, progress)
+        report.look_at_counts()
         progress.close()
         title = f"Dry run for {destination(settings.address, settings.site_title, str(database))}"
         return show(report, f"{title}: nothing was sent", state, say, json=settings.json)
@@ -81,6 +82,7 @@ def _run(
             report = job.report = run_import(
                 settings, job.url, job.token, job.ledger, say, progress, watch_of(settings, say), spool, account.begin
             )
+            report.look_at_counts()
             if held := len(job.ledger.held()):
                 say(f"Lines of earlier runs that are held: {held:,}; log-importer status lists, retry sends them.")
         if spool is not None and report.interrupted:

@@ -9,6 +9,9 @@ from log_importer.errors import LogImporterError, worst
 from log_importer.interrupt import Interrupt
 from log_importer.tally import Tally
 
+_MANY = 1000
+"""Lines of which something should be for the server: a night's log of a small site may hold nothing but bots."""
+
 
 @dataclass(slots=True)
 class Report:
@@ -36,6 +39,20 @@ class Report:
                 *self.tally.exit_codes(dry=self.dry or self.limited),
             ]
         )
+
+    def look_at_counts(self) -> None:
+        """Notes as an error what is hardly meant: no line has a site, or nothing was tracked of many lines."""
+        lines = sum(counts.lines for counts in self.tally.sources)
+        left_out = self.tally.reasons("skipped") + self.tally.reasons("rejected")
+        if not lines or left_out.total() < lines:
+            return
+        if left_out["no-site"] == lines:
+            hint = "Give their hosts one, or name it with --idsite."
+            self.errors.append(LogImporterError(f"No site was found for any of {lines:,} lines.", hint))
+        elif lines >= _MANY:
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in left_out.most_common(3))
+            what = f"Nothing was tracked of {lines:,} lines: {reasons}."
+            self.errors.append(LogImporterError(what, "See why with log-importer explain."))
 
     def clock(self) -> None:
         """Brings `seconds` up to date."""

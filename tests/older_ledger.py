@@ -11,7 +11,8 @@ _OF_PROOF = "offset, line, reason, answer, site, time, visitor, agent, query, do
 
 
 def turn_back(path: Path) -> bool:
-    """Version 2 -> version 1, which knew neither when a batch was posted nor by what the server is asked for it.
+    """The latest version -> version 1, which knew neither when a batch was posted, nor by what the server is asked for
+    it, nor on which days what was sent.
 
     Returns whether anything was in doubt.
     """
@@ -20,7 +21,8 @@ def turn_back(path: Path) -> bool:
             return False
         database.execute("BEGIN IMMEDIATE")
         doubted = database.execute("SELECT EXISTS (SELECT 1 FROM intent)").fetchone()[0]
-        database.execute("DROP TABLE intent")
+        for table in ("intent", "sent", "zone"):
+            database.execute(f"DROP TABLE {table}")
         database.execute("DROP INDEX held_by_batch")
         database.execute("ALTER TABLE held DROP COLUMN batch")
         for source, *row in database.execute(f"SELECT source, {_OF_PROOF} FROM held").fetchall():

@@ -191,3 +191,34 @@ def test_json_is_one_object_in_every_case(more: list[str], code: int, run: Run, 
     found: Mapping[str, Any] = json.loads(done.out)
     assert (done.code, found["exit_code"], found["lines"], len(found["errors"])) == (code, code, 0, 1)
     assert found["errors"][0] in done.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "said"),
+    [
+        (range(1000), ("--exclude-path", "/*"), "Nothing was tracked of 1,000 lines: path 1,000."),
+        (range(999), ("--exclude-path", "/*"), ""),
+        (range(1000), ("--exclude-path", "/m0000500"), ""),
+    ],
+)
+def test_many_lines_of_which_nothing_is_tracked_are_a_warning(
+    lines: range, more: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.log").write_bytes(log(lines))
+    with keeping() as keeper:
+        code, summary, error = imported(tmp_path, keeper.url, *more, "a.log")
+        again = imported(tmp_path, keeper.url, *more, "a.log")
+    assert (code, summary["exit_code"], again[0], bool(error)) == (bool(said), bool(said), 0, bool(said)), error
+    assert said in error
+
+
+def test_lines_without_a_site_are_a_warning_where_they_are_all(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(log(range(10)))
+    with keeping() as keeper:
+        options = ("--url", keeper.url, "--site", "other.example=1", "--log-hostname", "www.example", "--json")
+        done = subprocess.run(
+            command("import", *options, "--state-dir", "state", "a.log"), cwd=tmp_path, capture_output=True,
+            env=environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}), timeout=60, check=False,
+        )  # fmt: skip
+    assert (done.returncode, json.loads(done.stdout)["skipped"]) == (1, {"no-site": 10}), done.stderr
+    assert b"No site was found for any of 10 lines." in done.stderr
