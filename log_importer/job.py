@@ -1,12 +1,13 @@
 """A job opened: its lock held, its server known, its ledger at hand."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from log_importer.errors import StateError, UsageError
 from log_importer.ledger.ledger import Ledger
+from log_importer.ledger.view import View
 from log_importer.posting import server_of
 from log_importer.receive import open_receiver
 from log_importer.run_report import Report
@@ -45,7 +46,7 @@ def open_job(
 
     Raises `JobLocked` and `StateError`.
     """
-    with JobLock(path), _server(settings, path.parent.parent, receiver) as (url, token, database):
+    with JobLock(path), server_for(settings, path.parent.parent, receiver) as (url, token, database):
         new, refused = not path.exists(), False
         job = Job(url, token, _ledger(path, settings, database, say))
         try:
@@ -60,8 +61,8 @@ def open_job(
 
 
 @contextlib.contextmanager
-def _server(
-    settings: Settings, state: Path, running: "Receiver | None"
+def server_for(
+    settings: Settings, state: Path, running: "Receiver | None" = None
 ) -> Iterator[tuple[str, str, str]]:  # fmt: skip
     """URL and token of the server; where none is named, the embedded receiver's for the run, and its database's id."""
     if settings.url:
@@ -69,6 +70,18 @@ def _server(
         return
     with open_receiver(state) if running is None else contextlib.nullcontext(running) as receiver:
         yield receiver.url, receiver.token, receiver.store.id
+
+
+def one_job(views: Sequence[View], name: str | None, state: str) -> View:
+    """The job of that name, or the only one. Raises `UsageError`."""
+    found = [one for one in views if name is None or one.about["job"] == name]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        what = f"There is no job {name} in {state}." if name else f"Nothing has been imported yet: {state} has no job."
+        raise UsageError(what, "See log-importer status for those there.")
+    listed = "; ".join(one.about["job"] for one in found)
+    raise UsageError(f"{state} has several jobs: {listed}.", "Name one with --job.")
 
 
 def token_of(settings: Settings) -> str:

@@ -12,6 +12,7 @@ import click
 
 from log_importer.by_console import ARCHIVE, deletions, invalidations, touched
 from log_importer.errors import UsageError
+from log_importer.job import one_job
 from log_importer.ledger import rows
 from log_importer.ledger.database import open_database, unwritable
 from log_importer.ledger.view import Sent, SourceView, View, view
@@ -65,7 +66,7 @@ def undo(given: Mapping[str, Any]) -> int:
     if given["json"] and given["forget"] and not given["yes"]:
         raise UsageError("--json asks nothing, so --forget needs --yes.", "Add --yes.")
     state = open_state(given["state_dir"])
-    job = _job([view(path) for path in ledgers(state)], given["job"], str(state))
+    job = one_job([view(path) for path in ledgers(state)], given["job"], str(state))
     meant = _meant(job, given["run"], given["source"])
     database = "" if job.url else str(receiver_database(state))
     forgotten = list[str]()
@@ -78,17 +79,6 @@ def undo(given: Mapping[str, Any]) -> int:
     if given["json"]:
         sys.stdout.write(visible_json(_document(meant, database, forgotten, code), indent=True).decode() + "\n")
     return code
-
-
-def _job(views: list[View], name: str | None, state: str) -> View:
-    found = [one for one in views if name is None or one.about["job"] == name]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        what = f"There is no job {name} in {state}." if name else f"Nothing has been imported yet: {state} has no job."
-        raise UsageError(what, "See log-importer status for those there.")
-    listed = "; ".join(one.about["job"] for one in found)
-    raise UsageError(f"{state} has several jobs: {listed}.", "Name one with --job.")
 
 
 def _meant(job: View, run: int | None, source: str | None) -> _Undo:

@@ -145,7 +145,7 @@ def test_a_command_line_of_the_readme_works_when_pasted(line: str, run: Run, tmp
     for folder in ("sample_logs", "formats"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     log = (SAMPLES / "nginx-combined.log").read_bytes()
-    if line.startswith(("log-importer report", "log-importer undo")):
+    if line.startswith(("log-importer report", "log-importer undo", "log-importer verify")):
         run("import", "--local", tmp_path / "sample_logs")
     (tmp_path / "access.log").write_bytes(log)
     arguments = shlex.split(line.partition("log-importer ")[2])

@@ -20,7 +20,8 @@ LAYERS = {
     "account": 3, "elsewhere": 3, "job": 3, "posting": 3, "retry": 3, "showing": 3, "status": 3, "reading": 3,
     "recognise": 3, "followed": 3, "following": 3, "spooling": 3, "names": 3, "merging": 3, "overlap": 3,
     "channel": 3, "colours": 3, "explained": 3, "samples": 3, "run_account": 3, "preview": 3, "report_file": 3,
-    "run_report": 3, "planning": 3, "pools": 3, "spark": 3, "takeover": 3, "doctor": 3, "by_console": 3, "undo": 3,
+    "run_report": 3, "planning": 3, "pools": 3, "spark": 3, "takeover": 3, "doctor": 3, "by_console": 3,
+    "undo": 3, "verify": 3,
     "cli": 4, "__main__": 4,
 }  # fmt: skip
 ALLOWED_BETWEEN_EDGES = {

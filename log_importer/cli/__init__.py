@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "Say what becomes of each log line and why; sends nothing.",
     "status": "Say what has been imported, what is pending, in doubt, set aside, and where the state lies.",
     "retry": "Send again what was set aside or held in doubt.",
+    "verify": "Compare what was tracked, by site and day, with what the server holds.",
     "undo": "Say how to take out of the server what was sent, and have the ledger forget it.",
     "doctor": "Prove everything that an answer rests on: what a report of a fault begins with.",
     "formats": "List, show, check and detect log formats.",
