@@ -127,6 +127,8 @@ def is_whole(path: Path) -> bool:
             return path.stat().st_size > 0 and database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
     except sqlite3.Error as error:
         return cure(error) is not None
+    except ValueError:  # what is wrong stands in words that are no UTF-8 any more
+        return False
     except OSError:
         return True
 

@@ -76,6 +76,11 @@ def good(posted: Posted) -> Told:
     return counted(len(posted.queries))
 
 
+def asked(posted: Posted) -> Told:
+    """The same, which also tells of its visits: that it has none of those that are asked for."""
+    return told_json([]) if "Live.getLastVisitsDetails" in posted.path else good(posted)
+
+
 def counted(tracked: int, invalid: int = 0, indices: list[int] | None = None) -> Told:
     """A bulk reply with these counts."""
     reply: dict[str, Any] = {"status": "success", "tracked": tracked, "invalid": invalid}

@@ -14,7 +14,7 @@ import pytest
 
 from log_importer.settings import Settings
 from tests.conftest import ROOT, TOKENS, Done, environment, missing
-from tests.fault_server import serve
+from tests.fault_server import asked, serve
 from tests.oracle import Oracle, lines
 from tests.test_crash import wait_for
 
@@ -54,7 +54,7 @@ def lines_of(name: str) -> list[str]:
 def test_every_night_only_what_is_new_is_sent(name: str, tmp_path: Path) -> None:
     (line,) = lines_of(name)
     line = line if line.startswith(("exec", "log-importer")) else f"log-importer {line}"
-    with serve() as server:
+    with serve(asked) as server:
         (tmp_path / "access.log.1").write_bytes(lines(range(20)))
         (tmp_path / "access.log").write_bytes(lines(range(20, 30)))
         first = shell(line, tmp_path, server.url)
@@ -71,7 +71,7 @@ def test_logrotate_runs_an_import_after_each_rotation(tmp_path: Path) -> None:
     if shutil.which("logrotate", path="/usr/sbin:/usr/bin") is None:
         missing("logrotate")
     log, snippet = tmp_path / "access.log", tmp_path / "logrotate"
-    with serve() as server:
+    with serve(asked) as server:
         text = placed((DEPLOY / "logrotate").read_text(), tmp_path, server.url)
         text = text.replace("www-data adm", "").replace("/run/nginx.pid", str(tmp_path / "no.pid"))
         snippet.write_text(text.replace("runuser -u log-importer -- ", ""))

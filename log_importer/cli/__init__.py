@@ -16,7 +16,6 @@ import click
 from log_importer import __version__
 from log_importer.errors import LogImporterError
 from log_importer.parsing.engine import check_engine
-from log_importer.visible import escape_all, visible, visible_json
 
 COMMANDS = {
     "import": "Import access logs: the main job.",
@@ -159,12 +158,20 @@ def _open_standard_streams() -> None:
 
 def _show_all(stream: TextIO) -> None:
     """Has a stream write what its encoding has no bytes for as escapes, rather than fail."""
-    codecs.register_error("visible", escape_all)
+
+    def escape(error: UnicodeError) -> tuple[str, int]:
+        from log_importer.visible import escape_all  # only who needs it pays for it
+
+        return escape_all(error)
+
+    codecs.register_error("visible", escape)
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="visible")
 
 
 def _fail(sentence: str, code: int) -> int:
+    from log_importer.visible import visible
+
     print(f"log-importer: {visible(sentence, 2000)}", file=sys.stderr)  # noqa: T201
     if "--json" in sys.argv:
         with contextlib.suppress(OSError):
@@ -178,6 +185,7 @@ def _json_of(sentence: str, code: int) -> str:
     from log_importer.run_report import Report
     from log_importer.summary import as_json
     from log_importer.tally import Tally
+    from log_importer.visible import visible_json
 
     whole = as_json(Report(Tally(), [LogImporterError(sentence)]), "") if {"import", "retry"} & set(sys.argv) else {}
     return visible_json(whole | {"exit_code": code, "errors": [sentence]}, indent=True).decode()

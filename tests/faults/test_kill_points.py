@@ -87,7 +87,7 @@ def test_a_ledger_that_cannot_be_written_ends_the_run_and_nothing_is_posted_unre
         done = traced(tmp_path, f"{call}:when={begin}+", *given)
         assert done.code == 7, done
         assert "the ledger cannot be written" in done.err
-        assert "Make room on its disk" in done.err
+        assert "and run it again" in done.err
         assert 0 < len(keeper.stored) < LINES
         goes_on(run, keeper)
 

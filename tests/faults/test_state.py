@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from log_importer.ledger.database import VERSIONS
 from log_importer.state import network_mount
 from tests.conftest import TOKENS, Run, command, environment, homeless, missing, powerless
 from tests.faults.common import Keeper, accounted, arguments, keeping, log, marks, says, send
@@ -133,10 +134,14 @@ def test_a_flipped_bit_anywhere_stops_the_run_or_changes_nothing(tmp_path: Path)
 
 def test_a_newer_ledger_is_refused(keeper: Keeper, run: Run, tmp_path: Path) -> None:
     with closing(sqlite3.connect(ledger(tmp_path))) as database:
-        database.execute("PRAGMA user_version = 3")
+        database.execute(f"PRAGMA user_version = {VERSIONS.latest + 1}")
     done = send(run, keeper.url, "a.log")
     assert (done.code, keeper.server.posted) == (7, [])
-    says(done, "from a newer log-importer (version 3, this one knows 2)", "Update log-importer")
+    says(
+        done,
+        f"from a newer log-importer (version {VERSIONS.latest + 1}, this one knows {VERSIONS.latest})",
+        "Update log-importer",
+    )
 
 
 def test_a_ledger_that_may_not_be_read_or_written_is_told(keeper: Keeper, run: Run, tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_sources_are_found_once_each_and_missing_ones_told(tmp_path: Path) -> No
     )  # fmt: skip
     assert [source.name for source in sources] == [f"{tmp_path}/a.log", f"{tmp_path}/b.log", "standard input"]
     assert [str(error).split(": ")[1].split(".")[0] for error in errors] == [
-        "cannot be read", "no file matches", "cannot be read", "this directory holds no log files",
+        "cannot be read", "cannot be read", "no file matches", "cannot be read", "this directory holds no log files",
     ]  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from tests.test_shard import forty_files, summed
 
 TOKEN = {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}
 LINES, VISITORS = 12_000, 3000
+RESENT = ("--recorder-max-payload-size", 200, "--in-doubt", "resend")
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("spark")]
 
@@ -108,7 +109,7 @@ def test_executors_that_are_killed_while_they_post_lose_nothing_and_what_may_be_
     oracle = Oracle(seconds_per_hit=0.004, visitors=VISITORS)
     chance = random.Random("executors")
     with serve(oracle) as server:
-        process = cluster.start(server.url, "--recorder-max-payload-size", 200, "--max-senders", 4, "a.log")
+        process = cluster.start(server.url, *RESENT, "--max-senders", 4, "a.log")
         for killed in range(3):
             posting(oracle, process, (killed + 1) * LINES // 5)
             executor = chance.choice(cluster.executors())
@@ -145,7 +146,7 @@ def test_a_lane_that_was_taken_from_its_task_is_done_all_the_same(cluster: Clust
     (tmp_path / "a.log").write_bytes(lines(range(LINES), VISITORS))
     oracle = Oracle(seconds_per_hit=0.002, visitors=VISITORS)
     with serve(oracle) as server:
-        process = cluster.start(server.url, "--recorder-max-payload-size", 200, "--max-senders", 2, "a.log")
+        process = cluster.start(server.url, *RESENT, "--max-senders", 2, "a.log")
         posting(oracle, process, LINES // 4)
         take_a_lane(tmp_path / "shared")
         code, summary, error = ended(process)
@@ -231,7 +232,7 @@ def test_two_drivers_of_a_job_are_kept_apart_and_a_signal_ends_one_in_good_order
 ) -> None:  # fmt: skip
     (tmp_path / "a.log").write_bytes(lines(range(LINES), VISITORS))
     oracle = Oracle(seconds_per_hit=0.02, visitors=VISITORS)
-    options = ("--recorder-max-payload-size", 200, "--max-senders", 2, "--grace", 2, "a.log")
+    options = (*RESENT, "--max-senders", 2, "--grace", 2, "a.log")
     with serve(oracle) as server:
         process = cluster.start(server.url, *options)
         posting(oracle, process, 100)
