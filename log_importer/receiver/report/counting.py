@@ -61,12 +61,26 @@ def _begin(database: sqlite3.Connection) -> None:
 
 def _open(path: Path, store: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
-    database.execute("PRAGMA journal_mode = WAL")
+    _to_wal(database)
     database.execute("PRAGMA synchronous = OFF")  # what a power cut takes is counted again
     database.execute("PRAGMA temp_store = MEMORY")
     database.execute("PRAGMA cache_size = -65536")
     database.execute("ATTACH ? AS store", (os.fsencode(store),))
     return database
+
+
+def _to_wal(database: sqlite3.Connection) -> None:
+    """SQLite does not wait where another connection is just changing the same: it says at once that it is locked."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _fits(database: sqlite3.Connection) -> bool:
