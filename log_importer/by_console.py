@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+from log_importer.zones import shifted
+
 ARCHIVE = "./console core:archive"
 
 
@@ -25,7 +27,7 @@ def invalidations(sites: Mapping[int, Iterable[str]]) -> Iterator[str]:
 def deletions(site: int, days: Iterable[str]) -> Iterator[str]:
     """What deletes the visits of a site on dates in UTC: the second date of a command is not deleted itself."""
     for first, last in _spans(sorted(days)):
-        yield f"  ./console core:delete-logs-data --dates={first},{_after(last)} --idsite={site}"
+        yield f"  ./console core:delete-logs-data --dates={first},{shifted(last, 1)} --idsite={site}"
 
 
 def touched(days: Iterable[str], zone: tzinfo) -> set[str]:
@@ -37,15 +39,11 @@ def touched(days: Iterable[str], zone: tzinfo) -> set[str]:
     return found
 
 
-def _after(day: str) -> str:
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
-
-
 def _spans(days: Iterable[str]) -> list[tuple[str, str]]:
     """First and last day of each run of days that follow each other; `days` ascend."""
     spans: list[tuple[str, str]] = []
     for day in days:
-        if spans and _after(spans[-1][1]) == day:
+        if spans and shifted(spans[-1][1], 1) == day:
             spans[-1] = (spans[-1][0], day)
         else:
             spans.append((day, day))

@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from log_importer.arguments import make_settings
@@ -15,6 +15,7 @@ from log_importer.ledger.view import View, view
 from log_importer.posting import server_of
 from log_importer.state import ledgers, open_state
 from log_importer.visible import visible, visible_json
+from log_importer.zones import shifted
 
 _MOST_DAYS = 60
 """Days of a site that are asked for; of more, as many from all over."""
@@ -76,7 +77,7 @@ def _ask(api: Callable[..., Any], site: int, days: Mapping[str, int], timezone: 
     chosen = _spread(list(days), _MOST_DAYS)
     found = _Site({day: days[day] for day in chosen}, timezone, len(days))
     # A visit is told with the day of its last action, so the end of a day may stand with the next one.
-    for day in sorted({*chosen, *map(_after, chosen)}):
+    for day in sorted({*chosen, *(shifted(day, 1) for day in chosen)}):
         for visit in _visits(api, site, day, found):
             _count(visit, found)
     return found
@@ -93,7 +94,7 @@ def _visits(api: Callable[..., Any], site: int, day: str, found: _Site) -> Itera
         yield from some
         if len(some) < _PAGE:
             return
-    found.not_all |= {day, _before(day)}
+    found.not_all |= {day, shifted(day, -1)}
 
 
 def _count(visit: Mapping[str, Any], found: _Site) -> None:
@@ -104,7 +105,7 @@ def _count(visit: Mapping[str, Any], found: _Site) -> None:
         raise _cannot(visit.get("idSite", 0)) from None
     found.held.update(days)
     if len(days) >= _MOST_ACTIONS:
-        found.not_all |= {*days, *map(_after, days)}
+        found.not_all |= {*days, *(shifted(day, 1) for day in days)}
 
 
 def _cannot(site: object) -> ServerRefused:
@@ -113,14 +114,6 @@ def _cannot(site: object) -> ServerRefused:
 
 def _spread(days: Sequence[str], most: int) -> Sequence[str]:
     return days if len(days) <= most else [days[number * len(days) // most] for number in range(most)]
-
-
-def _after(day: str) -> str:
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
-
-
-def _before(day: str) -> str:
-    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
 
 
 def _document(job: View, sites: Mapping[int, _Site], undated: int, code: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -21,6 +21,11 @@ def known_zone(name: str) -> tzinfo | None:
 def zone_of(name: str) -> tzinfo:
     """The same; UTC where it is none that we know."""
     return known_zone(name) or UTC
+
+
+def shifted(day: str, days: int) -> str:
+    """The date, YYYY-MM-DD, so many days after `day`."""
+    return (date.fromisoformat(day) + timedelta(days)).isoformat()
 
 
 QUARTER = 900

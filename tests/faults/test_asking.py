@@ -35,6 +35,14 @@ PATIENT = (*ASKING, "--request-timeout", 6)
 """Where a kill may find a batch that a busy machine's server takes seconds to store."""
 
 
+def begin(folder: Path, url: str, *more: object) -> subprocess.Popen[bytes]:
+    """An import into the server at `url`."""
+    return subprocess.Popen(
+        command(*arguments(url, *more)), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=environment(folder, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}),
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "faults",
     [
@@ -72,13 +80,9 @@ def test_an_import_that_is_killed_many_times_stores_every_line_once(fault: str, 
     """A kill finds each batch at work for 0.3 s; some are answered wrongly, or dropped in silence by the server."""
     (tmp_path / "a.log").write_bytes(log(range(LINES), visitors=200))
     chance, killed = random.Random(5), 0
-    variables = environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser})
     with fault_receiver(tmp_path / "db", TOKENS.superuser, ["delay=0.3", fault]) as (place, _):
         while True:
-            process = subprocess.Popen(
-                command(*arguments(place.url, *PATIENT, "--recorders", 2, "a.log")), cwd=tmp_path, env=variables,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )  # fmt: skip
+            process = begin(tmp_path, place.url, *PATIENT, "--recorders", 2, "a.log")
             if killed < KILLS:
                 end = time.monotonic() + chance.uniform(0.8, 1.6)
                 while process.poll() is None and time.monotonic() < end:
@@ -124,7 +128,6 @@ def test_a_server_that_cannot_be_asked_is_told_and_what_is_in_doubt_is_sent_once
 
 def test_a_retry_asks_for_what_was_held_and_stores_nothing_twice(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(log(range(600)))
-    variables = environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser})
     with fault_receiver(tmp_path / "db", TOKENS.superuser, []) as (place, _):
         forward, killed = place.script, list[int]()
 
@@ -141,10 +144,7 @@ def test_a_retry_asks_for_what_was_held_and_stores_nothing_twice(run: Run, tmp_p
 
         place.script = kill
         while len(killed) < 4:
-            process = subprocess.Popen(
-                command(*arguments(place.url, *ASKING, "--in-doubt", "hold", "--recorders", 1, "a.log")), cwd=tmp_path,
-                env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )  # fmt: skip
+            process = begin(tmp_path, place.url, *ASKING, "--in-doubt", "hold", "--recorders", 1, "a.log")
             process.communicate(timeout=60)
         place.script = forward
         held = send(run, place.url, *ASKING, "--in-doubt", "hold", "a.log")
@@ -162,7 +162,6 @@ def test_a_retry_asks_for_what_was_held_and_stores_nothing_twice(run: Run, tmp_p
 def test_what_was_in_doubt_twice_is_never_sent_a_third_time(run: Run, tmp_path: Path) -> None:
     """Neither by runs that are killed nor in one run; only `retry` does, where the server does not have it."""
     (tmp_path / "a.log").write_bytes(log(range(40)))
-    variables = environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser})
     with fault_receiver(tmp_path / "db", TOKENS.superuser, []) as (place, _):
         forward, posts = place.script, list[Posted]()
 
@@ -175,10 +174,7 @@ def test_what_was_in_doubt_twice_is_never_sent_a_third_time(run: Run, tmp_path: 
 
         place.script = kill
         for _ in range(3):
-            process = subprocess.Popen(
-                command(*arguments(place.url, "--in-doubt", "resend", "a.log")), cwd=tmp_path, env=variables,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )  # fmt: skip
+            process = begin(tmp_path, place.url, "--in-doubt", "resend", "a.log")
             out, _ = process.communicate(timeout=60)
         assert (process.returncode, len(posts)) == (1, 2), out
         assert b'"in_doubt": 40' in out
