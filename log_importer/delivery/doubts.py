@@ -6,7 +6,7 @@ rules keep a batch from being lost, or stored twice:
 1. Stored, where any of its witnesses is found.
 2. Absent, only once the server can no longer be at work on it, and where a hit that is surely there, near in time, is
    found in the same way.
-3. Unknown in all other cases.
+3. Unknown in all other cases. A server that is away is asked again when it is back.
 """
 
 import threading
@@ -31,6 +31,8 @@ _LONGEST_PAUSE = 10.0
 """Seconds between two questions."""
 _KEPT_EVERY = 5.0
 """Seconds after which another hit that is surely stored is kept for later runs."""
+_MOST_TIMES_AWAY = 4
+"""A server that tracks may still not tell what it has."""
 _PROOF = "proof of site "
 
 
@@ -106,14 +108,19 @@ class Doubts:
             self._kept_at[known.idsite] = now
         self._remember(**{f"{_PROOF}{known.idsite}": witnesses[0].decode("latin-1")})
 
-    def sort_out(self, requests: Sequence[Request]) -> tuple[Sequence[Request], Sequence[Request]]:
-        """Those that are to be posted, and those of earlier runs that the server has. Raises `Aborted`."""
+    def sort_out(
+        self, requests: Sequence[Request], wait: Callable[[], None]
+    ) -> tuple[Sequence[Request], Sequence[Request]]:
+        """Those that are to be posted, and those of earlier runs that the server has. Raises `Aborted`.
+
+        `wait` returns when the server tracks.
+        """
         if self._earlier is None or not Requests.of(requests).doubted:
             return requests, ()
         left, stored, absent = list[Request](), list[Request](), dict[int, list[Request]]()
         for request in requests:
             batch = self._earlier.batch_in_doubt(request) if request.doubts else None
-            found = Found.UNKNOWN if batch is None else self._found_earlier(batch)
+            found = Found.UNKNOWN if batch is None else self._found_earlier(batch, wait)
             if found is Found.STORED:
                 stored.append(request)
             elif batch is not None and found is Found.ABSENT and request.doubts == 1:
@@ -125,22 +132,34 @@ class Doubts:
             self._earlier.absent(batch, some)
         return left, stored
 
-    def _found_earlier(self, batch: int) -> Found:
+    def _found_earlier(self, batch: int, wait: Callable[[], None]) -> Found:
         with self._asking:
             if batch not in self._known:
                 assert self._earlier is not None
                 one = self._earlier.unanswered.get(batch)
-                self._known[batch] = self.found(one.began, one.witnesses) if one is not None else Found.UNKNOWN
+                self._known[batch] = Found.UNKNOWN if one is None else self.found(one.began, one.witnesses, wait)
             return self._known[batch]
 
-    def found(self, began: float, witnesses: Sequence[bytes]) -> Found:
-        """What became of a batch that was posted at `began`, in seconds since 1970 UTC. Raises `Aborted`."""
+    def found(self, began: float, witnesses: Sequence[bytes], wait: Callable[[], None]) -> Found:
+        """What became of a batch that was posted at `began`, in seconds since 1970 UTC. Raises `Aborted`.
+
+        `wait` returns when the server tracks.
+        """
+        for times in range(_MOST_TIMES_AWAY):
+            if times and self._abort.wait(2**times):
+                raise Aborted
+            wait()
+            if (found := self._ask(began, witnesses)) is not Found.AWAY:
+                return found
+        return Found.UNKNOWN
+
+    def _ask(self, began: float, witnesses: Sequence[bytes]) -> Found:
         pause, proved = 0.1, False
         while True:
             # First the proof: in the way in which it is found, the witnesses have to be found too.
             proved = proved or self._proved(witnesses)
             found = self._inquiry.ask(witnesses)
-            if found is Found.STORED or (found is Found.UNKNOWN and (proved or self._inquiry.why)):
+            if found in (Found.STORED, Found.AWAY) or (found is Found.UNKNOWN and (proved or self._inquiry.why)):
                 return found
             left = began + self._at_work - time.time()
             if left <= 0 and proved and found is Found.ABSENT:

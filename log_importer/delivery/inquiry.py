@@ -35,6 +35,7 @@ class Found(Enum):
     STORED = "stored"
     ABSENT = "absent"  # to be believed only together with a control that was found
     UNKNOWN = "unknown"
+    AWAY = "away"  # no answer: it may be asked again
 
 
 class _Way(NamedTuple):
@@ -104,7 +105,7 @@ class Inquiry:
                 except _NoAnswer as error:
                     self.why[witness.idsite] = str(error)
                     if error.away:
-                        return Found.UNKNOWN
+                        return Found.AWAY
                 if True in looks:
                     return Found.STORED
         return Found.ABSENT if looks and all(found is False for found in looks) else Found.UNKNOWN

@@ -210,7 +210,8 @@ class Poster:
             return requests
         if self._delivery.doubts is not None and self._delivery.asks:
             self._slot.give_back()  # only this lane waits until it is known what became of them
-            requests, stored = self._delivery.doubts.sort_out(requests)
+            site = requests[0].site
+            requests, stored = self._delivery.doubts.sort_out(requests, lambda: self._wait_while_away(site))
             if stored:
                 self._journal.settle([Outcome(stored, "tracked", posted=False)])
         if not self._delivery.retrying:
@@ -225,10 +226,9 @@ class Poster:
         if self._delivery.doubts is not None and self._delivery.asks:
             self._slot.give_back()
             try:
-                probe = self._probe(site)
-                if probe.health is Health.AWAY:
-                    self._wait_for(site, probe, posted.receipt)
-                found = self._delivery.doubts.found(posted.began, posted.witnesses)
+                found = self._delivery.doubts.found(
+                    posted.began, posted.witnesses, lambda: self._wait_while_away(site, posted.receipt)
+                )
             except (Aborted, LogImporterError):
                 self._journal.doubt([request for request in posted.requests if not request.doubts])
                 raise
@@ -293,12 +293,19 @@ class Poster:
         self._journal.settle([Outcome(request, "set_aside", reason, receipt.reason)])
         self._delivery.say(f"{receipt.reason} One request was set aside; log-importer retry sends it again.")
 
-    def _wait_for(self, site: int, probe: Probe, receipt: Receipt) -> None:
+    def _wait_while_away(self, site: int, receipt: Receipt | None = None) -> None:
+        """Returns when the server tracks, or refuses a ping; `receipt` is that of the post that failed."""
+        probe = self._probe(site)
+        if probe.health is Health.AWAY:
+            self._wait_for(site, probe, receipt)
+
+    def _wait_for(self, site: int, probe: Probe, receipt: Receipt | None) -> None:
         """Waits until the server tracks again."""
         with self._delivery.lock:
             self._delivery.pace.congested(time.monotonic())
-        told = Probe(probe.health, receipt.reason, probe.retry_after or receipt.retry_after)
-        self._delivery.outage.wait(lambda: self._probe(site), told)
+        if receipt is not None:
+            probe = Probe(probe.health, receipt.reason, probe.retry_after or receipt.retry_after)
+        self._delivery.outage.wait(lambda: self._probe(site), probe)
 
     def _probe(self, site: int) -> Probe:
         """Whether the server tracks at all, by a request that stores nothing."""

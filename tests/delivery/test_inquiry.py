@@ -369,7 +369,7 @@ def test_a_site_that_does_not_answer_is_asked_once_for_a_batch(told: Told, words
 @pytest.mark.parametrize("told", [Told(503, b"<html>"), Told(reset=True), Told(delay=5.0), Told(200, b"[", length=9)])
 def test_a_server_that_is_away_is_asked_again_another_time(told: Told) -> None:
     with serve(lambda _: told) as server, _asking(server.url, seconds=0.3) as inquiry:
-        assert inquiry.ask([HITS[0], HITS[3], HITS[0].replace(b"idsite=6", b"idsite=1")]) is Found.UNKNOWN
+        assert inquiry.ask([HITS[0], HITS[3], HITS[0].replace(b"idsite=6", b"idsite=1")]) is Found.AWAY
         assert inquiry.why[SITE].startswith("Site 6 was asked which visits it has: ")
         assert len(server.posted) == 1
         server.script = player(ALL)
@@ -377,10 +377,10 @@ def test_a_server_that_is_away_is_asked_again_another_time(told: Told) -> None:
         assert inquiry.why == {}
 
 
-def test_no_server_at_all_is_unknown() -> None:
+def test_no_server_at_all_is_away() -> None:
     with _asking(closed_port()) as inquiry:
         assert inquiry.possible(SITE, NOW.timestamp()).startswith("Site 6 was asked")
-        assert inquiry.ask([HITS[0]]) is Found.UNKNOWN
+        assert inquiry.ask([HITS[0]]) is Found.AWAY
 
 
 def test_a_site_that_cannot_be_asked_leaves_the_others(tmp_path: Path) -> None:

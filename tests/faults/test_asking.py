@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,33 @@ def test_the_one_hit_for_which_a_firewall_resets_the_connection_is_set_aside(run
         done = send(run, place.url, *ASKING, "a.log", timeout=240)
     accounted(done, rows(tmp_path / "db"), marks(range(300)) - {bad}, 1, tracked=299, set_aside=1)
     assert rows(tmp_path / "db").total() == 299
+
+
+@pytest.mark.parametrize("pings", [False, True], ids=["the tracker too", "the reports alone"])
+def test_a_server_that_goes_away_when_it_is_asked_is_asked_again(pings: bool, run: Run, tmp_path: Path) -> None:
+    """Two batches are stored, and their answers lost; the server restarts when it is asked for the first of them."""
+    (tmp_path / "a.log").write_bytes(log(range(2000)))
+    with fault_receiver(tmp_path / "db", TOKENS.superuser, []) as (place, _):
+        forward, lost, away = place.script, list[Posted](), list[float]()
+
+        def restarting(posted: Posted) -> Told:
+            is_batch = b'"requests"' in posted.body and b"ping=1" not in posted.body
+            if is_batch and len(lost) < 2 and rows(tmp_path / "db").total() > 300:
+                lost.append(posted)
+                forward(posted)
+                return Told(reset=True)
+            asked = "getLastVisitsDetails" in posted.path + posted.body.decode()
+            if lost and (asked or (away and not pings)) and time.monotonic() < (away or [inf])[0] + 1.5:
+                away.append(time.monotonic())
+                return Told(502, b"<html>")
+            return forward(posted)
+
+        place.script = restarting
+        done = send(run, place.url, *ASKING, "a.log", timeout=240)
+    accounted(done, rows(tmp_path / "db"), marks(range(2000)), 0, tracked=2000)
+    assert (bool(lost), bool(away)) == (True, True)
+    assert rows(tmp_path / "db").total() == 2000
+    assert done.summary["maybe_twice"] == 0
 
 
 def test_a_server_that_cannot_be_asked_is_told_and_what_is_in_doubt_is_sent_once_more(run: Run, tmp_path: Path) -> None:
