@@ -230,7 +230,7 @@ class Unanswered(NamedTuple):
     """A batch that an earlier run posted, and never heard of again."""
 
     began: float  # when it was posted, in seconds since 1970 UTC
-    witnesses: tuple[bytes, ...]  # some of its tracking requests
+    witnesses: tuple[bytes, ...]  # queries of its hits that tell of it: their lines were in no later one
 
 
 @dataclass(frozen=True, slots=True)

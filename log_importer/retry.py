@@ -130,7 +130,7 @@ class _Retrial:
         self.unanswered = ledger.unanswered
         self.batch_in_doubt = ledger.batch_in_doubt
 
-    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:
+    def intend(self, requests: Sequence[Request], witnesses: Sequence[Request] = ()) -> int:
         before = [self._held[self._ledger.place(one)] for one in requests]
         batch, after = self._ledger.intend_again(before, witnesses)
         self._before[batch] = before

@@ -46,6 +46,7 @@ OPTIONS = [
 ]  # fmt: skip
 """Options that change nothing about these lines."""
 OUTAGES = st.tuples(st.integers(1, 5), st.sampled_from([500, 502, 503, 504, 521]))
+POINTS = st.sampled_from(["before", "stored", "replied"])
 BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
 COUNT: Counter[str] = Counter()
 
@@ -149,7 +150,7 @@ class Conservation(Writer):
 
     @rule(
         faults=st.lists(st.sampled_from(FAULTS), max_size=3), outage=OUTAGES,
-        point=st.sampled_from(["before", "stored", "replied", "time"]), post=st.integers(0, 5),
+        point=st.one_of(POINTS, st.just("time")), post=st.integers(0, 5),
         moment=st.floats(0, 0.12),
     )  # fmt: skip
     def run_and_kill(
@@ -180,12 +181,23 @@ class Conservation(Writer):
         assert ended.code in (0, 1, 143, -signal.SIGTERM), (ended.code, ended.err)
         self.killed = True
 
+    def retrying(self) -> int:
+        return self.start(
+            "retry", "--url", self.server.url, "--state-dir", "state", "--json", "--retry-delay", "0.005",
+            "--request-timeout", str(TIMEOUT), "--recorder-max-payload-size", "10",
+        )  # fmt: skip
+
+    @rule(faults=st.lists(st.sampled_from(FAULTS), max_size=2), point=POINTS, post=st.integers(0, 3))
+    def retry_and_kill(self, faults: list[str], point: str, post: int) -> None:
+        self.oracle.faults = list(faults)
+        pid = self.retrying()
+        self.oracle.kill = Kill(pid, point, post)
+        self.ended()
+        self.oracle.kill, self.killed = None, True
+
     @rule()
     def retry(self) -> None:
-        self.start(
-            "retry", "--url", self.server.url, "--state-dir", "state", "--json", "--retry-delay", "0.005",
-            "--request-timeout", str(TIMEOUT),
-        )  # fmt: skip
+        self.retrying()
         ended = self.ended()
         assert ended.code == 0, ended.err
         assert self.held("set_aside", "in_doubt") == set()

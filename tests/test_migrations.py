@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from log_importer.errors import StateError
+from log_importer.ledger.database import proof
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.view import view
 from log_importer.model import Boundary, Chunk, Context, Outcome, Request, Unanswered
@@ -89,7 +90,7 @@ def test_a_ledger_is_migrated_where_it_lies(version: str, run: Run, tmp_path: Pa
     copy = path.with_name(f"{path.name}.v1")
     assert (content(copy), copy.stat().st_mode & 0o777) == (kept, 0o600)
     with closing(sqlite3.connect(path)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (3,)
+        assert database.execute("PRAGMA user_version").fetchone() == (4,)
         assert database.execute("SELECT * FROM intent").fetchall() == []
 
 
@@ -211,10 +212,9 @@ def test_an_intent_is_kept_until_its_batch_is_settled(tmp_path: Path) -> None:
     ledger.parsed(
         Chunk(0, b"x\n", Context("combined", "", 1, 0, 0.0), Boundary(80, 9, "", b"tail")), list(offsets), {}, {}
     )
-    requests = [Request(0, offset // 10 + 1, offset, 0.0, 1, 1, 1, b"?") for offset in offsets]
+    requests = [Request(0, offset // 10 + 1, offset, 0.0, 1, 1, 1, b"?url=\xff%d" % offset) for offset in offsets]
     settled, released, doubted, again = (
-        ledger.intend(some, [b"?url=\xff", b"?b"])
-        for some in (requests[:2], requests[2:4], requests[4:6], requests[4:6])
+        ledger.intend(some, some) for some in (requests[:2], requests[2:4], requests[4:6], requests[4:6])
     )
     ledger.settle([Outcome(requests[:2], "tracked")], settled)
     ledger.release(released)
@@ -225,7 +225,7 @@ def test_an_intent_is_kept_until_its_batch_is_settled(tmp_path: Path) -> None:
     assert known is not None
     ledger.read_as(3, known)
     assert set(ledger.unanswered) == {doubted, again, without}
-    assert ledger.unanswered[again].witnesses == (b"?url=\xff", b"?b")
+    assert ledger.unanswered[again].witnesses == (b"?url=\xff40", b"?url=\xff50")
     assert ledger.unanswered[without] == Unanswered(ledger.unanswered[without].began, ())
     assert [ledger.batch_in_doubt(one._replace(source=3)) for one in requests] == [
         None, None, None, None, again, again, without, None,
@@ -240,11 +240,44 @@ def test_an_intent_is_kept_until_its_batch_is_settled(tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
+def test_a_hit_that_was_posted_again_tells_nothing_of_its_first_batch(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite3"
+    ledger = Ledger(path, {}, print)
+    ledger.read_as(0, ledger.sources.add("access.log", "combined"))
+    offsets = [0, 10, 20, 30]
+    ledger.parsed(Chunk(0, b"x\n", Context("combined", "", 1, 0, 0.0), Boundary(40, 5, "", b"tail")), offsets, {}, {})
+    requests = [Request(0, offset // 10 + 1, offset, 0.0, 1, 1, 1, b"?%d" % offset) for offset in offsets]
+    whole = ledger.intend(requests, requests)
+    half = ledger.intend(requests[:2], requests[:2])
+    ledger.settle([Outcome(requests[:2], "tracked")], half)
+    ledger.close(1)
+    ledger = Ledger(path, {}, print)
+    assert {batch: one.witnesses for batch, one in ledger.unanswered.items()} == {whole: (b"?20", b"?30")}
+    ledger.close(1)
+
+
+def test_hits_of_an_older_ledger_whose_lines_are_not_known_tell_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite3"
+    ledger = Ledger(path, {}, print)
+    ledger.read_as(0, ledger.sources.add("standard input", "combined", stream=True))
+    batch = ledger.intend([Request(0, 1, 0, 0.0, 1, 1, 1, b"?a")])
+    ledger.settle([Outcome([Request(0, 1, 0, 0.0, 1, 1, 1, b"?a")], "in_doubt", "twice", batch=batch)])
+    ledger.close(1)
+    with closing(sqlite3.connect(path)) as database:
+        row = (batch, 7.5, b'["?a"]')
+        database.execute("UPDATE intent SET began = ?, witnesses = ?, proof = ?", (*row[1:], proof(*row)))
+        database.execute("PRAGMA user_version = 3")
+        database.commit()
+    ledger = Ledger(path, {}, print)
+    assert ledger.unanswered == {batch: Unanswered(7.5, ())}
+    ledger.close(1)
+
+
 def test_a_changed_intent_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite3"
     ledger = Ledger(path, {}, print)
     ledger.read_as(0, ledger.sources.add("standard input", "combined", stream=True))
-    ledger.intend([Request(0, 1, 0, 0.0, 1, 1, 1, b"?")], [b"?a"])
+    ledger.intend([Request(0, 1, 0, 0.0, 1, 1, 1, b"?")])
     ledger.close(1)
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE intent SET began = began + 1")

@@ -21,7 +21,7 @@ PLANTED = {
     ),
     "posting without an intent": (
         "ledger/ledger.py",
-        "            written = self._put(posted, rows.intent(batch, time.time(), witnesses))\n",
+        "            written = self._put(posted, self._intent(batch, witnesses))\n",
         "            written = self._put()\n",
     ),
     "forgetting the tail marker": (
@@ -78,6 +78,9 @@ PLANTED = {
         "delivery/doubts.py", "proved = proved or self._proved(witnesses)", "proved = True",
     ),
     "one witness instead of six": ("delivery/witnesses.py", "most: int = 6\n", "most: int = 1\n"),
+    "a hit that was posted again tells of its first batch": (
+        "ledger/load.py", "if batches.get((*place,)) == number]", "if place]",
+    ),
     "one number for two batches": (
         "ledger/ledger.py", ", coalesce((SELECT max(batch) FROM intent), 0))", ", 0)",
     ),

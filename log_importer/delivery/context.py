@@ -19,10 +19,10 @@ Post = Callable[[Sequence[bytes]], Answer]
 class Journal(Protocol):
     """Where it is written down what is posted and what became of it."""
 
-    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:
+    def intend(self, requests: Sequence[Request], witnesses: Sequence[Request] = ()) -> int:
         """Requests are about to be posted; returns once that is durable: the number of the batch.
 
-        `witnesses` are the queries of some of them, by which the server can be asked later whether it has the batch.
+        `witnesses` are some of them, by which the server can be asked later whether it has the batch.
         """
         ...
 

@@ -83,7 +83,7 @@ class Doubts:
         self._known: dict[int, Found] = {}  # number of a batch of an earlier run -> what became of it
         self._asking = threading.Lock()
 
-    def witnesses(self, requests: Requests) -> tuple[bytes, ...]:
+    def witnesses(self, requests: Requests) -> tuple[Request, ...]:
         """Those of a batch that is about to be posted by which it can be asked for later."""
         with self._lock:
             return choose(requests, self._before, self._drops)

@@ -35,7 +35,7 @@ class Posted(NamedTuple):
     answer: Answer
     receipt: Receipt
     began: float  # seconds since 1970 UTC
-    witnesses: Sequence[bytes]
+    witnesses: Sequence[bytes]  # queries
 
     @property
     def suspicious(self) -> bool:
@@ -145,6 +145,7 @@ class Poster:
         doubts = self._delivery.doubts
         witnesses = doubts.witnesses(requests) if doubts is not None else ()
         batch, began = self._journal.intend(requests, witnesses), time.time()
+        queries = [witness.query for witness in witnesses]
         with self._wire_lock:
             fresh = [request for request in requests if not request.doubts] if requests.doubted else requests
             self._on_the_wire = fresh
@@ -162,8 +163,8 @@ class Poster:
         self._learn(len(requests), answer, receipt)
         if doubts is not None and receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
             doubts.answered(answer.seconds)
-            doubts.stored(requests, witnesses if receipt.tracked == len(requests) else ())
-        return Posted(requests, batch, answer, receipt, began, witnesses)
+            doubts.stored(requests, queries if receipt.tracked == len(requests) else ())
+        return Posted(requests, batch, answer, receipt, began, queries)
 
     def _learn(self, hits: int, answer: Answer, receipt: Receipt) -> None:
         with self._delivery.lock:

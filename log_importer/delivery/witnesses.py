@@ -1,7 +1,7 @@
 """Which hits of a batch can testify: a server that has one of them has stored the batch.
 
 A batch is stored whole or not at all. So a few of its hits are remembered, of different visitors, such as the server
-keeps for sure and such as cannot be taken for another hit.
+keeps for sure and such as cannot be taken for another hit, nor have come with an earlier batch.
 """
 
 import math
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from log_importer.batching import Requests
 from log_importer.batching.layout import ROW, packed
+from log_importer.model import Request
 
 _LOOKS = 4
 """How many hits are looked at for one that is wanted; where none of them will do, some more."""
@@ -29,8 +30,8 @@ _QUESTIONABLE = re.compile(rb"[?&](?:(?:url|download)=[^&]*(?:%3F|\?|%3B|;|%25)|
 
 def choose(
     requests: Requests, before: Mapping[int, float], drops: Callable[[bytes], bool], most: int = 6
-) -> tuple[bytes, ...]:  # fmt: skip
-    """The queries of up to `most` hits from all over the batch, the best ones first; none where none can testify.
+) -> tuple[Request, ...]:  # fmt: skip
+    """Up to `most` hits from all over the batch, the best ones first; none where none can testify.
 
     `before`: visitor -> when the last hit posted before this batch was logged, in seconds since 1970 UTC; `drops` says
     of a query whether the server may say "tracked" and store nothing.
@@ -44,16 +45,16 @@ def choose(
 
 def _choose(
     requests: Requests, before: Mapping[int, float], drops: Callable[[bytes], bool], most: int, places: list[int]
-) -> tuple[bytes, ...]:  # fmt: skip
+) -> tuple[Request, ...]:  # fmt: skip
     rows, texts = requests.part
     visitors = packed(rows, "visitor")
     moments: dict[int, Counter[float]] = {}
-    graded: list[list[bytes]] = [[], [], []]
+    graded: list[list[int]] = [[], [], []]
     seen = set[int | bytes]()
     for place in places:
-        _, _, time, visitor, begin, _, _, _, _, length, _, text = ROW.unpack_from(rows, place * ROW.size)
+        _, _, time, visitor, begin, _, _, _, doubts, length, _, text = ROW.unpack_from(rows, place * ROW.size)
         second = time // 1
-        if visitor in seen or before.get(visitor, -math.inf) // 1 >= second:
+        if doubts or visitor in seen or before.get(visitor, -math.inf) // 1 >= second:
             continue
         if visitor not in moments:
             moments[visitor] = Counter(_seconds(rows, visitors, visitor))
@@ -64,10 +65,10 @@ def _choose(
         if _UNFIT(query) or not _KNOWN(query) or drops(query):
             continue
         seen |= {visitor, address[1]} if address else {visitor}
-        graded[_grade(query)].append(query)
+        graded[_grade(query)].append(place)
         if len(graded[0]) == most:
             break
-    return tuple([query for grade in graded for query in grade][:most])
+    return tuple(requests[place] for place in [place for grade in graded for place in grade][:most])
 
 
 def _seconds(rows: bytes, visitors: bytes, visitor: int) -> Iterator[float]:

@@ -105,7 +105,7 @@ _INTENT = """
 CREATE TABLE intent (                    -- batches that were posted and are not settled, or in which some is held
     batch     INTEGER PRIMARY KEY,
     began     REAL NOT NULL,             -- when it was posted, seconds since 1970 UTC
-    witnesses BLOB NOT NULL,             -- some of its tracking requests: a JSON list, a character a byte
+    witnesses BLOB NOT NULL,             -- of some of its hits, JSON: [source, offset, query, a character a byte]
     proof     INTEGER NOT NULL
 )
 """
@@ -149,7 +149,14 @@ def _add_sent(database: sqlite3.Connection) -> None:
     database.execute(_ZONE)
 
 
-VERSIONS = Versions(_FIRST, _add_intents, _add_sent)
+def _place_witnesses(database: sqlite3.Connection) -> None:
+    """Version 4. Of which lines the hits were was not kept, so nobody can tell whether they were posted once more."""
+    intents = database.execute("SELECT batch, began FROM intent").fetchall()
+    emptied = [intent_row(batch, began, ()) for batch, began in intents]
+    database.executemany("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", emptied)
+
+
+VERSIONS = Versions(_FIRST, _add_intents, _add_sent, _place_witnesses)
 _WITH_SENT = 3
 
 
@@ -167,9 +174,10 @@ def zones_of(database: sqlite3.Connection) -> dict[int, str]:
     return dict(database.execute("SELECT site, name FROM zone"))
 
 
-def intent_row(batch: int, began: float, witnesses: Sequence[bytes]) -> tuple[object, ...]:
-    """A batch that is posted, since when, and some of its requests."""
-    row = (batch, began, orjson.dumps([one.decode("latin-1") for one in witnesses]))
+def intent_row(batch: int, began: float, witnesses: Sequence[tuple[int, int, bytes]]) -> tuple[object, ...]:
+    """A batch that is posted, since when, and some of its hits: source, offset and query."""
+    hits = [(source, offset, query.decode("latin-1")) for source, offset, query in witnesses]
+    row = (batch, began, orjson.dumps(hits))
     return (*row, proof(*row))
 
 

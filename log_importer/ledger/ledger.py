@@ -125,16 +125,16 @@ class Ledger:
         """The last batch of earlier runs in which a request, of this run's source, is in doubt."""
         return self._doubted_in.get(self.place(request))
 
-    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:
+    def intend(self, requests: Sequence[Request], witnesses: Sequence[Request] = ()) -> int:
         """Requests are about to be posted. Returns once that is on disk: the number of the batch.
 
-        `witnesses` are some of them, encoded, by which the server can be asked later whether it has the batch.
+        `witnesses` are some of them, by which the server can be asked later whether it has the batch.
         """
         with self._lock:
             batch = self._next_batch
             self._next_batch += 1
             posted = rows.batches(self._rows(batch, requests, POSTED))
-            written = self._put(posted, rows.intent(batch, time.time(), witnesses))
+            written = self._put(posted, self._intent(batch, witnesses))
         written.wait()
         return batch
 
@@ -216,7 +216,7 @@ class Ledger:
         """What a request is known by over all runs: the number of its source's record, the offset of its line."""
         return self._open[request.source].id, request.offset
 
-    def intend_again(self, some: Sequence[Held], witnesses: Sequence[bytes]) -> tuple[int, list[Held]]:
+    def intend_again(self, some: Sequence[Held], witnesses: Sequence[Request]) -> tuple[int, list[Held]]:
         """Held requests are about to be posted, so in doubt. Returns once that is on disk: the number of the batch, and
         how they are held until they are settled.
         """
@@ -229,9 +229,12 @@ class Ledger:
                 )
                 for one in some
             ]
-            written = self._put(rows.held(list(map(_held_row, doubted))), rows.intent(batch, time.time(), witnesses))
+            written = self._put(rows.held(list(map(_held_row, doubted))), self._intent(batch, witnesses))
         written.wait()
         return batch, doubted
+
+    def _intent(self, batch: int, witnesses: Sequence[Request]) -> Job:
+        return rows.intent(batch, time.time(), [(*self.place(one), one.query) for one in witnesses])
 
     def release_again(self, batch: int, some: Sequence[Held]) -> None:
         """The server said that it stored nothing of a batch of held requests: they are held as before."""

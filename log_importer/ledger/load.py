@@ -41,6 +41,9 @@ def load_unanswered(
 ) -> tuple[dict[int, Unanswered], dict[tuple[int, int], int]]:  # fmt: skip
     """The batches in doubt by their numbers; number of a source and offset of a line -> the last batch that it was in.
 
+    A hit tells of its batch only while that is the last one that its line was posted in: the server can have it from a
+    later one, of which half of the batch was made.
+
     Raises `ValueError` where one is damaged.
     """
     batches: dict[tuple[int, int], int] = {}
@@ -58,8 +61,10 @@ def load_unanswered(
     for number, began, witnesses, checksum in database.execute("SELECT batch, began, witnesses, proof FROM intent"):
         if checksum != proof(number, began, witnesses):
             raise ValueError("an intent is not as it was written")
-        found[number] = Unanswered(began, tuple(one.encode("latin-1") for one in orjson.loads(witnesses)))
-    return {number: one for number, one in found.items() if number in doubted}, batches
+        if number in doubted:
+            mine = [query for *place, query in orjson.loads(witnesses) if batches.get((*place,)) == number]
+            found[number] = Unanswered(began, tuple(query.encode("latin-1") for query in mine))
+    return found, batches
 
 
 def load_about(database: sqlite3.Connection) -> dict[str, str]:

@@ -129,8 +129,8 @@ def batches(some: Sequence[Row]) -> Job:
     return lambda rows: rows.executemany(_INTO_BATCH, some)
 
 
-def intent(number: int, began: float, witnesses: Sequence[bytes]) -> Job:
-    """A batch is about to be posted; some of its requests tell later whether the server has it."""
+def intent(number: int, began: float, witnesses: Sequence[tuple[int, int, bytes]]) -> Job:
+    """A batch is about to be posted; some of its requests (source, offset, query) tell later if the server has it."""
     row = intent_row(number, began, witnesses)
     return lambda rows: rows.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", row)
 

@@ -31,10 +31,10 @@ from log_importer.ledger.database import (
     unwritable,
     zones_of,
 )
-from log_importer.ledger.load import READ_SINCE, Held, load, load_about, load_held, load_unanswered
+from log_importer.ledger.load import READ_SINCE, Held, load, load_about, load_held
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record
-from log_importer.model import Boundary, Disk, Unanswered
+from log_importer.model import Boundary, Disk
 from log_importer.versions import version_of
 
 
@@ -246,7 +246,7 @@ def _write_posted(new: sqlite3.Connection, one: _Old, groups: Mapping[int, _Grou
             to = ids.setdefault(number, batch + len(ids))
             lines = [array("Q", column) for column in zip(*kept, strict=True)]
             rows.batches([rows.batch_row(to, one.ids[source], POSTED, *lines)])(new)
-    known = load_unanswered(one.database, one.records)[0] if version_of(one.database) > 1 else {}
+    began = dict(one.database.execute("SELECT batch, began FROM intent")) if version_of(one.database) > 1 else {}
     for number, to in ids.items():
-        rows.intent(to, *known.get(number, Unanswered(one.last, ())))(new)
+        rows.intent(to, began.get(number, one.last), ())(new)
     return batch + len(ids)

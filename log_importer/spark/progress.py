@@ -26,6 +26,8 @@ from log_importer.tally import Tally
 _TRIES = 20
 Place = tuple[int, int]
 """Index of a portion, and the offset of a line in its source."""
+Intent = tuple[float, list[tuple[Place, bytes]]]
+"""When a batch was posted, in seconds since 1970 UTC; and those of its hits, place and query, that can tell of it."""
 
 
 class Progress:
@@ -59,7 +61,8 @@ class Progress:
         self._batches: dict[int, Sequence[Place]] = {}
         self._posted_in: dict[Place, int] = {}  # of those that are open: the last batch
         self.unanswered: dict[int, Unanswered] = {}
-        """The batches that are open, by their numbers."""
+        """The batches of earlier tasks that are open, by their numbers."""
+        self._intents: dict[int, Intent] = {}
         self._next = 0
         data = leased.latest()
         if data is not None:
@@ -76,11 +79,15 @@ class Progress:
             self._done = {(int(index), offset) for index, text in found["done"].items() for offset in _unpacked(text)}
             self._open = {(index, offset): times for index, offset, times, _ in found["open"]}
             self._posted_in = {(index, offset): batch for index, offset, _, batch in found["open"]}
-            self.unanswered = {
-                int(batch): Unanswered(began, tuple(one.encode("latin-1") for one in witnesses))
+            self._intents = {
+                int(batch): (began, [((index, offset), query.encode("latin-1")) for index, offset, query in witnesses])
                 for batch, (began, witnesses) in found["batches"].items()
             }
-            self._next = max(self.unanswered, default=0)
+            self.unanswered = {  # a hit tells of its batch only while its line was in no later one
+                batch: Unanswered(began, tuple(query for place, query in hits if self._posted_in.get(place) == batch))
+                for batch, (began, hits) in self._intents.items()
+            }
+            self._next = max(self._intents, default=0)
             self.held, self.complete, self.about = found["held"], found["complete"], found["about"]
             self.again = [(index, number) for index, number in found["again"]]
             self.partial = {int(index): lines for index, lines in found["partial"].items()}
@@ -93,7 +100,7 @@ class Progress:
         """Brings the record up to date; the first time takes it over. Raises `StateError` and `LeaseLost`."""
         with self._lock:
             still = set(self._posted_in.values())
-            self.unanswered = {batch: one for batch, one in self.unanswered.items() if batch in still}
+            self._intents = {batch: one for batch, one in self._intents.items() if batch in still}
             done: dict[str, list[int]] = defaultdict(list)
             for index, offset in sorted(self._done):
                 done[str(index)].append(offset)
@@ -102,8 +109,8 @@ class Progress:
                 "done": {index: _packed(offsets) for index, offsets in done.items()},
                 "open": [[*place, times, self._posted_in.get(place, 0)] for place, times in self._open.items()],
                 "batches": {
-                    str(batch): [one.began, [witness.decode("latin-1") for witness in one.witnesses]]
-                    for batch, one in self.unanswered.items()
+                    str(batch): [began, [[*place, query.decode("latin-1")] for place, query in hits]]
+                    for batch, (began, hits) in self._intents.items()
                 },
                 "held": self.held, "again": self.again, "complete": self.complete, "about": self.about,
                 "partial": {str(index): lines for index, lines in self.partial.items()},
@@ -152,10 +159,10 @@ class Progress:
 
     # The journal of the sender
 
-    def intend(self, requests: Sequence[Request], witnesses: Sequence[bytes] = ()) -> int:
+    def intend(self, requests: Sequence[Request], witnesses: Sequence[Request] = ()) -> int:
         """They are about to be posted; returns once that is on disk: the number of the batch.
 
-        `witnesses` are some of them, encoded, by which the server can be asked later whether it has the batch.
+        `witnesses` are some of them, by which the server can be asked later whether it has the batch.
         """
         with self._lock:
             self._next += 1
@@ -164,7 +171,8 @@ class Progress:
                 self._open[place] = self._open.get(place, 0) + 1
                 self._posted_in[place] = self._next
             self._batches[self._next] = places
-            self.unanswered[self._next] = Unanswered(time.time(), tuple(witnesses))
+            hits = [((one.source, one.offset), one.query) for one in witnesses]
+            self._intents[self._next] = (time.time(), hits)
             self.write()
             return self._next
 

@@ -42,7 +42,7 @@ class Books:
         self._number = 0
         self._lock = threading.Lock()
 
-    def intend(self, requests: Sequence[Request], _witnesses: Sequence[bytes] = ()) -> int:
+    def intend(self, requests: Sequence[Request], _witnesses: Sequence[Request] = ()) -> int:
         with self._lock:
             self._number += 1
             self.intents[self._number] = {one.number for one in requests}

@@ -35,8 +35,7 @@ def chosen(
     most: int = 6,
 ) -> list[int]:  # fmt: skip
     """The numbers of the witnesses."""
-    numbers = {one.query: one.number for one in hits}
-    return [numbers[query] for query in choose(Requests.of(hits), before or {}, lambda q: bool(drops(q)), most)]
+    return [one.number for one in choose(Requests.of(hits), before or {}, lambda q: bool(drops(q)), most)]
 
 
 def test_witnesses_are_of_different_visitors_from_all_over_the_batch() -> None:
@@ -59,6 +58,11 @@ def test_none_has_a_twin_in_the_batch_or_before_it() -> None:
     assert sorted(chosen(alone, {alone[0].visitor: NOON + 4.9, alone[1].visitor: NOON + 8})) == [3, 4]
     assert chosen(alone, {alone[0].visitor: NOON + 5.1}) == [4]
     assert chosen(alone, {alone[0].visitor: NOON + 700.0}) == [4]
+
+
+def test_what_was_in_doubt_before_may_have_come_with_an_earlier_batch() -> None:
+    assert sorted(chosen([hit(1)._replace(doubts=1), hit(2), hit(3), hit(4)._replace(doubts=1)])) == [2, 3]
+    assert chosen([hit(1)._replace(doubts=1)]) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=40))

@@ -239,16 +239,19 @@ def test_a_record_says_of_a_request_what_became_of_it(tmp_path: Path) -> None:
     assert first.open == Counter({0: 2})
     first.release(batch)
     assert first.open == Counter()
-    batch = first.intend(fresh[:2], [b"?url=\xff"])
+    batch = first.intend(fresh[:2], fresh[:2])
     second = progress()
     second.write()
     again = second.new(requests)
     assert [row.doubts for row in again] == [1, 1] + [0] * (len(again) - 2)
     assert [second.batch_in_doubt(row) for row in again] == [batch, batch] + [None] * (len(again) - 2)
-    assert second.unanswered[batch].witnesses == (b"?url=\xff",)
+    assert second.unanswered[batch].witnesses == tuple(row.query for row in again[:2])
     second.absent(batch, again[:1])
-    second.write()
-    assert (second.open, list(second.unanswered)) == (Counter({0: 1}), [batch])
+    later = second.intend(again[1:3], again[2:3])
+    assert (second.open, set(progress().unanswered)) == (Counter({0: 2}), {later})
+    second.release(later)
+    later = second.intend(again[2:3])
+    assert {number: one.witnesses for number, one in progress().unanswered.items()} == {later - 1: (), later: ()}
     with pytest.raises(LeaseLost):
         first.intend(fresh[2:3])
 
