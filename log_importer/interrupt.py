@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 _AT_ONCE = 0.9
 """Seconds after a second signal until the process ends."""
+_NO_MORE = b"\0"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -24,11 +25,6 @@ def hold() -> None:
     is restarted twice within a second sends one so soon.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-
-
-def release() -> None:
-    """Lets signals come that `hold` has wait: whoever takes them now is no `Interrupt`."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 class Stopped(KeyboardInterrupt):
@@ -42,6 +38,9 @@ class Stopped(KeyboardInterrupt):
 class Interrupt:
     """While held as a context manager, `halt` is set by the first signal and `stop` by a second.
 
+    A handler runs in the midst of whatever the main thread does, where that may hold the very lock that an event
+    needs. So it does no more than write to a pipe, and a thread reads it and does the rest.
+
     Before `begin` a signal raises `Stopped`, but only in `wait_for` and in `begin` itself: anywhere else it could
     strike where a library holds a lock that the way out wants too, or be lost in a finalizer.
     """
@@ -54,7 +53,8 @@ class Interrupt:
         """128 and the signal's number; 0 where none came."""
         self._say = say
         self._grace = grace
-        self._begun = self._waiting = False
+        self._begun = False
+        self._woken = threading.Event()
         self._before: dict[int, Any] = {}
         self._held: set[int] = set()
 
@@ -66,7 +66,7 @@ class Interrupt:
 
     def wait_for(self, function: Callable[[], T]) -> T:
         """What `function` gives, run in a thread of its own, so that a signal strikes only the waiting for it."""
-        done = threading.Event()
+        self._woken.clear()
         outcome: list[T] = []
         failure: list[BaseException] = []
 
@@ -75,21 +75,21 @@ class Interrupt:
                 outcome.append(function())
             except BaseException as error:
                 failure.append(error)
-            done.set()
+            self._woken.set()
 
         threading.Thread(target=run, name="check", daemon=True).start()
-        self._waiting = True
-        try:
-            if self.halt.is_set():
-                raise Stopped(self.exit_code - 128)
-            done.wait()
-        finally:
-            self._waiting = False
+        if not self.halt.is_set():
+            self._woken.wait()
+        if self.halt.is_set():
+            raise Stopped(self.exit_code - 128)
         if failure:
             raise failure[0]
         return outcome[0]
 
     def __enter__(self) -> "Interrupt":
+        self._reading, self._writing = os.pipe()
+        self._thread = threading.Thread(target=self._take, name="signals", daemon=True)
+        self._thread.start()
         for number in _SIGNALS:
             # What was ignored stays so: nohup asks for it, and a shell for what runs in the background.
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -105,6 +105,9 @@ class Interrupt:
             signal.pthread_sigmask(signal.SIG_BLOCK, self._held)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        os.write(self._writing, _NO_MORE)
+        self._thread.join(_AT_ONCE)
+        os.close(self._writing)
 
     def _end(self) -> None:
         """Whatever the process is doing: what it has written down is as good as after a kill."""
@@ -112,6 +115,14 @@ class Interrupt:
             os._exit(self.exit_code)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        os.write(self._writing, bytes([number]))
+
+    def _take(self) -> None:
+        while (byte := os.read(self._reading, 1)) != _NO_MORE:
+            self._signal(byte[0])
+        os.close(self._reading)
+
+    def _signal(self, number: int) -> None:
         if self.halt.is_set():
             if not self.stop.is_set():
                 self.stop.set()
@@ -119,8 +130,7 @@ class Interrupt:
             return
         self.exit_code = 128 + number
         self.halt.set()
-        if self._waiting:
-            raise Stopped(number)
+        self._woken.set()
         if not self._begun:
             return
         name = signal.Signals(number).name

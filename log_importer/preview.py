@@ -1,14 +1,12 @@
 """`import --preview`: the embedded receiver with its report, before, while and after an import."""
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from log_importer.errors import UsageError
-from log_importer.interrupt import release
+from log_importer.interrupt import Interrupt
 from log_importer.receive import PORT, open_receiver
 
 if TYPE_CHECKING:
@@ -32,10 +30,7 @@ def previewing(state: Path, say: Callable[[str], None], *, wanted: bool) -> Iter
 
 def go_on(receiver: "Receiver", say: Callable[[str], None]) -> None:
     """Serves the report until a signal comes, which is how it ends well."""
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda _number, _frame: over.set())
-    release()
-    receiver.use_leisure()
-    say(f"The import is over; the report stays at {receiver.report} until Ctrl-C.")
-    over.wait()
+    with Interrupt(say, 0) as interrupt:
+        receiver.use_leisure()
+        say(f"The import is over; the report stays at {receiver.report} until Ctrl-C.")
+        interrupt.halt.wait()
