@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from log_importer.choices import changes_of, check_network, options_of, rules_of, selection_of
-from log_importer.errors import UsageError
 from log_importer.hash_key import read_hash_key
 from log_importer.model import FIELDS
+from log_importer.model.errors import UsageError
 from log_importer.parsing.parser import named_zone
 from log_importer.rules.hosts import host_name
 from log_importer.settings import PAYLOAD, Settings, is_pipe

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from log_importer.errors import UsageError
+from log_importer.model.errors import UsageError
 from log_importer.native import load
 from log_importer.plan import Judges
 from log_importer.rules.bots import compile_bots

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from log_importer.zones import shifted
+from log_importer.model.zones import shifted
 
 ARCHIVE = "./console core:archive"
 

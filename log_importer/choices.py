@@ -9,8 +9,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from log_importer.errors import UsageError
 from log_importer.model import FIELDS
+from log_importer.model.errors import UsageError
 from log_importer.parsing.groups import GROUPS
 from log_importer.parsing.times import compile_time
 from log_importer.rules.changes import Changes

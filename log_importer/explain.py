@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from log_importer.bot_rules import judges
-from log_importer.errors import LogImporterError
 from log_importer.hosts import OfflineHosts
-from log_importer.keys import download_key, file_key, visitor_keys
 from log_importer.looking import look
 from log_importer.model import Hit
+from log_importer.model.errors import LogImporterError
+from log_importer.model.keys import download_key, file_key, visitor_keys
 from log_importer.native import load
 from log_importer.planning import plan_of
 from log_importer.progress import Progress

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from log_importer.errors import LogImporterError, SourceError
 from log_importer.followed import Followed, OpenFiles, Place
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.record import Record
 from log_importer.model import BEGINNING, Chunk
+from log_importer.model.errors import LogImporterError, SourceError
 from log_importer.names import Names, Seen
 from log_importer.probe import Probe
 from log_importer.progress import Progress

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from log_importer.errors import FormatError
+from log_importer.model.errors import FormatError
 from log_importer.parsing.spec import FormatSpec, load
 
 _SAMPLES = "\n[[sample]]"

@@ -6,7 +6,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from log_importer.errors import UsageError
+from log_importer.model.errors import UsageError
 from log_importer.state import default_state_dir
 
 _SHORTEST = 16

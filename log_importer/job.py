@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from log_importer.errors import StateError, UsageError
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.view import View
+from log_importer.model.errors import StateError, UsageError
 from log_importer.posting import server_of
 from log_importer.receive import open_receiver
 from log_importer.run_report import Report

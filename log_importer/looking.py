@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection
 
-from log_importer.errors import SourceError, UsageError
 from log_importer.format_choice import formats_of, without_fields
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import FIELDS
+from log_importer.model.errors import SourceError, UsageError
 from log_importer.parsing.detect import Detector
 from log_importer.parsing.parser import Reading, compile_parser, named_zone
 from log_importer.parsing.spec import FormatSpec

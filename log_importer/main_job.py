@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from log_importer.arguments import make_settings
 from log_importer.dry_run import dry_run
-from log_importer.errors import LogImporterError
 from log_importer.job import open_job
 from log_importer.metrics import watch_of, write_metrics
+from log_importer.model.errors import LogImporterError
 from log_importer.native.heap import keep_memory
 from log_importer.pipeline import run_import
 from log_importer.pools import early_workers

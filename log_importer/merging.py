@@ -7,8 +7,8 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
-from log_importer.batching import NONE, Requests
 from log_importer.model import Request
+from log_importer.model.rows import NONE, Requests
 
 MOST = 100_000
 """Hits that wait at most."""

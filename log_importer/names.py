@@ -9,7 +9,7 @@ from glob import has_magic
 from pathlib import Path
 from typing import NamedTuple
 
-from log_importer.errors import SourceError
+from log_importer.model.errors import SourceError
 from log_importer.sources.find import Source, find_sources, lies_at
 from log_importer.sources.rotated import rotated
 

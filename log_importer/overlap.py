@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from log_importer.errors import SourceError, UsageError
+from log_importer.model.errors import SourceError, UsageError
 from log_importer.parsing.ends import TAIL, Ends
 from log_importer.probe import Probe
 from log_importer.sources.stream import Stream

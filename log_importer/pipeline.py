@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from log_importer.account import Account
-from log_importer.batching import Requests
 from log_importer.elsewhere import check_elsewhere, say_other_options
 from log_importer.following import Follower, follow
 from log_importer.hosts import Hosts
@@ -17,6 +16,8 @@ from log_importer.ledger.ledger import Ledger
 from log_importer.looking import check_hosts, look
 from log_importer.merging import Merger
 from log_importer.model import Chunk, ChunkResult, Outcome, Site
+from log_importer.model.rows import Requests
+from log_importer.model.visible import visible
 from log_importer.native import load
 from log_importer.overlap import check_overlap
 from log_importer.plan import Plan
@@ -32,7 +33,6 @@ from log_importer.server import Server
 from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
 from log_importer.tally import Tally
-from log_importer.visible import visible
 from log_importer.worker import Pool
 
 _HANDED_OVER = 2500

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from log_importer.errors import UsageError
 from log_importer.interrupt import Interrupt
+from log_importer.model.errors import UsageError
 from log_importer.receive import PORT, open_receiver
 
 if TYPE_CHECKING:

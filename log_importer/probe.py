@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from log_importer.errors import SourceError
 from log_importer.ledger.record import Record
+from log_importer.model.errors import SourceError
+from log_importer.model.visible import visible
 from log_importer.parsing.detect import Detection, Detector
 from log_importer.parsing.lines import BOM
 from log_importer.parsing.spec import FormatSpec
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.stream import Stream
-from log_importer.visible import visible
 
 _NEAR = 8
 """Characters of a line that a format has to read to be told as the nearest: an address is as many."""

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from log_importer.model.visible import visible
 from log_importer.tally import Tally
-from log_importer.visible import visible
 
 _SHOWN = 0.1
 """Seconds between two looks of the bar."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from heapq import heapify, heappop, heappush
 
-from log_importer.errors import LogImporterError, SourceError
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import BEGINNING, Boundary, Chunk
+from log_importer.model.errors import LogImporterError, SourceError
 from log_importer.overlap import open_at_once
 from log_importer.parsing.ends import Ends
 from log_importer.parsing.parser import Reading

@@ -5,10 +5,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from log_importer.errors import SourceError
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.record import Record
 from log_importer.model import BEGINNING, Boundary, Chunk
+from log_importer.model.errors import SourceError
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source, lies_at, source_at
 from log_importer.sources.fingerprint import HEAD, fingerprint

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from log_importer.errors import LogImporterError, UsageError
 from log_importer.model import RejectedLine
+from log_importer.model.errors import LogImporterError, UsageError
 
 
 class Rejects:

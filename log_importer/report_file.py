@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from log_importer.errors import LogImporterError, UsageError
+from log_importer.model.errors import LogImporterError, UsageError
+from log_importer.model.visible import visible
 from log_importer.receive import receiver_database
 from log_importer.receiver.naming import name_agents
 from log_importer.receiver.report.contents import contents
@@ -15,7 +16,6 @@ from log_importer.receiver.report.figures import Filter
 from log_importer.receiver.report.file import report_file
 from log_importer.receiver.store import Store
 from log_importer.state import open_state
-from log_importer.visible import visible
 
 _ROWS = 500
 """Rows of each table."""

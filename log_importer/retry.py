@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from log_importer.arguments import make_settings
-from log_importer.errors import UsageError, worst
 from log_importer.job import Job, open_job
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import Held
 from log_importer.ledger.view import View, view
 from log_importer.model import Outcome, Request
+from log_importer.model.errors import UsageError, worst
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database

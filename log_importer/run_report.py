@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from log_importer.errors import LogImporterError, worst
 from log_importer.interrupt import Interrupt
+from log_importer.model.errors import LogImporterError, worst
 from log_importer.tally import Tally
 
 _MANY = 1000

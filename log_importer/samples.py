@@ -8,13 +8,13 @@ from typing import Any
 
 from log_importer.bot_rules import judges
 from log_importer.model import Chunk, ChunkResult
+from log_importer.model.visible import visible
 from log_importer.native import load
 from log_importer.parsing.lines import BOM, LineReader
 from log_importer.plan import Plan
 from log_importer.rules.changes import scrubber
 from log_importer.rules.ranges import Ranges
 from log_importer.translate import compile_translation
-from log_importer.visible import visible
 
 KEPT = 3
 """Lines of each reason."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from log_importer.errors import FormatError, UsageError
 from log_importer.model import FIELDS
+from log_importer.model.errors import FormatError, UsageError
 from log_importer.rules.mapping import PATTERN, MappingRule, Setting, compile_rules
 from log_importer.rules.reasons import REASONS
 from log_importer.rules.values import is_reference, references

@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import accumulate, compress, pairwise
 from typing import Any, NamedTuple
 
-from log_importer.keys import LANE_KEYS, spread
 from log_importer.model import ChunkResult, Context
+from log_importer.model.keys import LANE_KEYS, spread
 
 OTHER = "other-shard"
 """Why a line is skipped that another machine posts, or accounts for."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from log_importer.errors import JobLocked, StateError
+from log_importer.model.errors import JobLocked, StateError
 
 _JOBS = "jobs"
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from log_importer.errors import StateError, UsageError, worst
 from log_importer.ledger.view import COUNTED, SourceView, View, view
+from log_importer.model.errors import StateError, UsageError, worst
+from log_importer.model.visible import visible, visible_json
 from log_importer.state import JobLock, ledgers, open_state
-from log_importer.visible import visible, visible_json
 
 _SHOWN = 20
 """Set-aside requests that are listed for people; --json has all."""

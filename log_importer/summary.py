@@ -6,9 +6,9 @@ from typing import Any
 
 from log_importer.by_console import ARCHIVE, invalidations
 from log_importer.colours import Paint, plain
+from log_importer.model.visible import visible
 from log_importer.run_report import Report
 from log_importer.tally import BUCKETS, SourceCounts, Tally
-from log_importer.visible import visible
 
 _LABEL = 12
 _EXAMPLES = 10

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from log_importer.batching import Requests
 from log_importer.model import Outcome, RejectedLine, Request
-from log_importer.zones import QUARTER, by_date
+from log_importer.model.rows import Requests
+from log_importer.model.zones import QUARTER, by_date
 
 BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from log_importer.by_column import BLOCK
 from log_importer.by_column.packed import Packed, packed
 from log_importer.by_column.rows import Rows
-from log_importer.keys import download_key, file_key, visitor_keys
 from log_importer.model import ChunkResult, Context, RejectedLine, Site
+from log_importer.model.keys import download_key, file_key, visitor_keys
 from log_importer.plan import Judges, Plan
 from log_importer.sharing import sharing
 from log_importer.translator import TURNED, UNREADABLE, Translator

@@ -11,15 +11,15 @@ from typing import Any
 import click
 
 from log_importer.by_console import ARCHIVE, deletions, invalidations, touched
-from log_importer.errors import UsageError
 from log_importer.job import one_job
 from log_importer.ledger import rows
 from log_importer.ledger.database import open_database, unwritable
 from log_importer.ledger.view import Sent, SourceView, View, view
+from log_importer.model.errors import UsageError
+from log_importer.model.visible import visible, visible_json
+from log_importer.model.zones import known_zone, zone_of
 from log_importer.receive import receiver_database
 from log_importer.state import JobLock, ledgers, open_state
-from log_importer.visible import visible, visible_json
-from log_importer.zones import known_zone, zone_of
 
 _UNDATED = "were tracked by an older version, or on a cluster, which kept no days: they are in none of these counts"
 

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from log_importer.arguments import make_settings
-from log_importer.errors import ServerRefused
 from log_importer.job import one_job, server_for
 from log_importer.ledger.view import View, view
+from log_importer.model.errors import ServerRefused
+from log_importer.model.visible import visible, visible_json
+from log_importer.model.zones import shifted
 from log_importer.posting import server_of
 from log_importer.state import ledgers, open_state
-from log_importer.visible import visible, visible_json
-from log_importer.zones import shifted
 
 _MOST_DAYS = 60
 """Days of a site that are asked for; of more, as many from all over."""

@@ -25,8 +25,8 @@ from typing import Protocol
 
 from log_importer.bot_rules import judges
 from log_importer.channel import ROOM, Channel
-from log_importer.errors import WorkerDied
 from log_importer.model import Chunk, ChunkResult, Context
+from log_importer.model.errors import WorkerDied
 from log_importer.native.heap import keep_memory
 from log_importer.plan import Plan
 from log_importer.processors import Processors, processors, run_on

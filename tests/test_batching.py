@@ -8,10 +8,10 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_importer.batching import Requests
-from log_importer.batching.in_python import InPython
 from log_importer.ledger.offsets import pack, steps_in_python, unpack
 from log_importer.model import ChunkResult, Request
+from log_importer.model.rows import Requests
+from log_importer.model.rows.in_python import InPython
 from log_importer.tracking.bulk import body
 from tests.conftest import compiled
 

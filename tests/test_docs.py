@@ -14,9 +14,9 @@ import click
 import pytest
 import requests
 
-from log_importer import errors
 from log_importer.cli import COMMANDS, group
 from log_importer.format_files import load_formats
+from log_importer.model import errors
 from tests.conftest import ROOT, SAMPLES, TOKENS, Run, command, environment
 from tests.fault_server import serve
 from tests.remote.s3 import S3, serving

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.errors import FormatError
 from log_importer.format_files import load_file, load_formats, packaged_formats
 from log_importer.model import FIELDS
+from log_importer.model.errors import FormatError
 from log_importer.parsing.check import check
 from log_importer.parsing.detect import Detector, detect
 from log_importer.parsing.lines import split_lines

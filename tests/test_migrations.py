@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.errors import StateError
 from log_importer.ledger.database import proof
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.view import view
 from log_importer.model import Boundary, Chunk, Context, Outcome, Request, Unanswered
+from log_importer.model.errors import StateError
 from log_importer.receiver import Receiver
 from log_importer.receiver.store import Store
 from log_importer.settings import named_key

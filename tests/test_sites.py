@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.errors import LogImporterError, ServerRefused, ServerUnreachable
 from log_importer.model import Site
+from log_importer.model.errors import LogImporterError, ServerRefused, ServerUnreachable
 from log_importer.receiver import Receiver
 from log_importer.server import Server
 from log_importer.sites import NoSuchSite, check, main_url

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_importer.visible import visible, visible_json
+from log_importer.model.visible import visible, visible_json
 
 SHOWN = [
     ("plain", "plain"),

@@ -13,8 +13,8 @@ from log_importer.by_column.facts import NO_CODE, Facts, Find, Page, Referrer, V
 from log_importer.by_column.fields import MEASURES, PAGE, REFERRER, VISITOR
 from log_importer.by_column.memory import Cached, Memory
 from log_importer.by_column.rows import Rows
-from log_importer.keys import download_key
 from log_importer.model import Site
+from log_importer.model.keys import download_key
 from log_importer.parsing.columns import Columns
 from log_importer.parsing.parser import Parser, Part
 from log_importer.tracking.requests import measures, when_of

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from log_importer.by_column.facts import Facts
 from log_importer.by_column.groups import READ, UNREAD, Piece
 from log_importer.by_column.texts import Text, Texts
-from log_importer.keys import address_key
+from log_importer.model.keys import address_key
 from log_importer.native import Native, address, zeros
 from log_importer.parsing.cuts import Cuts, PieceOf
 from log_importer.parsing.parser import Part

@@ -8,7 +8,7 @@ from log_importer.by_column.codes import ALONE
 from log_importer.by_column.facts import Client, Facts
 from log_importer.by_column.groups import Group, Piece
 from log_importer.by_column.texts import Text, Texts
-from log_importer.keys import address_key
+from log_importer.model.keys import address_key
 from log_importer.native import Native
 from log_importer.parsing.cuts import Cells
 from log_importer.parsing.parser import Part

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from log_importer.by_column.additions import Additions
 from log_importer.by_column.codes import ALONE, Codes
 from log_importer.by_column.fields import ADDRESS, AGENT, BESIDE, PAGE, TIME, VISITOR
-from log_importer.keys import agent_keys, file_key, identity_keys, visitor_keys
 from log_importer.model import Hit, Site
+from log_importer.model.keys import agent_keys, file_key, identity_keys, visitor_keys
 from log_importer.rules.bots import Bot
 from log_importer.rules.details import detail_of
 from log_importer.rules.hosts import host_name

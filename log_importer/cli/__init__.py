@@ -14,7 +14,7 @@ from typing import Any, TextIO, cast
 import click
 
 from log_importer import __version__
-from log_importer.errors import LogImporterError
+from log_importer.model.errors import LogImporterError
 from log_importer.parsing.engine import check_engine
 
 COMMANDS = {
@@ -160,7 +160,7 @@ def _show_all(stream: TextIO) -> None:
     """Has a stream write what its encoding has no bytes for as escapes, rather than fail."""
 
     def escape(error: UnicodeError) -> tuple[str, int]:
-        from log_importer.visible import escape_all  # only who needs it pays for it
+        from log_importer.model.visible import escape_all  # only who needs it pays for it
 
         return escape_all(error)
 
@@ -170,7 +170,7 @@ def _show_all(stream: TextIO) -> None:
 
 
 def _fail(sentence: str, code: int) -> int:
-    from log_importer.visible import visible
+    from log_importer.model.visible import visible
 
     print(f"log-importer: {visible(sentence, 2000)}", file=sys.stderr)  # noqa: T201
     if "--json" in sys.argv:
@@ -181,11 +181,11 @@ def _fail(sentence: str, code: int) -> int:
 
 def _json_of(sentence: str, code: int) -> str:
     """The object that `--json` prints where there was no run: nothing was read, and why."""
-    from log_importer.errors import LogImporterError
+    from log_importer.model.errors import LogImporterError
+    from log_importer.model.visible import visible_json
     from log_importer.run_report import Report
     from log_importer.summary import as_json
     from log_importer.tally import Tally
-    from log_importer.visible import visible_json
 
     whole = as_json(Report(Tally(), [LogImporterError(sentence)]), "") if {"import", "retry"} & set(sys.argv) else {}
     return visible_json(whole | {"exit_code": code, "errors": [sentence]}, indent=True).decode()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from log_importer.errors import UsageError
+from log_importer.model.errors import UsageError
 
 if TYPE_CHECKING:
     from log_importer.settings_file import SettingsFile

@@ -36,9 +36,9 @@ def list_formats(format_files: tuple[Path, ...] | None) -> None:
 @_FORMAT_FILES
 def show(name: str | None, log_format: str | None, format_files: tuple[Path, ...] | None) -> None:
     """The format file of NAME or for a format STRING, to read or to copy and change."""
-    from log_importer.errors import UsageError
     from log_importer.format_choice import document_for
     from log_importer.format_files import find_format, load_formats
+    from log_importer.model.errors import UsageError
 
     formats = load_formats(format_files or ())
     if (name is None) == (log_format is None):
@@ -76,8 +76,8 @@ def check_files(files: tuple[Path, ...]) -> int:
 def detect_sources(**given: Any) -> int:
     """Say which format each SOURCE is in, or how near the nearest came."""
     from log_importer.arguments import make_settings
-    from log_importer.errors import worst
     from log_importer.looking import look
+    from log_importer.model.errors import worst
 
     inputs = look(make_settings({**given, "local": True}, terminal=True), say)
     for one in inputs.probes:

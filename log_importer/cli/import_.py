@@ -57,8 +57,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
         hold()
     from log_importer.cli.config import settle, shown
-    from log_importer.errors import UsageError
     from log_importer.main_job import main_job
+    from log_importer.model.errors import UsageError
 
     for name in ("php_binary", "enable_testmode"):
         if given.pop(name):
@@ -67,7 +67,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
                 f"{option_name} needs Matomo's own folder and PHP, and log-importer neither.", "Leave it out."
             )
     if given.pop("show_settings"):
-        from log_importer.visible import visible
+        from log_importer.model.visible import visible
 
         for line in shown(ctx):
             click.echo(visible(line, 2000))
@@ -89,7 +89,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
 def _print_into(file: Path | None) -> None:
     """Whatever is printed from now on, by whom it may be, stands at the end of `file`."""
-    from log_importer.errors import UsageError
+    from log_importer.model.errors import UsageError
 
     if file is None:
         return

@@ -262,6 +262,6 @@ TELLING = section(
 
 def say(sentence: str) -> None:
     """Prints a sentence for people to standard error."""
-    from log_importer.visible import visible
+    from log_importer.model.visible import visible
 
     click.echo(visible(sentence, 2000), file=sys.stderr)

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 
-from log_importer.batching import Requests
 from log_importer.model import Request
+from log_importer.model.rows import Requests
+from log_importer.model.zones import zone_of
 from log_importer.tracking.bulk import ping
-from log_importer.zones import zone_of
 
 Day = tuple[int, str]
 """idsite and date by the site's clock, YYYY-MM-DD."""

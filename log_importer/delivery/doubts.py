@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from log_importer.batching import Requests
 from log_importer.delivery.inquiry import Found, Inquiry
 from log_importer.delivery.outage import Aborted
 from log_importer.delivery.testimony import read_witness
 from log_importer.delivery.witnesses import choose
 from log_importer.model import Request, Unanswered
+from log_importer.model.rows import Requests
 
 _NEAR = 86400.0
 """Seconds between two hits within which a server that tells of one tells of the other: it may delete old visits."""

@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 import regex
 
-from log_importer.errors import ServerRefused, ServerUnreachable
+from log_importer.model.errors import ServerRefused, ServerUnreachable
 from log_importer.rules.networks import Networks
 
 _VALUE = re.compile(rb"[?&](idsite|cip|ua|urlref|url|bots)=([^&]*)")

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from log_importer.delivery.testimony import Witness, is_plain, masked, read_witness, tells_of
-from log_importer.errors import ServerRefused, ServerUnreachable
+from log_importer.model.errors import ServerRefused, ServerUnreachable
+from log_importer.model.visible import visible
+from log_importer.model.zones import known_zone
 from log_importer.server import ApiRefused
-from log_importer.visible import visible
-from log_importer.zones import known_zone
 
 _METHOD = "Live.getLastVisitsDetails"
 _MOST_VISITS = 500

@@ -6,8 +6,8 @@ is near: the longer a lane, the fewer times the server meets a user agent anew, 
 
 from collections.abc import Callable, Iterable, Sequence
 
-from log_importer.batching import NONE, Requests
 from log_importer.model import Batch, Request
+from log_importer.model.rows import NONE, Requests
 
 LANES = 16
 WINDOW = 32_000

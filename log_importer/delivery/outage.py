@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from log_importer.errors import ServerRefused, ServerUnreachable
+from log_importer.model.errors import ServerRefused, ServerUnreachable
 
 LONGEST_PAUSE = 60.0
 """Seconds between two attempts at most, unless the server names a longer time."""

@@ -6,14 +6,14 @@ from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from log_importer.batching import NONE, Requests
 from log_importer.delivery.context import Delivery, Post, Slot
 from log_importer.delivery.inquiry import Found
 from log_importer.delivery.outage import Aborted, Health, Probe
 from log_importer.delivery.pace import AIM
 from log_importer.delivery.verdict import BUSY, judge
-from log_importer.errors import LogImporterError, ServerRefused
 from log_importer.model import Answer, Outcome, Receipt, Remedy, Request, Verdict
+from log_importer.model.errors import LogImporterError, ServerRefused
+from log_importer.model.rows import NONE, Requests
 from log_importer.tracking.bulk import parse_reply, ping
 
 _BATCH_TRIES = 3

@@ -1,8 +1,8 @@
 """An answer -> what it means for the batch and what to do: the server's word is the truth, and only a whole one."""
 
 from log_importer.model import Answer, Receipt, Remedy, Verdict
+from log_importer.model.visible import visible
 from log_importer.tracking.bulk import BulkReply, parse_reply
-from log_importer.visible import visible
 
 _REFUSED = {
     401: "The server wants a login (status 401); check the token and the web server's own password.",

@@ -10,9 +10,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from log_importer.batching import Requests
-from log_importer.batching.layout import ROW, packed
 from log_importer.model import Request
+from log_importer.model.rows import Requests
+from log_importer.model.rows.layout import ROW, packed
 
 _LOOKS = 4
 """How many hits are looked at for one that is wanted; where none of them will do, some more."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from log_importer import __version__
 from log_importer.doctor.finding import Finding, warning
-from log_importer.errors import FormatError, UsageError
+from log_importer.model.errors import FormatError, UsageError
 from log_importer.parsing.engine import check_engine
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from log_importer.doctor.finding import Finding, warning
-from log_importer.errors import StateError, UsageError
+from log_importer.model.errors import StateError, UsageError
 from log_importer.processors import processor_count
 from log_importer.state import JobLock, open_state
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from log_importer.doctor.finding import Finding, warning
-from log_importer.errors import UsageError
+from log_importer.model.errors import UsageError
 
 _ANSWERS_WITHIN = 10.0
 """Seconds; an import waits longer."""

@@ -5,10 +5,10 @@ Reference: https://docs.haproxy.org/2.8/configuration.html#8.2.6
 
 import re
 
-from log_importer.errors import FormatError
 from log_importer.format_strings.columns import Column, Token, header, quoted
 from log_importer.format_strings.document import json_document, text_document
 from log_importer.format_strings.pattern import ORIGIN
+from log_importer.model.errors import FormatError
 from log_importer.parsing.engine import compile_regex
 
 _ALIASES = {

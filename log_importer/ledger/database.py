@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from log_importer.errors import StateError
+from log_importer.model.errors import StateError
 from log_importer.versions import Versions, copies, cure, is_whole, sync, version_of
 
 POSTED, SETTLED = 0x55, 0xAA

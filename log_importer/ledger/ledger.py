@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from log_importer.batching import Requests
 from log_importer.ledger import rows
 from log_importer.ledger.database import POSTED, SETTLED, open_database, unwritable, zones_of
 from log_importer.ledger.load import HELD, READ_SINCE, Held, load, load_about, load_held, load_unanswered
@@ -20,7 +19,8 @@ from log_importer.ledger.record import Record, Region
 from log_importer.ledger.sources import Sources
 from log_importer.ledger.writer import Job, Writer, Written
 from log_importer.model import Boundary, Chunk, Disk, Outcome, Request, Unanswered
-from log_importer.zones import QUARTER, by_date
+from log_importer.model.rows import Requests
+from log_importer.model.zones import QUARTER, by_date
 
 
 class Ledger:

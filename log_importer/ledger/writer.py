@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from log_importer.errors import StateError
 from log_importer.ledger.database import unwritable
+from log_importer.model.errors import StateError
 
 Job = Callable[[sqlite3.Connection], object]
 

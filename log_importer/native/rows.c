@@ -2,7 +2,7 @@
 
    Of each there is a row of numbers, which say where its query lies among some texts. So some thousands of requests are
    a run of bytes, to copy and to cut which costs next to nothing, and what has to look at each of them is here.
-   log_importer/batching/layout.py has the same layout. */
+   log_importer/model/rows/layout.py has the same layout. */
 
 #include <math.h>
 #include <stdint.h>

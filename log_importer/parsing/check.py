@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from log_importer.errors import FormatError
 from log_importer.model import Hit, Rejected
+from log_importer.model.errors import FormatError
 from log_importer.parsing.detect import Detector
 from log_importer.parsing.linear import ambiguity
 from log_importer.parsing.lines import LineReader, split_lines

@@ -15,7 +15,7 @@ from re import _compiler, _parser  # type: ignore[attr-defined]  # what stands b
 from re import _constants as c  # type: ignore[attr-defined]
 from typing import Any
 
-from log_importer.errors import UsageError
+from log_importer.model.errors import UsageError
 
 SINGLE = frozenset({c.LITERAL, c.NOT_LITERAL, c.IN, c.ANY})
 """Kinds of items that match one character."""

@@ -7,8 +7,8 @@ from datetime import UTC, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 
-from log_importer.errors import FormatError
 from log_importer.model import Hit, Rejected
+from log_importer.model.errors import FormatError
 from log_importer.parsing.addresses import are_ipv4, client_address, compile_client, is_ipv4
 from log_importer.parsing.columns import Columns
 from log_importer.parsing.cuts import Cells, Clock, Cuts

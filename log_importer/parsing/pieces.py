@@ -5,7 +5,7 @@ All of them match in linear time and give the columns they are named for.
 
 import re
 
-from log_importer.errors import FormatError
+from log_importer.model.errors import FormatError
 
 _QUOTED = r'[^"\\]*+(?:\\.[^"\\]*+)*+'  # up to a quote that no backslash escapes
 

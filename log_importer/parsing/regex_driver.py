@@ -12,7 +12,7 @@ from typing import Any
 
 import regex
 
-from log_importer.errors import FormatError
+from log_importer.model.errors import FormatError
 from log_importer.parsing.addresses import client_address
 from log_importer.parsing.columns import NOTHING, Columns
 from log_importer.parsing.cuts import Cuts

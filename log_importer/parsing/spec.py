@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from log_importer.errors import FormatError
 from log_importer.model import FIELDS
+from log_importer.model.errors import FormatError
 from log_importer.parsing.pieces import expand
 
 SCHEMA = 1

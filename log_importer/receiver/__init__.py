@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from log_importer.errors import LogImporterError, UsageError
+from log_importer.model.errors import LogImporterError, UsageError
 from log_importer.receiver.access import Access, Grant, Level
 from log_importer.receiver.naming import name_when_idle
 from log_importer.receiver.settings import Behaviour, SiteSetup

@@ -6,8 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from log_importer.errors import UsageError
-from log_importer.visible import visible
+from log_importer.model.errors import UsageError
+from log_importer.model.visible import visible
 
 _ENDPOINT = "/piwik.php"  # every version has it, Piwik and Matomo alike
 _FILES = ("matomo.php", "piwik.php", "index.php")

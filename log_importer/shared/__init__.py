@@ -7,7 +7,7 @@ that something is theirs find out that one of them is wrong.
 import uuid
 from pathlib import Path
 
-from log_importer.errors import StateError, UsageError
+from log_importer.model.errors import StateError, UsageError
 from log_importer.shared.folder import Folder
 from log_importer.shared.place import Shared
 

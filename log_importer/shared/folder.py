@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from log_importer.errors import StateError
+from log_importer.model.errors import StateError
 
 
 class Folder:

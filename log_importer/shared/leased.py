@@ -5,7 +5,7 @@ takes a record over makes the next number, and whoever had it before learns of i
 post. Numbers that were passed are deleted, but never the last; whoever makes one that was passed finds a higher there.
 """
 
-from log_importer.errors import JobLocked, StateError
+from log_importer.model.errors import JobLocked, StateError
 from log_importer.shared.place import Shared
 
 _TRIES = 100

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from log_importer.errors import StateError, UsageError
+from log_importer.model.errors import StateError, UsageError
 from log_importer.sources.remote_errors import told
 from log_importer.sources.stores import store_of
 from log_importer.sources.unreadable import RemoteError

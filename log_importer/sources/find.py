@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from log_importer.errors import SourceError
 from log_importer.model import Disk
+from log_importer.model.errors import SourceError
 from log_importer.sources.find_objects import find_objects
 from log_importer.sources.listed import Listed, disk_of_object
 from log_importer.sources.unicode import wide_encoding

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from log_importer.errors import SourceError
+from log_importer.model.errors import SourceError
 from log_importer.sources.listed import Listed, listed
 from log_importer.sources.remote_errors import is_without_bucket, told
 from log_importer.sources.stores import store_of

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from log_importer.errors import SourceError
+from log_importer.model.errors import SourceError
 from log_importer.sources.unreadable import RemoteError
 
 _CREDENTIALS = {

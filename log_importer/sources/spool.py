@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from log_importer.errors import SourceError, StateError
+from log_importer.model.errors import SourceError, StateError
 from log_importer.sources.archives import HEAD, archive_of
 from log_importer.sources.codecs import sniff
 from log_importer.sources.room import Room

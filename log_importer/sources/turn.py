@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from log_importer.errors import JobLocked
+from log_importer.model.errors import JobLocked
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.state import take_lock
 

@@ -2,7 +2,7 @@
 
 import errno
 
-from log_importer.errors import SourceError
+from log_importer.model.errors import SourceError
 from log_importer.sources.archives import Archive
 
 

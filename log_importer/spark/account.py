@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from log_importer.errors import SourceError
 from log_importer.model import ChunkResult, RejectedLine
+from log_importer.model.errors import SourceError
 from log_importer.spark.spans import Ending, Span
 
 _SAMPLES = 5

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from log_importer.errors import LogImporterError, SourceError
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import BEGINNING
+from log_importer.model.errors import LogImporterError, SourceError
 from log_importer.probe import Probe
 from log_importer.reading import Inputs
 from log_importer.recognise import identify

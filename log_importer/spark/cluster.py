@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from log_importer.errors import LogImporterError, UsageError
+from log_importer.model.errors import LogImporterError, UsageError
 
 if TYPE_CHECKING:
     from pyspark import RDD

@@ -9,11 +9,11 @@ from typing import Any
 
 from log_importer.delivery.dates import Dates
 from log_importer.elsewhere import check_elsewhere, say_other_options
-from log_importer.errors import LogImporterError
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt
 from log_importer.job import about_job, token_of
 from log_importer.looking import check_hosts, look
+from log_importer.model.errors import LogImporterError
 from log_importer.plan import Plan
 from log_importer.planning import plan_of
 from log_importer.posting import server_of

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from log_importer.batching import NONE, Requests
 from log_importer.delivery.dates import Day
 from log_importer.delivery.sender import Sender
-from log_importer.errors import LogImporterError
+from log_importer.model.errors import LogImporterError
+from log_importer.model.rows import NONE, Requests
 from log_importer.native import load
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.rules.ranges import Ranges

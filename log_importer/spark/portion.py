@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from log_importer.errors import SourceError
 from log_importer.model import BEGINNING, Boundary, Disk
+from log_importer.model.errors import SourceError
 from log_importer.sources.find import Source, find_sources, lies_at
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.sources.stream import Stream

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from uuid import uuid4
 
-from log_importer.batching import Requests
 from log_importer.bot_rules import judges
 from log_importer.delivery.dates import quarters_of
-from log_importer.errors import SourceError
-from log_importer.keys import finer
 from log_importer.model import ChunkResult, Context, Site
+from log_importer.model.errors import SourceError
+from log_importer.model.keys import finer
+from log_importer.model.rows import Requests
 from log_importer.native.heap import keep_memory
 from log_importer.parsing.engine import check_engine
 from log_importer.plan import Plan

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from log_importer import __version__
-from log_importer.errors import JobLocked, LogImporterError, SourceError, StateError, UsageError
+from log_importer.model.errors import JobLocked, LogImporterError, SourceError, StateError, UsageError
 from log_importer.plan import Plan
 from log_importer.shared import Shared
 from log_importer.shared.leased import Leased, LeaseLost

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from log_importer.errors import SourceError
 from log_importer.model import BEGINNING, Boundary, Chunk, Disk
+from log_importer.model.errors import SourceError
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.sources.stream import Stream

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import orjson
 
-from log_importer.errors import JobLocked, StateError
 from log_importer.job import about_job
 from log_importer.ledger.view import view
+from log_importer.model.errors import JobLocked, StateError
 from log_importer.settings import Settings
 from log_importer.shared import Shared, open_shared
 from log_importer.shared.leased import Leased

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from log_importer.errors import LogImporterError
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt
 from log_importer.model import Boundary, Site
+from log_importer.model.errors import LogImporterError
 from log_importer.plan import Plan
 from log_importer.spark.account import SpanAccount
 from log_importer.spark.cluster import Cluster

@@ -7,7 +7,7 @@ from typing import TypeGuard
 
 import orjson
 
-from log_importer.batching import Queries
+from log_importer.model.rows import Queries
 from log_importer.tracking.encoding import percent
 
 MAX_BODY = 900 * 1024

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from log_importer.delivery.dates import Dates, Day
 from log_importer.model import Request
-from log_importer.zones import zone_of
+from log_importer.model.zones import zone_of
 
 
 def at(moment: datetime, site: int = 1) -> Request:

@@ -58,7 +58,8 @@ def test_an_interpreter_that_matches_possessive_groups_wrongly_is_refused() -> N
     if not old:
         missing("Python before 3.11.5")
     program = (
-        "import re\nfrom log_importer.errors import UsageError\nfrom log_importer.parsing.engine import check_engine\n"
+        "import re\nfrom log_importer.model.errors import UsageError\n"
+        "from log_importer.parsing.engine import check_engine\n"
         "check_engine()\n"
         "try:\n    check_engine(re.compile)\nexcept UsageError as error:\n    print(error.exit_code, error)\n"
     )

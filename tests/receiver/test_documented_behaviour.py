@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from log_importer.bot_rules import judges
-from log_importer.errors import StateError
+from log_importer.model.errors import StateError
 from log_importer.receiver import Receiver
 from log_importer.receiver.settings import Behaviour
 from tests.conftest import GRANTS, TOKENS

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from log_importer.errors import UsageError
+from log_importer.model.errors import UsageError
 from log_importer.receiver import Receiver
 from tests.conftest import TOKENS
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from log_importer.errors import SourceError
+from log_importer.model.errors import SourceError
 from log_importer.sources.find import Source, find_sources, source_at
 from log_importer.sources.remote import DELETED, REPLACED, RemoteFile
 from log_importer.sources.stream import Stream

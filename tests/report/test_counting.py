@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from log_importer.errors import StateError
+from log_importer.model.errors import StateError
 from log_importer.receiver import Receiver
 from log_importer.receiver.report.counting import behind, count_all, count_on, counts_database, open_counts
 from log_importer.receiver.report.figures import AGENTS, REFERRERS, TABLES, Figures, Filter

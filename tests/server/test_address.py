@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.errors import UsageError
+from log_importer.model.errors import UsageError
 from log_importer.server import Server
 from tests.fault_server import Told, serve
 from tests.server.common import TOKEN, closed_port, post

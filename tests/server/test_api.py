@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.errors import ServerRefused, ServerUnreachable
+from log_importer.model.errors import ServerRefused, ServerUnreachable
 from log_importer.receiver import Receiver
 from log_importer.server import ApiRefused
 from tests.fault_server import Told, serve, told_json

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.errors import StateError, UsageError
+from log_importer.model.errors import StateError, UsageError
 from log_importer.shared import Shared, check_shared, open_shared
 from log_importer.shared.folder import Folder
 from log_importer.shared.leased import Leased, LeaseLost

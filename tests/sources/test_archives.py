@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.errors import SourceError
+from log_importer.model.errors import SourceError
 from log_importer.sources.find import Source
 from log_importer.sources.stream import Stream
 from tests.conftest import Run

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.errors import JobLocked, SourceError, StateError
+from log_importer.model.errors import JobLocked, SourceError, StateError
 from log_importer.sources import spool as spool_module
 from log_importer.sources.spool import LONGEST_LINE, SMALLEST_SEGMENT, Spool
 from tests.conftest import ROOT, missing

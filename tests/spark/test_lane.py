@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from log_importer.errors import ServerRefused
+from log_importer.model.errors import ServerRefused
 from log_importer.settings import Settings
 from log_importer.shared import open_shared
 from log_importer.shared.leased import Leased, LeaseLost

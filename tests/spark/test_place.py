@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from log_importer.arguments import make_settings
-from log_importer.errors import StateError
+from log_importer.model.errors import StateError
 from log_importer.settings import Settings
 from log_importer.shared import open_shared
 from log_importer.spark.run import Run

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from log_importer.bot_rules import judges
-from log_importer.keys import finer, spread, visitor_keys
 from log_importer.model import BEGINNING, Disk
+from log_importer.model.keys import finer, spread, visitor_keys
 from log_importer.plan import Plan
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import find_sources

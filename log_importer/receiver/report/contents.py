@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from log_importer.model.visible import visible
 from log_importer.receiver.report.counting import behind
 from log_importer.receiver.report.figures import Figures, Filter, Table
 from log_importer.receiver.report.runs import read_runs, stamp_of_runs
-from log_importer.visible import visible
 
 _LONGEST = 1100
 """Characters of a label: an address has 1,024 at most, a keyword may have any number."""

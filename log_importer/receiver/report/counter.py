@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from log_importer.errors import StateError
+from log_importer.model.errors import StateError
 from log_importer.receiver.report.counting import behind, count_on, open_counts
 
 _SLICE = 0.2

@@ -10,7 +10,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from log_importer.errors import StateError
+from log_importer.model.errors import StateError
 from log_importer.receiver.report.counting_sql import FOLD, FRESH_ACTIONS, FRESH_VISITS, SCHEMA, VISITORS
 from log_importer.versions import cure
 

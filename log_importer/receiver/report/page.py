@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from log_importer.errors import LogImporterError
+from log_importer.model.errors import LogImporterError
 from log_importer.receiver.report.bundle import page_files
 from log_importer.receiver.report.contents import contents, shown, version_of
 from log_importer.receiver.report.counter import Counter

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 
-from log_importer.batching.layout import ROW, Part, column
 from log_importer.model import ChunkResult
+from log_importer.model.rows.layout import ROW, Part, column
 
 
 class InPython:

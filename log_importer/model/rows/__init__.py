@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import ClassVar, overload
 
-from log_importer.batching.in_python import InPython, split
-from log_importer.batching.layout import MOST_TEXTS, ROW, Part, column
-from log_importer.batching.natively import Natively
 from log_importer.model import ChunkResult, Request
+from log_importer.model.rows.in_python import InPython, split
+from log_importer.model.rows.layout import MOST_TEXTS, ROW, Part, column
+from log_importer.model.rows.natively import Natively
 from log_importer.native import load
 
 

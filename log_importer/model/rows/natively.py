@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from log_importer.batching.layout import ROW, Part, word
 from log_importer.model import ChunkResult
+from log_importer.model.rows.layout import ROW, Part, word
 from log_importer.native import Native, address, blank, zeros
 
 
