@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from log_importer.format_files import find_format, load_formats
-from log_importer.format_strings import document_of
 from log_importer.model.errors import FormatError, UsageError
+from log_importer.parsing.format_strings import document_of
 from log_importer.parsing.groups import GROUPS
 from log_importer.parsing.parser import compile_parser
 from log_importer.parsing.spec import REQUIRED_FIELDS, UNITS, FieldSpec, FormatSpec, load

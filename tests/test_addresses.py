@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from log_importer.format_strings import spec_of
+from log_importer.parsing.format_strings import spec_of
 from log_importer.rules.search_engines import search_engine
 from log_importer.rules.selection import Selection
 from tests.test_by_column import PLANS, check

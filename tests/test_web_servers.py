@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from log_importer.format_strings import spec_of
 from log_importer.model import Hit
+from log_importer.parsing.format_strings import spec_of
 from log_importer.parsing.lines import LineReader, split_lines
 from tests.conftest import Run, missing
 from tests.web_servers.servers import BINARIES, SERVERS, Server, apache, haproxy, nginx

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from log_importer.format_strings import document_of, spec_of
 from log_importer.model import Hit
 from log_importer.model.errors import FormatError
 from log_importer.parsing.check import check
 from log_importer.parsing.detect import Detector
+from log_importer.parsing.format_strings import document_of, spec_of
 from log_importer.parsing.linear import ambiguity
 from log_importer.parsing.lines import LineReader
 from log_importer.parsing.parser import compile_parser

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from log_importer.format_strings.columns import Column, Token
-from log_importer.format_strings.pattern import ORIGIN, Pattern
 from log_importer.model.errors import FormatError
+from log_importer.parsing.format_strings.columns import Column, Token
+from log_importer.parsing.format_strings.pattern import ORIGIN, Pattern
 
 NAME = "log-format"
 _REQUIRED = {

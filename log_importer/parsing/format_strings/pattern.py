@@ -7,8 +7,8 @@ that cannot be, as with a user agent that ends at a blank, it is said, rather th
 import re
 from collections.abc import Callable, Sequence
 
-from log_importer.format_strings.columns import Column, Token
 from log_importer.model.errors import FormatError
+from log_importer.parsing.format_strings.columns import Column, Token
 from log_importer.parsing.pieces import NAMED_PIECES, PIECES
 
 ORIGIN = "--log-format"

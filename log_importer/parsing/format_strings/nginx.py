@@ -5,9 +5,9 @@ Reference: https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
 
 import re
 
-from log_importer.format_strings.columns import CLF, Column, Token, header
-from log_importer.format_strings.document import json_document, text_document
 from log_importer.parsing.engine import compile_regex
+from log_importer.parsing.format_strings.columns import CLF, Column, Token, header
+from log_importer.parsing.format_strings.document import json_document, text_document
 
 _VARIABLES = {
     "remote_addr": Column("remote_addr", "address", "client_ip"),

@@ -2,11 +2,11 @@
 
 import re
 
-from log_importer.format_strings.apache import read_apache
-from log_importer.format_strings.haproxy import read_haproxy
-from log_importer.format_strings.nginx import read_nginx
-from log_importer.format_strings.pattern import ORIGIN
 from log_importer.model.errors import FormatError
+from log_importer.parsing.format_strings.apache import read_apache
+from log_importer.parsing.format_strings.haproxy import read_haproxy
+from log_importer.parsing.format_strings.nginx import read_nginx
+from log_importer.parsing.format_strings.pattern import ORIGIN
 from log_importer.parsing.spec import FormatSpec, load
 
 _HAPROXY = re.compile(

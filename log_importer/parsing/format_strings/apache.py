@@ -6,11 +6,11 @@ Reference: https://httpd.apache.org/docs/2.4/mod/mod_log_config.html#formats
 import re
 from collections.abc import Sequence
 
-from log_importer.format_strings.columns import CLF, Column, Token, header
-from log_importer.format_strings.document import json_document, text_document
-from log_importer.format_strings.pattern import ORIGIN
 from log_importer.model.errors import FormatError
 from log_importer.parsing.engine import compile_regex
+from log_importer.parsing.format_strings.columns import CLF, Column, Token, header
+from log_importer.parsing.format_strings.document import json_document, text_document
+from log_importer.parsing.format_strings.pattern import ORIGIN
 
 _DIRECTIVES = {
     "h": Column("remote host", "address", "client_ip", 1),

@@ -5,11 +5,11 @@ Reference: https://docs.haproxy.org/2.8/configuration.html#8.2.6
 
 import re
 
-from log_importer.format_strings.columns import Column, Token, header, quoted
-from log_importer.format_strings.document import json_document, text_document
-from log_importer.format_strings.pattern import ORIGIN
 from log_importer.model.errors import FormatError
 from log_importer.parsing.engine import compile_regex
+from log_importer.parsing.format_strings.columns import Column, Token, header, quoted
+from log_importer.parsing.format_strings.document import json_document, text_document
+from log_importer.parsing.format_strings.pattern import ORIGIN
 
 _ALIASES = {
     "ci": Column("client ip", "address", "client_ip"),
