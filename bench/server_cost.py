@@ -21,9 +21,9 @@ from log_importer.delivery.pace import Pace
 from log_importer.format_files import load_formats
 from log_importer.model import Batch, Context, Request, Site
 from log_importer.plan import Plan
-from log_importer.rules.selection import Selection
 from log_importer.tracking.bulk import MAX_BODY
 from log_importer.tracking.requests import Tracking
+from log_importer.tracking.rules.selection import Selection
 from log_importer.translate import compile_translation
 
 LINES = 200_000

@@ -13,12 +13,12 @@ from log_importer.model import FIELDS
 from log_importer.model.errors import UsageError
 from log_importer.parsing.groups import GROUPS
 from log_importer.parsing.times import compile_time
-from log_importer.rules.changes import Changes
-from log_importer.rules.files import DOWNLOAD_EXTENSIONS
-from log_importer.rules.mapping import MappingRule, Setting
-from log_importer.rules.selection import METHODS, Selection
-from log_importer.rules.values import is_reference
 from log_importer.settings_file import SettingsFile
+from log_importer.tracking.rules.changes import Changes
+from log_importer.tracking.rules.files import DOWNLOAD_EXTENSIONS
+from log_importer.tracking.rules.mapping import MappingRule, Setting
+from log_importer.tracking.rules.selection import METHODS, Selection
+from log_importer.tracking.rules.values import is_reference
 
 _LISTS = ("hostname", "include_host", "exclude_host", "include_path", "exclude_path", "useragent_exclude", "exclude_ip")
 

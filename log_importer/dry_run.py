@@ -14,10 +14,10 @@ from log_importer.pools import start_pool
 from log_importer.progress import Progress
 from log_importer.reading import Reader
 from log_importer.rejects import Rejects
-from log_importer.rules.ranges import Ranges
 from log_importer.run_report import Report
 from log_importer.settings import Settings
 from log_importer.tally import Tally
+from log_importer.tracking.rules.ranges import Ranges
 from log_importer.worker import Pool
 
 

@@ -16,9 +16,9 @@ from log_importer.native import load
 from log_importer.planning import plan_of
 from log_importer.progress import Progress
 from log_importer.reading import Reader, Wait
-from log_importer.rules.ranges import Ranges
 from log_importer.settings import Settings
 from log_importer.tally import Tally
+from log_importer.tracking.rules.ranges import Ranges
 from log_importer.translator import Outcome, Translator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

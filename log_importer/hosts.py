@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from log_importer.model import Site
-from log_importer.rules.hosts import compile_table, may_be_created
 from log_importer.server import Server
 from log_importer.settings import Settings
 from log_importer.sites import (
@@ -18,6 +17,7 @@ from log_importer.sites import (
     telling,
     version,
 )
+from log_importer.tracking.rules.hosts import compile_table, may_be_created
 
 _REMEMBERED = 50_000
 _AI_REPORTS = (5, 7)

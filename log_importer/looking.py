@@ -12,11 +12,11 @@ from log_importer.parsing.spec import FormatSpec
 from log_importer.probe import Probe, probe
 from log_importer.reading import Inputs
 from log_importer.recognise import finished
-from log_importer.rules.changes import scrubber
-from log_importer.rules.mapping import wanted_columns
 from log_importer.settings import Settings
 from log_importer.sources.find import Source, find_sources
 from log_importer.sources.unicode import text_codec
+from log_importer.tracking.rules.changes import scrubber
+from log_importer.tracking.rules.mapping import wanted_columns
 
 
 def look(settings: Settings, say: Callable[[str], None], ledger: Ledger | None = None) -> Inputs:

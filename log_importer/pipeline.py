@@ -27,12 +27,12 @@ from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
 from log_importer.rejects import Rejects
-from log_importer.rules.ranges import Ranges
 from log_importer.run_report import Report
 from log_importer.server import Server
 from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
 from log_importer.tally import Tally
+from log_importer.tracking.rules.ranges import Ranges
 from log_importer.worker import Pool
 
 _HANDED_OVER = 2500

@@ -12,8 +12,8 @@ from log_importer.model.visible import visible
 from log_importer.native import load
 from log_importer.parsing.lines import BOM, LineReader
 from log_importer.plan import Plan
-from log_importer.rules.changes import scrubber
-from log_importer.rules.ranges import Ranges
+from log_importer.tracking.rules.changes import scrubber
+from log_importer.tracking.rules.ranges import Ranges
 from log_importer.translate import compile_translation
 
 KEPT = 3

@@ -12,10 +12,10 @@ from typing import Any
 
 from log_importer.model import FIELDS
 from log_importer.model.errors import FormatError, UsageError
-from log_importer.rules.mapping import PATTERN, MappingRule, Setting, compile_rules
-from log_importer.rules.reasons import REASONS
-from log_importer.rules.values import is_reference, references
 from log_importer.tracking.parameters import ALWAYS, PARAMETERS, TABLES, kind_of
+from log_importer.tracking.rules.mapping import PATTERN, MappingRule, Setting, compile_rules
+from log_importer.tracking.rules.reasons import REASONS
+from log_importer.tracking.rules.values import is_reference, references
 
 _RULE_KEYS = ("path", "match", "set", "skip")
 _REASON = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")

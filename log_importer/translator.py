@@ -13,16 +13,16 @@ from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
 from log_importer.parsing.w3c_driver import FIELDS
 from log_importer.plan import Judges, Plan
-from log_importer.rules.bots import is_assistant
-from log_importer.rules.changes import changes_before, private, scrubber, shape_of_url
-from log_importer.rules.details import detail_of
-from log_importer.rules.exclusions import compile_exclusions, servers_own
-from log_importer.rules.hosts import host_name
-from log_importer.rules.mapping import NOTHING, compile_rules, with_values
-from log_importer.rules.selection import Rule
 from log_importer.together import Together
 from log_importer.tracking.replay import Replayed, compile_replay, encode_replayed
 from log_importer.tracking.requests import NONE_SET, Encoder
+from log_importer.tracking.rules.bots import is_assistant
+from log_importer.tracking.rules.changes import changes_before, private, scrubber, shape_of_url
+from log_importer.tracking.rules.details import detail_of
+from log_importer.tracking.rules.exclusions import compile_exclusions, servers_own
+from log_importer.tracking.rules.hosts import host_name
+from log_importer.tracking.rules.mapping import NOTHING, compile_rules, with_values
+from log_importer.tracking.rules.selection import Rule
 from log_importer.tracking.visitors import visitor_id
 
 TURNED = 20

@@ -9,8 +9,8 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 
 from log_importer.parsing.format_strings import spec_of
-from log_importer.rules.search_engines import search_engine
-from log_importer.rules.selection import Selection
+from log_importer.tracking.rules.search_engines import search_engine
+from log_importer.tracking.rules.selection import Selection
 from tests.test_by_column import PLANS, check
 
 EXCLUDED = ("192.0.2.0/28", "192.0.2.64", "2001:db8::/32", "192.0.2.8/29", "74.125.0.0/24")

@@ -27,9 +27,9 @@ from log_importer.parsing.parser import Reading, compile_parser
 from log_importer.parsing.split_pattern import SplitPattern
 from log_importer.parsing.w3c_driver import is_header
 from log_importer.plan import Plan
-from log_importer.rules.mapping import MappingRule
-from log_importer.rules.selection import Selection
 from log_importer.tracking.requests import Tracking
+from log_importer.tracking.rules.mapping import MappingRule
+from log_importer.tracking.rules.selection import Selection
 from log_importer.translate import compile_translation
 from log_importer.translator import Translator
 from tests.conftest import SAMPLES, compiled

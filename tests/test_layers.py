@@ -9,8 +9,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "log_importer"
 LAYERS = {
     "model": 0, "native": 0, "__init__": 0,
-    "parsing": 1, "rules": 1,
-    "tracking": 1, "translate": 1, "translator": 1, "together": 1, "by_column": 1, "plan": 1,
+    "parsing": 1,     "tracking": 1, "translate": 1, "translator": 1, "together": 1, "by_column": 1, "plan": 1,
     "sharing": 1,     "server": 2, "sites": 2, "sources": 2, "delivery": 2, "receiver": 2, "state": 2, "ledger": 2, "shared": 2,
     "versions": 2,
     "settings": 3, "arguments": 3, "settings_file": 3, "hosts": 3, "hash_key": 3,

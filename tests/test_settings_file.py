@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from log_importer.rules.reasons import REASONS
+from log_importer.tracking.rules.reasons import REASONS
 from tests.conftest import TOKENS, Run
 from tests.fault_server import serve
 from tests.oracle import lines

@@ -8,10 +8,17 @@ from log_importer.by_column.fields import PAGE, VISITOR
 from log_importer.by_column.memory import MOST
 from log_importer.model import Hit
 from log_importer.plan import SEARCH_ENGINE, Judges
-from log_importer.rules.mapping import MappingRule, always_tells, compile_rules, looks_at, only_adds, references_of
-from log_importer.rules.networks import Networks
-from log_importer.rules.values import BotName, compile_reference
 from log_importer.tracking.encoding import percent
+from log_importer.tracking.rules.mapping import (
+    MappingRule,
+    always_tells,
+    compile_rules,
+    looks_at,
+    only_adds,
+    references_of,
+)
+from log_importer.tracking.rules.networks import Networks
+from log_importer.tracking.rules.values import BotName, compile_reference
 
 Added = Callable[[Hit], str | None]
 """The parameters that rules add to a hit's request, `None` where they cannot tell."""

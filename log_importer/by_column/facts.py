@@ -9,13 +9,13 @@ from log_importer.by_column.codes import ALONE, Codes
 from log_importer.by_column.fields import ADDRESS, AGENT, BESIDE, PAGE, TIME, VISITOR
 from log_importer.model import Hit, Site
 from log_importer.model.keys import agent_keys, file_key, identity_keys, visitor_keys
-from log_importer.rules.bots import Bot
-from log_importer.rules.details import detail_of
-from log_importer.rules.hosts import host_name
-from log_importer.rules.networks import Networks
-from log_importer.rules.selection import Rule
 from log_importer.tracking.encoding import MAX_URL, percent
 from log_importer.tracking.requests import Encoder, is_titled
+from log_importer.tracking.rules.bots import Bot
+from log_importer.tracking.rules.details import detail_of
+from log_importer.tracking.rules.hosts import host_name
+from log_importer.tracking.rules.networks import Networks
+from log_importer.tracking.rules.selection import Rule
 from log_importer.tracking.visitors import visitor_id
 
 NO_CODE = 1 << 30

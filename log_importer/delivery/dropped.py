@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus, urlsplit
 import regex
 
 from log_importer.model.errors import ServerRefused, ServerUnreachable
-from log_importer.rules.networks import Networks
+from log_importer.tracking.rules.networks import Networks
 
 _VALUE = re.compile(rb"[?&](idsite|cip|ua|urlref|url|bots)=([^&]*)")
 _AS_REGEX = re.compile(r"([/#~!@%])(.+)\1([a-z]*)", re.DOTALL)

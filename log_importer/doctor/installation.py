@@ -139,8 +139,8 @@ def compiled_loops(_given: Mapping[str, Any]) -> Finding:
     from log_importer.model import Context, Site
     from log_importer.native import LIBRARY, load
     from log_importer.plan import Plan
-    from log_importer.rules.selection import Selection
     from log_importer.tracking.requests import Tracking
+    from log_importer.tracking.rules.selection import Selection
     from log_importer.translate import compile_translation
 
     plan = Plan(

@@ -17,7 +17,6 @@ from log_importer.model.errors import LogImporterError
 from log_importer.model.rows import NONE, Requests
 from log_importer.native import load
 from log_importer.posting import end_sender, server_of, start_sender
-from log_importer.rules.ranges import Ranges
 from log_importer.settings import Settings
 from log_importer.shared import Shared, open_shared
 from log_importer.shared.leased import Leased
@@ -27,6 +26,7 @@ from log_importer.spark.portion import Portion
 from log_importer.spark.progress import Progress, taken_over
 from log_importer.spark.read import Block, Key
 from log_importer.spark.run import check_seen, is_halted
+from log_importer.tracking.rules.ranges import Ranges
 
 WINDOW = 8_000
 """Hits of a lane that wait, so that those with one user agent can be put together."""

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from log_importer.model import Hit, Site
 from log_importer.parsing.addresses import client_address
-from log_importer.rules.privacy import url_without
-from log_importer.rules.values import unquoted
 from log_importer.tracking.encoding import MAX_URL, cut_url, percent
 from log_importer.tracking.parameters import moment
 from log_importer.tracking.requests import when_of
+from log_importer.tracking.rules.privacy import url_without
+from log_importer.tracking.rules.values import unquoted
 
 TRACKER_FILES = ("piwik.php", "matomo.php")
 

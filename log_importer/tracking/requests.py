@@ -10,8 +10,8 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from log_importer.model import Hit, Site
-from log_importer.rules.files import DOWNLOAD_EXTENSIONS, extension, is_static
 from log_importer.tracking.encoding import MAX_URL, cut_url, percent
+from log_importer.tracking.rules.files import DOWNLOAD_EXTENSIONS, extension, is_static
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from log_importer.bot_rules import judges, read_rules
-from log_importer.rules.bots import Bot, compile_bots, required_literals
+from log_importer.tracking.rules.bots import Bot, compile_bots, required_literals
 
 
 def test_a_name_that_refers_to_its_expression_is_filled_in() -> None:

@@ -5,9 +5,9 @@ from ipaddress import IPv4Network
 import pytest
 
 from log_importer.model import Hit
-from log_importer.rules.exclusions import compile_exclusions
-from log_importer.rules.networks import Networks
-from log_importer.rules.selection import Selection
+from log_importer.tracking.rules.exclusions import compile_exclusions
+from log_importer.tracking.rules.networks import Networks
+from log_importer.tracking.rules.selection import Selection
 
 NOW = 1_772_000_000.0
 PAGE = Hit(NOW - 100, "192.0.2.1", "/page", method="GET", status=200, user_agent="Browser")

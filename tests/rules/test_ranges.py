@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_importer.rules.ranges import Ranges
+from log_importer.tracking.rules.ranges import Ranges
 from tests.conftest import compiled
 
 

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from log_importer.rules.search_engines import search_engine
+from log_importer.tracking.rules.search_engines import search_engine
 
 
 @pytest.mark.parametrize(

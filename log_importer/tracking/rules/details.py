@@ -1,7 +1,7 @@
 """What is told of a skipped line beside its reason: the bot by its name, the error by its status."""
 
 from log_importer.model import Hit
-from log_importer.rules.bots import Bot
+from log_importer.tracking.rules.bots import Bot
 
 BY_ADDRESS = "search engine, by its address"
 """Instead of the name of a bot that only its address gives away."""

@@ -6,9 +6,9 @@ They run in the order of the list that `compile_exclusions` makes, and the first
 from collections.abc import Callable, Iterator
 
 from log_importer.model import Hit
-from log_importer.rules.files import DOWNLOAD_EXTENSIONS, extension, is_static
-from log_importer.rules.networks import Networks
-from log_importer.rules.selection import Rule, Selection, chosen_after, chosen_before, looking_at
+from log_importer.tracking.rules.files import DOWNLOAD_EXTENSIONS, extension, is_static
+from log_importer.tracking.rules.networks import Networks
+from log_importer.tracking.rules.selection import Rule, Selection, chosen_after, chosen_before, looking_at
 
 FUTURE = 60.0
 """Seconds a hit may lie ahead of our clock; the sender waits for it."""

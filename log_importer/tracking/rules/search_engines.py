@@ -7,7 +7,7 @@ exception, for a proxy of Google's that names itself in `Via`, looks at the head
 
 from ipaddress import IPv4Network
 
-from log_importer.rules.networks import Networks
+from log_importer.tracking.rules.networks import Networks
 
 _NETWORKS = """
     64.18.0.0/20 64.233.160.0/19 66.102.0.0/20 66.249.80.0/20 72.14.192.0/18 74.125.0.0/16 173.194.0.0/16

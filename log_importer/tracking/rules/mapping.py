@@ -8,8 +8,8 @@ from fnmatch import translate
 
 from log_importer.model import Hit
 from log_importer.parsing.regex_driver import compile_pattern
-from log_importer.rules.values import BotName, Value, compile_reference, compile_template, references
 from log_importer.tracking.parameters import TABLES, Check, kind_of, moment
+from log_importer.tracking.rules.values import BotName, Value, compile_reference, compile_template, references
 
 PATTERN = "~ "
 """A value to match that begins with this is a pattern to be searched for; others are shell patterns."""

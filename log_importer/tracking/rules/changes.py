@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from log_importer.model import Hit
-from log_importer.rules.privacy import compile_hash, compile_scrubber, masked, url_without, without_parameters
+from log_importer.tracking.rules.privacy import compile_hash, compile_scrubber, masked, url_without, without_parameters
 
 Change = Callable[[Hit], Hit]
 

@@ -13,8 +13,8 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from log_importer.model import Hit
-from log_importer.rules.files import DOWNLOAD_EXTENSIONS
-from log_importer.rules.networks import Networks
+from log_importer.tracking.rules.files import DOWNLOAD_EXTENSIONS
+from log_importer.tracking.rules.networks import Networks
 
 
 class Rule(NamedTuple):
