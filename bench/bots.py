@@ -13,7 +13,7 @@ import sys
 import time
 from zlib import crc32
 
-from log_importer.bot_rules import judges
+from log_importer.translation.bot_rules import judges
 
 
 def main(path: str) -> None:

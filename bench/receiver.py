@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 import requests
 
-from log_importer.bot_rules import judges
 from log_importer.receiver import Receiver
 from log_importer.tracking.bulk import body
+from log_importer.translation.bot_rules import judges
 
 HITS, BATCH = 10_000, 1_000
 

@@ -15,16 +15,16 @@ from math import ceil
 from pathlib import Path
 
 from bench.grown import DATA, grown
-from log_importer.bot_rules import judges
 from log_importer.delivery.lanes import Lanes
 from log_importer.delivery.pace import Pace
 from log_importer.format_files import load_formats
 from log_importer.model import Batch, Context, Request, Site
-from log_importer.plan import Plan
 from log_importer.tracking.bulk import MAX_BODY
 from log_importer.tracking.requests import Tracking
 from log_importer.tracking.rules.selection import Selection
-from log_importer.translate import compile_translation
+from log_importer.translation.bot_rules import judges
+from log_importer.translation.chunk import compile_translation
+from log_importer.translation.plan import Plan
 
 LINES = 200_000
 CORES = 2

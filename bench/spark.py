@@ -19,13 +19,13 @@ from pathlib import Path
 from bench.grown import DATA, grown
 from log_importer.format_files import load_formats
 from log_importer.model import BEGINNING, Disk, Site
-from log_importer.plan import Plan
 from log_importer.sources.find import find_sources
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.spark.cluster import Cluster
 from log_importer.spark.portion import Portion
 from log_importer.spark.read import Reading, read
 from log_importer.spark.spans import Span, cut
+from log_importer.translation.plan import Plan
 from tests.spark.cluster import running, variables
 
 LINES, ROUNDS, SPANS = 4_000_000, 5, 8

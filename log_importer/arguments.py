@@ -16,10 +16,10 @@ from log_importer.model.errors import UsageError
 from log_importer.parsing.parser import named_zone
 from log_importer.settings import PAYLOAD, Settings, is_pipe
 from log_importer.settings_file import SettingsFile
-from log_importer.sharing import read_shard
 from log_importer.sources.find import STDIN
 from log_importer.sources.urls import scheme_of, shown
 from log_importer.tracking.rules.hosts import host_name
+from log_importer.translation.sharing import read_shard
 
 _HOUR = 3600.0
 """Seconds between two lines of progress in the journal of a run without end."""

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from log_importer.bot_rules import judges
 from log_importer.hosts import OfflineHosts
 from log_importer.looking import look
 from log_importer.model import Hit
@@ -19,7 +18,8 @@ from log_importer.reading import Reader, Wait
 from log_importer.settings import Settings
 from log_importer.tally import Tally
 from log_importer.tracking.rules.ranges import Ranges
-from log_importer.translator import Outcome, Translator
+from log_importer.translation.bot_rules import judges
+from log_importer.translation.line import Outcome, Translator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PLACEHOLDER = "http://localhost"

@@ -20,7 +20,6 @@ from log_importer.model.rows import Requests
 from log_importer.model.visible import visible
 from log_importer.native import load
 from log_importer.overlap import check_overlap
-from log_importer.plan import Plan
 from log_importer.planning import plan_of
 from log_importer.pools import start_pool
 from log_importer.posting import end_sender, server_of, start_sender
@@ -33,6 +32,7 @@ from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
 from log_importer.tally import Tally
 from log_importer.tracking.rules.ranges import Ranges
+from log_importer.translation.plan import Plan
 from log_importer.worker import Pool
 
 _HANDED_OVER = 2500

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from log_importer.looking import reading_of
 from log_importer.model import Site
-from log_importer.plan import Plan
 from log_importer.reading import Inputs
 from log_importer.settings import Settings
 from log_importer.sources.unicode import text_codec
 from log_importer.tracking.replay import TRACKER_FILES, Replay
 from log_importer.tracking.requests import Tracking
+from log_importer.translation.plan import Plan
 
 
 def plan_of(

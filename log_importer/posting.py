@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from log_importer.bot_rules import judges
 from log_importer.delivery.context import Delivery, Journal, Post
 from log_importer.delivery.dates import Dates, Day
 from log_importer.delivery.doubts import Doubts, Earlier
@@ -24,6 +23,7 @@ from log_importer.receiver.agents import describe
 from log_importer.server import Server, described
 from log_importer.settings import Settings
 from log_importer.tracking.bulk import MAX_BODY, body
+from log_importer.translation.bot_rules import judges
 
 
 def server_of(settings: Settings, url: str, token: str) -> Server:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from log_importer.bot_rules import judges
 from log_importer.state import open_state
+from log_importer.translation.bot_rules import judges
 
 if TYPE_CHECKING:
     from log_importer.receiver import Receiver

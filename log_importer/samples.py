@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from log_importer.bot_rules import judges
 from log_importer.model import Chunk, ChunkResult
 from log_importer.model.visible import visible
 from log_importer.native import load
 from log_importer.parsing.lines import BOM, LineReader
-from log_importer.plan import Plan
 from log_importer.tracking.rules.changes import scrubber
 from log_importer.tracking.rules.ranges import Ranges
-from log_importer.translate import compile_translation
+from log_importer.translation.bot_rules import judges
+from log_importer.translation.chunk import compile_translation
+from log_importer.translation.plan import Plan
 
 KEPT = 3
 """Lines of each reason."""

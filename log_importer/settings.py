@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from log_importer.plan import MAX_LINE_BYTES
 from log_importer.server.address import read_address
-from log_importer.sharing import ALL, Shard
 from log_importer.sources.find import STDIN
 from log_importer.sources.windows import WINDOW
 from log_importer.tracking.rules.changes import Changes
 from log_importer.tracking.rules.mapping import MappingRule
 from log_importer.tracking.rules.selection import Selection
+from log_importer.translation.plan import MAX_LINE_BYTES
+from log_importer.translation.sharing import ALL, Shard
 
 PAYLOAD = 2000
 """Tracking requests in one post."""

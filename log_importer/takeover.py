@@ -15,8 +15,8 @@ from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import load_about
 from log_importer.ledger.union import unite
 from log_importer.settings import named_key
-from log_importer.sharing import ALL
 from log_importer.state import JobLock, job_hash
+from log_importer.translation.sharing import ALL
 
 _TAKING = "taking_over"
 """What the new ledger calls the names of those that are still to be renamed."""

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from log_importer.bot_rules import judges
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
 from log_importer.receiver.naming import name_agents
 from log_importer.receiver.settings import Behaviour, SiteSetup
+from log_importer.translation.bot_rules import judges
 
 TOKENS = {
     "SUPERUSER_TOKEN": ("a" * 31 + "1", Grant(Level.SUPERUSER)),

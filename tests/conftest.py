@@ -161,7 +161,7 @@ def receive() -> Iterator[Callable[[Path], Receiver]]:
     with ExitStack() as stack:
 
         def start(database: Path) -> Receiver:
-            from log_importer.bot_rules import judges
+            from log_importer.translation.bot_rules import judges
 
             verdicts = judges()
             receiver = Receiver(

@@ -24,9 +24,9 @@ from urllib.parse import parse_qs
 import orjson
 import requests
 
-from log_importer.bot_rules import judges
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
+from log_importer.translation.bot_rules import judges
 from tests.fault_server import FaultServer, Posted, Script, Told, counted, serve, told_json
 
 Forward = Callable[[Posted], Told]

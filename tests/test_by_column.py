@@ -15,9 +15,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from log_importer.bot_rules import judges
-from log_importer.by_column.codes import Codes
-from log_importer.by_column.rows import Rows
 from log_importer.choices import rules_of
 from log_importer.doctor.installation import in_one_order
 from log_importer.format_files import load_formats
@@ -26,12 +23,15 @@ from log_importer.parsing.format_strings import spec_of
 from log_importer.parsing.parser import Reading, compile_parser
 from log_importer.parsing.split_pattern import SplitPattern
 from log_importer.parsing.w3c_driver import is_header
-from log_importer.plan import Plan
 from log_importer.tracking.requests import Tracking
 from log_importer.tracking.rules.mapping import MappingRule
 from log_importer.tracking.rules.selection import Selection
-from log_importer.translate import compile_translation
-from log_importer.translator import Translator
+from log_importer.translation.bot_rules import judges
+from log_importer.translation.by_column.codes import Codes
+from log_importer.translation.by_column.rows import Rows
+from log_importer.translation.chunk import compile_translation
+from log_importer.translation.line import Translator
+from log_importer.translation.plan import Plan
 from tests.conftest import SAMPLES, compiled
 from tests.parsing.test_mutations import lines_of, mutated
 

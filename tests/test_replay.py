@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from log_importer.bot_rules import judges
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
 from log_importer.receiver.settings import SiteSetup
+from log_importer.translation.bot_rules import judges
 from tests.conftest import TOKENS, Run
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from log_importer.bot_rules import judges
 from log_importer.model import ChunkResult, Context
-from log_importer.sharing import Shard, read_shard
-from log_importer.translate import compile_translation
+from log_importer.translation.bot_rules import judges
+from log_importer.translation.chunk import compile_translation
+from log_importer.translation.sharing import Shard, read_shard
 from tests.conftest import TOKENS, Run
 from tests.faults.test_merge import hit, stored, traffic, write_servers
 from tests.test_by_column import NOW, PLANS, sources

@@ -28,7 +28,7 @@ def line(host: str, number: int = 0, path: str = "/a") -> str:
 
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    from log_importer.bot_rules import judges
+    from log_importer.translation.bot_rules import judges
 
     verdicts = judges()
     everywhere = frozenset({1, 2, 3})

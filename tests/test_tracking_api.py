@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from log_importer.bot_rules import judges
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
 from log_importer.receiver.settings import SiteSetup
+from log_importer.translation.bot_rules import judges
 from tests.conftest import Run
 
 TOKEN = "33dc3f2536d3025974cccb4b4d2d98f4"

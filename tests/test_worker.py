@@ -6,7 +6,7 @@ import pytest
 
 from log_importer.format_files import load_formats
 from log_importer.model import Boundary, Chunk, Context, Site
-from log_importer.plan import Plan
+from log_importer.translation.plan import Plan
 from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_early
 from tests.conftest import SAMPLES
 

@@ -135,13 +135,13 @@ def compiled_loops(_given: Mapping[str, Any]) -> Finding:
 
     Raises `UsageError`.
     """
-    from log_importer.bot_rules import judges
     from log_importer.model import Context, Site
     from log_importer.native import LIBRARY, load
-    from log_importer.plan import Plan
     from log_importer.tracking.requests import Tracking
     from log_importer.tracking.rules.selection import Selection
-    from log_importer.translate import compile_translation
+    from log_importer.translation.bot_rules import judges
+    from log_importer.translation.chunk import compile_translation
+    from log_importer.translation.plan import Plan
 
     plan = Plan(
         Site(1, "https://www.example.org"), formats=_packaged(), tracking=Tracking(bots=True, static=True),

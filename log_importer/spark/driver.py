@@ -14,7 +14,6 @@ from log_importer.interrupt import Interrupt
 from log_importer.job import about_job, token_of
 from log_importer.looking import check_hosts, look
 from log_importer.model.errors import LogImporterError
-from log_importer.plan import Plan
 from log_importer.planning import plan_of
 from log_importer.posting import server_of
 from log_importer.rejects import Rejects
@@ -37,6 +36,7 @@ from log_importer.spark.survey import Found, Survey
 from log_importer.state import ledgers
 from log_importer.tally import Tally
 from log_importer.tracking.bulk import body, parse_reply
+from log_importer.translation.plan import Plan
 
 LANES = 64
 """Lanes of a run; more senders than that make more."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from uuid import uuid4
 
-from log_importer.bot_rules import judges
 from log_importer.delivery.dates import quarters_of
 from log_importer.model import ChunkResult, Context, Site
 from log_importer.model.errors import SourceError
@@ -15,12 +14,13 @@ from log_importer.model.keys import finer
 from log_importer.model.rows import Requests
 from log_importer.native.heap import keep_memory
 from log_importer.parsing.engine import check_engine
-from log_importer.plan import Plan
 from log_importer.reading import check_patterns
 from log_importer.spark.account import SpanAccount
 from log_importer.spark.portion import Portion
 from log_importer.spark.spans import Span, chunks
-from log_importer.translate import compile_translation
+from log_importer.translation.bot_rules import judges
+from log_importer.translation.chunk import compile_translation
+from log_importer.translation.plan import Plan
 
 _BLOCK = 512
 """Requests of a block: the fewer, the less of other lanes' time it spans, and the more there is to do for each."""

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_importer.bot_rules import judges
 from log_importer.delivery.dropped import make_drops
 from log_importer.delivery.witnesses import choose
 from log_importer.model import Request
 from log_importer.model.rows import Requests
+from log_importer.translation.bot_rules import judges
 from tests.fault_server import Posted, Told, serve, told_json
 from tests.server.common import to
 

@@ -8,12 +8,12 @@ from ipaddress import ip_address
 
 import pytest
 
-from log_importer.bot_rules import judges
 from log_importer.format_files import load_formats
 from log_importer.model import Hit, Site
 from log_importer.parsing.w3c_driver import is_header
-from log_importer.plan import Plan
-from log_importer.translator import Translator
+from log_importer.translation.bot_rules import judges
+from log_importer.translation.line import Translator
+from log_importer.translation.plan import Plan
 
 FORMATS = load_formats()
 MUTATIONS, SHARDS = (1_000_000, 20) if os.environ.get("SOAK") else (20_000, 2)

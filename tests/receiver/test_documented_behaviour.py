@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from log_importer.bot_rules import judges
 from log_importer.model.errors import StateError
 from log_importer.receiver import Receiver
 from log_importer.receiver.settings import Behaviour
+from log_importer.translation.bot_rules import judges
 from tests.conftest import GRANTS, TOKENS
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/145.0.0.0 Safari/537.36"

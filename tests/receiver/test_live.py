@@ -12,11 +12,11 @@ from urllib.parse import quote, urlencode
 import pytest
 import requests
 
-from log_importer.bot_rules import judges
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
 from log_importer.receiver.settings import SiteSetup
 from log_importer.receiver.store import Store
+from log_importer.translation.bot_rules import judges
 from tests.live_calls import CALLS, HITS, RECORDED, SITE, ZONE
 
 ROOT, ADMIN, WRITE, VIEW, WRONG = ("0" * 31 + digit for digit in "12345")

@@ -41,7 +41,7 @@ REQUESTS = st.one_of(
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Receiver, Path]]:
-    from log_importer.bot_rules import judges
+    from log_importer.translation.bot_rules import judges
     from tests.conftest import GRANTS
 
     verdicts = judges()

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from log_importer.bot_rules import judges
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
 from log_importer.receiver.settings import SiteSetup
+from log_importer.translation.bot_rules import judges
 
 TOKEN = "0" * 31 + "1"
 REQUESTS = 30_000 if os.environ.get("SOAK") else 3_000

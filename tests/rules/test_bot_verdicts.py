@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from log_importer.bot_rules import judges, read_rules
 from log_importer.tracking.rules.bots import Bot, compile_bots, required_literals
+from log_importer.translation.bot_rules import judges, read_rules
 
 
 def test_a_name_that_refers_to_its_expression_is_filled_in() -> None:

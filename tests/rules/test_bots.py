@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.bot_rules import judges
 from log_importer.tracking.rules.bots import Bot, alternatives, compile_bots, required_literals
+from log_importer.translation.bot_rules import judges
 
 _KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
 PEOPLE = [

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from log_importer.bot_rules import judges
 from log_importer.model import BEGINNING, Disk
 from log_importer.model.keys import finer, spread, visitor_keys
-from log_importer.plan import Plan
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import find_sources
 from log_importer.sources.fingerprint import fingerprint
@@ -20,7 +18,9 @@ from log_importer.spark.account import SpanAccount
 from log_importer.spark.portion import Portion
 from log_importer.spark.read import Block, Reading, read
 from log_importer.spark.spans import cut, headers, told
-from log_importer.translate import compile_translation
+from log_importer.translation.bot_rules import judges
+from log_importer.translation.chunk import compile_translation
+from log_importer.translation.plan import Plan
 from tests.conftest import SAMPLES
 from tests.faults.test_merge import MIDNIGHT, hit
 from tests.test_by_column import NOW, PLANS

@@ -8,16 +8,16 @@ functions as for a single line. A line about which that cannot say everything is
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from log_importer.by_column.codes import ALONE
-from log_importer.by_column.facts import NO_CODE, Facts, Find, Page, Referrer, Visitor
-from log_importer.by_column.fields import MEASURES, PAGE, REFERRER, VISITOR
-from log_importer.by_column.memory import Cached, Memory
-from log_importer.by_column.rows import Rows
 from log_importer.model import Site
 from log_importer.model.keys import download_key
 from log_importer.parsing.columns import Columns
 from log_importer.parsing.parser import Parser, Part
 from log_importer.tracking.requests import measures, when_of
+from log_importer.translation.by_column.codes import ALONE
+from log_importer.translation.by_column.facts import NO_CODE, Facts, Find, Page, Referrer, Visitor
+from log_importer.translation.by_column.fields import MEASURES, PAGE, REFERRER, VISITOR
+from log_importer.translation.by_column.memory import Cached, Memory
+from log_importer.translation.by_column.rows import Rows
 
 BLOCK = 512
 """Lines that are translated together: so few that all that is made of them stays in the processor's cache."""

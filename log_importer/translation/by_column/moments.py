@@ -4,14 +4,14 @@ import math
 from array import array
 from collections.abc import Sequence
 
-from log_importer.by_column.codes import ALONE
-from log_importer.by_column.cutter import Cut
-from log_importer.by_column.facts import NO_CODE
-from log_importer.by_column.groups import MOST, Group, Groups
-from log_importer.by_column.texts import Text
 from log_importer.native import Native, Table, address, zeros
 from log_importer.parsing.cuts import Clock
 from log_importer.tracking.requests import hour_of, second_of
+from log_importer.translation.by_column.codes import ALONE
+from log_importer.translation.by_column.cutter import Cut
+from log_importer.translation.by_column.facts import NO_CODE
+from log_importer.translation.by_column.groups import MOST, Group, Groups
+from log_importer.translation.by_column.texts import Text
 
 
 class Moments:

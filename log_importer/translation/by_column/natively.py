@@ -6,23 +6,23 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from log_importer.by_column import client_part
-from log_importer.by_column.addresses import addresses_of
-from log_importer.by_column.clients import Clients, of_clients
-from log_importer.by_column.codes import ALONE
-from log_importer.by_column.cutter import Cut, Cutter
-from log_importer.by_column.facts import NO_CODE, Facts, Find, Page, Referrer
-from log_importer.by_column.fields import AGENT, BESIDE, MEASURES, PAGE, REFERRER, VISITOR
-from log_importer.by_column.groups import MOST, Group, Groups, Piece, gathered
-from log_importer.by_column.moments import Moments
-from log_importer.by_column.packed import Packed
-from log_importer.by_column.texts import Text, Texts, assembled
-from log_importer.by_column.visitors import Numbers, gathered_all, visitors_of
 from log_importer.model import Site
 from log_importer.native import Native, Table, address, zeros
 from log_importer.parsing.cuts import Cuts
 from log_importer.parsing.parser import Parser
 from log_importer.tracking.requests import measures
+from log_importer.translation.by_column import client_part
+from log_importer.translation.by_column.addresses import addresses_of
+from log_importer.translation.by_column.clients import Clients, of_clients
+from log_importer.translation.by_column.codes import ALONE
+from log_importer.translation.by_column.cutter import Cut, Cutter
+from log_importer.translation.by_column.facts import NO_CODE, Facts, Find, Page, Referrer
+from log_importer.translation.by_column.fields import AGENT, BESIDE, MEASURES, PAGE, REFERRER, VISITOR
+from log_importer.translation.by_column.groups import MOST, Group, Groups, Piece, gathered
+from log_importer.translation.by_column.moments import Moments
+from log_importer.translation.by_column.packed import Packed
+from log_importer.translation.by_column.texts import Text, Texts, assembled
+from log_importer.translation.by_column.visitors import Numbers, gathered_all, visitors_of
 
 _LEAST = 0.75
 """The share of lines that must be cut: the others are translated one by one, which is slow."""

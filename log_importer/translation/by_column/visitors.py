@@ -4,15 +4,15 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from log_importer.by_column.addresses import Addresses
-from log_importer.by_column.clients import Clients, Listed
-from log_importer.by_column.codes import ALONE
-from log_importer.by_column.facts import Agent, Beside, Facts, Visitor
-from log_importer.by_column.fields import ADDRESS, AGENT, BESIDE, VISITOR
-from log_importer.by_column.groups import Group, Groups, gathered
-from log_importer.by_column.texts import Text, Texts
 from log_importer.native import Native, address, zeros
 from log_importer.parsing.parser import Parser
+from log_importer.translation.by_column.addresses import Addresses
+from log_importer.translation.by_column.clients import Clients, Listed
+from log_importer.translation.by_column.codes import ALONE
+from log_importer.translation.by_column.facts import Agent, Beside, Facts, Visitor
+from log_importer.translation.by_column.fields import ADDRESS, AGENT, BESIDE, VISITOR
+from log_importer.translation.by_column.groups import Group, Groups, gathered
+from log_importer.translation.by_column.texts import Text, Texts
 
 Numbers = Sequence["array[int]"]
 """Of lines, by what they are of."""

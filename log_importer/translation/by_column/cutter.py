@@ -4,9 +4,9 @@ import ctypes
 from array import array
 from collections.abc import Callable, Sequence
 
-from log_importer.by_column.groups import Piece
 from log_importer.native import Native, address, addresses, zeros
 from log_importer.parsing.cuts import Clock, Cuts
+from log_importer.translation.by_column.groups import Piece
 
 _Pointer, _I32 = ctypes.c_void_p, ctypes.c_int32
 

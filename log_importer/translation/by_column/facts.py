@@ -4,9 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from log_importer.by_column.additions import Additions
-from log_importer.by_column.codes import ALONE, Codes
-from log_importer.by_column.fields import ADDRESS, AGENT, BESIDE, PAGE, TIME, VISITOR
 from log_importer.model import Hit, Site
 from log_importer.model.keys import agent_keys, file_key, identity_keys, visitor_keys
 from log_importer.tracking.encoding import MAX_URL, percent
@@ -17,6 +14,9 @@ from log_importer.tracking.rules.hosts import host_name
 from log_importer.tracking.rules.networks import Networks
 from log_importer.tracking.rules.selection import Rule
 from log_importer.tracking.visitors import visitor_id
+from log_importer.translation.by_column.additions import Additions
+from log_importer.translation.by_column.codes import ALONE, Codes
+from log_importer.translation.by_column.fields import ADDRESS, AGENT, BESIDE, PAGE, TIME, VISITOR
 
 NO_CODE = 1 << 30
 """Larger than any code."""

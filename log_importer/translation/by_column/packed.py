@@ -5,7 +5,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate
 
-from log_importer.by_column.rows import Rows
+from log_importer.translation.by_column.rows import Rows
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ from log_importer.model import Hit, Site
 from log_importer.native import Native
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
-from log_importer.sharing import ALL, Shard
 from log_importer.tracking.replay import Replay
 from log_importer.tracking.requests import Tracking
 from log_importer.tracking.rules.bots import Bot
@@ -15,6 +14,7 @@ from log_importer.tracking.rules.changes import Changes
 from log_importer.tracking.rules.mapping import MappingRule
 from log_importer.tracking.rules.networks import Networks
 from log_importer.tracking.rules.selection import Selection
+from log_importer.translation.sharing import ALL, Shard
 
 MAX_LINE_BYTES = 65536
 """Longer lines are rejected as `oversize`."""

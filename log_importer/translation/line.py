@@ -5,15 +5,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from log_importer.by_column.additions import compile_additions
-from log_importer.by_column.facts import Means
-from log_importer.by_column.fields import JUDGED
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
 from log_importer.parsing.w3c_driver import FIELDS
-from log_importer.plan import Judges, Plan
-from log_importer.together import Together
 from log_importer.tracking.replay import Replayed, compile_replay, encode_replayed
 from log_importer.tracking.requests import NONE_SET, Encoder
 from log_importer.tracking.rules.bots import is_assistant
@@ -24,6 +19,11 @@ from log_importer.tracking.rules.hosts import host_name
 from log_importer.tracking.rules.mapping import NOTHING, compile_rules, with_values
 from log_importer.tracking.rules.selection import Rule
 from log_importer.tracking.visitors import visitor_id
+from log_importer.translation.by_column.additions import compile_additions
+from log_importer.translation.by_column.facts import Means
+from log_importer.translation.by_column.fields import JUDGED
+from log_importer.translation.many_lines import Together
+from log_importer.translation.plan import Judges, Plan
 
 TURNED = 20
 """So many lines of a chunk that its format cannot read, and they are looked at for another."""

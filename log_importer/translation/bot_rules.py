@@ -7,9 +7,9 @@ from typing import Any
 
 from log_importer.model.errors import UsageError
 from log_importer.native import load
-from log_importer.plan import Judges
 from log_importer.tracking.rules.bots import compile_bots
 from log_importer.tracking.rules.search_engines import search_engine
+from log_importer.translation.plan import Judges
 
 
 @cache

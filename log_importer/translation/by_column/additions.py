@@ -4,10 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from log_importer.by_column.fields import PAGE, VISITOR
-from log_importer.by_column.memory import MOST
 from log_importer.model import Hit
-from log_importer.plan import SEARCH_ENGINE, Judges
 from log_importer.tracking.encoding import percent
 from log_importer.tracking.rules.mapping import (
     MappingRule,
@@ -19,6 +16,9 @@ from log_importer.tracking.rules.mapping import (
 )
 from log_importer.tracking.rules.networks import Networks
 from log_importer.tracking.rules.values import BotName, compile_reference
+from log_importer.translation.by_column.fields import PAGE, VISITOR
+from log_importer.translation.by_column.memory import MOST
+from log_importer.translation.plan import SEARCH_ENGINE, Judges
 
 Added = Callable[[Hit], str | None]
 """The parameters that rules add to a hit's request, `None` where they cannot tell."""

@@ -4,12 +4,12 @@ from array import array
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-from log_importer.by_column import ByColumn
-from log_importer.by_column.facts import Facts, Means
-from log_importer.by_column.natively import Natively
 from log_importer.native import Native, address, zeros
 from log_importer.parsing.lines import LineReader
 from log_importer.parsing.split_pattern import SAMPLE
+from log_importer.translation.by_column import ByColumn
+from log_importer.translation.by_column.facts import Facts, Means
+from log_importer.translation.by_column.natively import Natively
 
 _CUT = ("utf-8", "utf-8-sig")
 """Encodings of which a text can be cut at characters of ASCII and its pieces be decoded one by one."""

@@ -4,15 +4,15 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from log_importer.by_column.codes import ALONE
-from log_importer.by_column.facts import Client, Facts
-from log_importer.by_column.groups import Group, Piece
-from log_importer.by_column.texts import Text, Texts
 from log_importer.model.keys import address_key
 from log_importer.native import Native
 from log_importer.parsing.cuts import Cells
 from log_importer.parsing.parser import Part
 from log_importer.tracking import requests
+from log_importer.translation.by_column.codes import ALONE
+from log_importer.translation.by_column.facts import Client, Facts
+from log_importer.translation.by_column.groups import Group, Piece
+from log_importer.translation.by_column.texts import Text, Texts
 
 Value = TypeVar("Value")
 

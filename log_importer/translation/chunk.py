@@ -8,14 +8,14 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from log_importer.by_column import BLOCK
-from log_importer.by_column.packed import Packed, packed
-from log_importer.by_column.rows import Rows
 from log_importer.model import ChunkResult, Context, RejectedLine, Site
 from log_importer.model.keys import download_key, file_key, visitor_keys
-from log_importer.plan import Judges, Plan
-from log_importer.sharing import sharing
-from log_importer.translator import TURNED, UNREADABLE, Translator
+from log_importer.translation.by_column import BLOCK
+from log_importer.translation.by_column.packed import Packed, packed
+from log_importer.translation.by_column.rows import Rows
+from log_importer.translation.line import TURNED, UNREADABLE, Translator
+from log_importer.translation.plan import Judges, Plan
+from log_importer.translation.sharing import sharing
 
 _SAMPLES_PER_CHUNK = 3
 """Rejected lines kept with their text where nobody asked for all of them."""

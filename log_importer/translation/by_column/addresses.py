@@ -7,14 +7,14 @@ functions; so is IPv6 where rules ask for its networks.
 from array import array
 from collections.abc import Iterable, Sequence
 
-from log_importer.by_column.facts import Facts
-from log_importer.by_column.groups import READ, UNREAD, Piece
-from log_importer.by_column.texts import Text, Texts
 from log_importer.model.keys import address_key
 from log_importer.native import Native, address, zeros
 from log_importer.parsing.cuts import Cuts, PieceOf
 from log_importer.parsing.parser import Part
 from log_importer.tracking import requests
+from log_importer.translation.by_column.facts import Facts
+from log_importer.translation.by_column.groups import READ, UNREAD, Piece
+from log_importer.translation.by_column.texts import Text, Texts
 
 _SAMPLE = "192.0.2.1"
 

@@ -1,0 +1,1 @@
+"""A chunk of lines -> what becomes of each, line by line or many at once."""
