@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from log_importer.model.errors import UsageError
-from log_importer.state import default_state_dir
+from log_importer.sources.state_folder import default_state_dir
 
 _SHORTEST = 16
 

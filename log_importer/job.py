@@ -13,7 +13,7 @@ from log_importer.receive import open_receiver
 from log_importer.run_report import Report
 from log_importer.settings import Settings
 from log_importer.sites import PATIENCE, make_token
-from log_importer.state import JobLock
+from log_importer.sources.state_folder import JobLock
 from log_importer.takeover import open_ledger
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from log_importer.state import open_state
+from log_importer.sources.state_folder import open_state
 from log_importer.translation.bot_rules import judges
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from log_importer.receiver.report.counting import count_all, open_counts
 from log_importer.receiver.report.figures import Filter
 from log_importer.receiver.report.file import report_file
 from log_importer.receiver.store import Store
-from log_importer.state import open_state
+from log_importer.sources.state_folder import open_state
 
 _ROWS = 500
 """Rows of each table."""

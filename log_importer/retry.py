@@ -22,7 +22,7 @@ from log_importer.server.address import read_address
 from log_importer.settings import Settings
 from log_importer.showing import show
 from log_importer.sites import PATIENCE, Wait, check, main_url, telling
-from log_importer.state import ledgers, open_state
+from log_importer.sources.state_folder import ledgers, open_state
 from log_importer.summary import destination
 from log_importer.tally import Tally
 

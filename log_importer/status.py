@@ -9,7 +9,7 @@ from typing import Any
 from log_importer.ledger.view import COUNTED, SourceView, View, view
 from log_importer.model.errors import StateError, UsageError, worst
 from log_importer.model.visible import visible, visible_json
-from log_importer.state import JobLock, ledgers, open_state
+from log_importer.sources.state_folder import JobLock, ledgers, open_state
 
 _SHOWN = 20
 """Set-aside requests that are listed for people; --json has all."""

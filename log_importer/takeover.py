@@ -15,7 +15,7 @@ from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import load_about
 from log_importer.ledger.union import unite
 from log_importer.settings import named_key
-from log_importer.state import JobLock, job_hash
+from log_importer.sources.state_folder import JobLock, job_hash
 from log_importer.translation.sharing import ALL
 
 _TAKING = "taking_over"

@@ -15,7 +15,7 @@ from log_importer.model.errors import ServerRefused
 from log_importer.model.visible import visible, visible_json
 from log_importer.model.zones import shifted
 from log_importer.posting import server_of
-from log_importer.state import ledgers, open_state
+from log_importer.sources.state_folder import ledgers, open_state
 
 _MOST_DAYS = 60
 """Days of a site that are asked for; of more, as many from all over."""

@@ -24,7 +24,7 @@ from hypothesis.stateful import initialize, invariant, rule
 
 from log_importer.ledger.load import Held
 from log_importer.ledger.view import View, view
-from log_importer.state import ledgers
+from log_importer.sources.state_folder import ledgers
 from tests.conftest import ROOT, TOKENS
 from tests.fault_server import FaultServer, serve
 from tests.faulty_oracle import FAULTS, TIMEOUT, FaultyOracle

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from log_importer.ledger.view import view
-from log_importer.state import ledgers
+from log_importer.sources.state_folder import ledgers
 from tests.conftest import TOKENS, command, environment
 from tests.fault_server import FaultServer, serve
 from tests.oracle import Kill, Oracle, lines

@@ -17,7 +17,7 @@ from log_importer.model.errors import StateError
 from log_importer.receiver import Receiver
 from log_importer.receiver.store import Store
 from log_importer.settings import named_key
-from log_importer.state import job_ledger
+from log_importer.sources.state_folder import job_ledger
 from tests.conftest import Run
 from tests.data.ledgers.write import URL
 from tests.faults.common import Keeper, keeping, local, log, marks, rows, says, send

@@ -16,7 +16,7 @@ from typing import Any
 from log_importer.doctor.finding import Finding, warning
 from log_importer.model.errors import StateError, UsageError
 from log_importer.processors import processor_count
-from log_importer.state import JobLock, open_state
+from log_importer.sources.state_folder import JobLock, open_state
 
 _LITTLE_ROOM = 100 << 20
 """Bytes on the disk of the state folder, of which the ledger of a large import takes some."""

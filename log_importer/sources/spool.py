@@ -23,8 +23,8 @@ from log_importer.sources.archives import HEAD, archive_of
 from log_importer.sources.codecs import sniff
 from log_importer.sources.room import Room
 from log_importer.sources.segments import Segments
+from log_importer.sources.state_folder import own_folder
 from log_importer.sources.turn import Turn
-from log_importer.state import own_folder
 
 BLOCK = 1 << 16
 """Bytes read at once; a pipe holds as many."""

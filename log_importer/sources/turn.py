@@ -7,7 +7,7 @@ from pathlib import Path
 
 from log_importer.model.errors import JobLocked
 from log_importer.sources.fingerprint import fingerprint
-from log_importer.state import take_lock
+from log_importer.sources.state_folder import take_lock
 
 _NEXT = "next"  # a file that is there while another process waits to read the segments
 _JOB = "job"  # the file that says what the segments are for

@@ -14,7 +14,7 @@ from typing import Any
 from log_importer.ledger.database import VERSIONS
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Request
-from log_importer.shared import Shared
+from log_importer.sources.shared_folder import Shared
 from log_importer.spark.account import SpanAccount
 from log_importer.spark.portion import Portion
 from log_importer.spark.progress import request_of

@@ -20,9 +20,10 @@ from log_importer.rejects import Rejects
 from log_importer.run_report import Report
 from log_importer.server import Server
 from log_importer.settings import Settings
-from log_importer.shared import check_shared, open_shared
-from log_importer.shared.leased import LeaseLost
 from log_importer.sources.find import lies_at
+from log_importer.sources.shared_folder import check_shared, open_shared
+from log_importer.sources.shared_folder.leased import LeaseLost
+from log_importer.sources.state_folder import ledgers
 from log_importer.spark import counts
 from log_importer.spark.account import SpanAccount
 from log_importer.spark.books import Books, books
@@ -33,7 +34,6 @@ from log_importer.spark.portion import Portion
 from log_importer.spark.run import Run, key_of
 from log_importer.spark.state import looked_at, place_of
 from log_importer.spark.survey import Found, Survey
-from log_importer.state import ledgers
 from log_importer.tally import Tally
 from log_importer.tracking.bulk import body, parse_reply
 from log_importer.translation.plan import Plan

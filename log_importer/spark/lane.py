@@ -18,8 +18,8 @@ from log_importer.model.rows import NONE, Requests
 from log_importer.native import load
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.settings import Settings
-from log_importer.shared import Shared, open_shared
-from log_importer.shared.leased import Leased
+from log_importer.sources.shared_folder import Shared, open_shared
+from log_importer.sources.shared_folder.leased import Leased
 from log_importer.spark import counts
 from log_importer.spark.account import SpanAccount
 from log_importer.spark.portion import Portion

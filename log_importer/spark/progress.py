@@ -19,7 +19,7 @@ from log_importer.ledger.offsets import pack, unpack
 from log_importer.model import Outcome, Request, Unanswered
 from log_importer.model.errors import StateError
 from log_importer.model.rows import Requests
-from log_importer.shared.leased import Leased, LeaseLost
+from log_importer.sources.shared_folder.leased import Leased, LeaseLost
 from log_importer.spark import counts
 from log_importer.tally import Tally
 

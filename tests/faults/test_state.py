@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from log_importer.ledger.database import VERSIONS
-from log_importer.state import network_mount
+from log_importer.sources.state_folder import network_mount
 from tests.conftest import TOKENS, Run, command, environment, homeless, missing, powerless
 from tests.faults.common import Keeper, accounted, arguments, keeping, log, marks, says, send
 from tests.faults.traced import needs_strace, traced

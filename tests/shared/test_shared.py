@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from log_importer.model.errors import StateError, UsageError
-from log_importer.shared import Shared, check_shared, open_shared
-from log_importer.shared.folder import Folder
-from log_importer.shared.leased import Leased, LeaseLost
+from log_importer.sources.shared_folder import Shared, check_shared, open_shared
+from log_importer.sources.shared_folder.folder import Folder
+from log_importer.sources.shared_folder.leased import Leased, LeaseLost
 from tests.remote.s3 import S3
 
 
@@ -126,8 +126,8 @@ def test_of_two_that_take_a_record_over_at_once_one_has_it(shared: Shared) -> No
 
 _WRITER = """
 import sys
-from log_importer.shared import open_shared
-from log_importer.shared.leased import Leased
+from log_importer.sources.shared_folder import open_shared
+from log_importer.sources.shared_folder.leased import Leased
 record = Leased(open_shared(sys.argv[1]), "r")
 record.latest()
 number = record.number

@@ -17,8 +17,8 @@ from typing import Any
 import orjson
 import pytest
 
-from log_importer.shared import open_shared
-from log_importer.shared.leased import Leased, LeaseLost
+from log_importer.sources.shared_folder import open_shared
+from log_importer.sources.shared_folder.leased import Leased, LeaseLost
 from tests.conftest import TOKENS, Run
 from tests.fault_server import serve
 from tests.faults.common import soak

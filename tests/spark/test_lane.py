@@ -11,8 +11,8 @@ import pytest
 
 from log_importer.model.errors import ServerRefused
 from log_importer.settings import Settings
-from log_importer.shared import open_shared
-from log_importer.shared.leased import Leased, LeaseLost
+from log_importer.sources.shared_folder import open_shared
+from log_importer.sources.shared_folder.leased import Leased, LeaseLost
 from log_importer.spark import counts
 from log_importer.spark.lane import LaneReport, Sending, send
 from log_importer.spark.portion import Portion

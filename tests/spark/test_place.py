@@ -8,10 +8,10 @@ import pytest
 from log_importer.arguments import make_settings
 from log_importer.model.errors import StateError
 from log_importer.settings import Settings
-from log_importer.shared import open_shared
+from log_importer.sources.shared_folder import open_shared
+from log_importer.sources.state_folder import job_hash
 from log_importer.spark.run import Run
 from log_importer.spark.state import place_of
-from log_importer.state import job_hash
 from tests.data.ledgers.write import URL
 from tests.test_destination import DATA
 

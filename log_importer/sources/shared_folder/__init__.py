@@ -8,8 +8,8 @@ import uuid
 from pathlib import Path
 
 from log_importer.model.errors import StateError, UsageError
-from log_importer.shared.folder import Folder
-from log_importer.shared.place import Shared
+from log_importer.sources.shared_folder.folder import Folder
+from log_importer.sources.shared_folder.place import Shared
 
 __all__ = ["Shared", "check_shared", "open_shared"]
 
@@ -18,7 +18,7 @@ def open_shared(place: str) -> Shared:
     """The folder that `place`, a path or a URL, names. Raises `UsageError` and `StateError`."""
     if "://" not in place:
         return Folder(Path(place).absolute())
-    from log_importer.shared.store import Store  # needs a library of its own
+    from log_importer.sources.shared_folder.store import Store  # needs a library of its own
 
     return Store(place)
 

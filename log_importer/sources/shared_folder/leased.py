@@ -6,7 +6,7 @@ post. Numbers that were passed are deleted, but never the last; whoever makes on
 """
 
 from log_importer.model.errors import JobLocked, StateError
-from log_importer.shared.place import Shared
+from log_importer.sources.shared_folder.place import Shared
 
 _TRIES = 100
 
