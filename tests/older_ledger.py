@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from log_importer.ledger.database import held_proof
-from log_importer.versions import version_of
+from log_importer.ledger.versions import version_of
 
 _OF_PROOF = "offset, line, reason, answer, site, time, visitor, agent, query, doubts"
 

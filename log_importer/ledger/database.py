@@ -9,8 +9,8 @@ from pathlib import Path
 
 import orjson
 
+from log_importer.ledger.versions import Versions, copies, cure, is_whole, sync, version_of
 from log_importer.model.errors import StateError
-from log_importer.versions import Versions, copies, cure, is_whole, sync, version_of
 
 POSTED, SETTLED = 0x55, 0xAA
 """States of a batch: without a receipt yet, and with one; no flipped bit makes one of the other."""

@@ -12,8 +12,8 @@ import orjson
 from log_importer.ledger.database import POSTED, SETTLED, damaged, from_column, held_proof, proof, unwritable
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record, Region
+from log_importer.ledger.versions import version_of
 from log_importer.model import Boundary, Request, Unanswered
-from log_importer.versions import version_of
 
 HELD = ("in_doubt", "set_aside")
 """The buckets of requests that are kept for `retry`."""

@@ -34,8 +34,8 @@ from log_importer.ledger.database import (
 from log_importer.ledger.load import READ_SINCE, Held, load, load_about, load_held
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record
+from log_importer.ledger.versions import version_of
 from log_importer.model import Boundary, Disk
-from log_importer.versions import version_of
 
 
 @dataclass(slots=True)

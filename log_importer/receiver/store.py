@@ -12,10 +12,10 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
 
+from log_importer.ledger.versions import Versions, copies, cure, version_of
 from log_importer.model.errors import StateError
 from log_importer.model.zones import zone_of
 from log_importer.receiver.settings import SiteSetup
-from log_importer.versions import Versions, copies, cure, version_of
 
 _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

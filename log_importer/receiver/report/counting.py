@@ -10,9 +10,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from log_importer.ledger.versions import cure
 from log_importer.model.errors import StateError
 from log_importer.receiver.report.counting_sql import FOLD, FRESH_ACTIONS, FRESH_VISITS, SCHEMA, VISITORS
-from log_importer.versions import cure
 
 _VERSION = 2
 ACTIONS_AT_ONCE = 20_000
