@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from log_importer.delivery.server.same import may_be_same_server
 from log_importer.ledger.database import from_column, read_database
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import load_about
 from log_importer.model.errors import SourceError, StateError, UsageError
-from log_importer.server.same import may_be_same_server
 from log_importer.settings import Settings
 from log_importer.sources.find import Source, lies_at
 from log_importer.sources.fingerprint import fingerprint

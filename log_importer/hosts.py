@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from log_importer.model import Site
-from log_importer.server import Server
-from log_importer.settings import Settings
-from log_importer.sites import (
+from log_importer.delivery.server import Server
+from log_importer.delivery.sites import (
     PATIENCE,
     NoSuchSite,
     add_site,
@@ -17,6 +15,8 @@ from log_importer.sites import (
     telling,
     version,
 )
+from log_importer.model import Site
+from log_importer.settings import Settings
 from log_importer.tracking.rules.hosts import compile_table, may_be_created
 
 _REMEMBERED = 50_000

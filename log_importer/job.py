@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from log_importer.delivery.sites import PATIENCE, make_token
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.view import View
 from log_importer.model.errors import StateError, UsageError
@@ -12,7 +13,6 @@ from log_importer.posting import server_of
 from log_importer.receive import open_receiver
 from log_importer.run_report import Report
 from log_importer.settings import Settings
-from log_importer.sites import PATIENCE, make_token
 from log_importer.sources.state_folder import JobLock
 from log_importer.takeover import open_ledger
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from log_importer.account import Account
+from log_importer.delivery.server import Server
 from log_importer.elsewhere import check_elsewhere, say_other_options
 from log_importer.following import Follower, follow
 from log_importer.hosts import Hosts
@@ -27,7 +28,6 @@ from log_importer.progress import Progress
 from log_importer.reading import Inputs, Reader, Wait
 from log_importer.rejects import Rejects
 from log_importer.run_report import Report
-from log_importer.server import Server
 from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
 from log_importer.tally import Tally

@@ -18,9 +18,9 @@ from log_importer.delivery.outage import Outage
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.rate import Rate
 from log_importer.delivery.sender import Sender
+from log_importer.delivery.server import Server, described
 from log_importer.model import Answer
 from log_importer.receiver.agents import describe
-from log_importer.server import Server, described
 from log_importer.settings import Settings
 from log_importer.tracking.bulk import MAX_BODY, body
 from log_importer.translation.bot_rules import judges

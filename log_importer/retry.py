@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from log_importer.arguments import make_settings
+from log_importer.delivery.server import Server
+from log_importer.delivery.server.address import read_address
+from log_importer.delivery.sites import PATIENCE, Wait, check, main_url, telling
 from log_importer.job import Job, open_job
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import Held
@@ -17,11 +20,8 @@ from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress, speaker
 from log_importer.receive import receiver_database
 from log_importer.run_report import Report
-from log_importer.server import Server
-from log_importer.server.address import read_address
 from log_importer.settings import Settings
 from log_importer.showing import show
-from log_importer.sites import PATIENCE, Wait, check, main_url, telling
 from log_importer.sources.state_folder import ledgers, open_state
 from log_importer.summary import destination
 from log_importer.tally import Tally

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from log_importer.server.address import read_address
+from log_importer.delivery.server.address import read_address
 from log_importer.sources.find import STDIN
 from log_importer.sources.windows import WINDOW
 from log_importer.tracking.rules.changes import Changes

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from log_importer.delivery.server import Server
 from log_importer.delivery.verdict import judge
 from log_importer.model import Verdict
-from log_importer.server import Server
 from tests.conftest import ROOT, SAMPLES, TOKENS, Run
 from tests.fault_receiver import FAULTS, fault_receiver
 

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "log_importer"
 LAYERS = {
     "translation": 1,
     "model": 0, "native": 0, "__init__": 0,
-    "parsing": 1,     "tracking": 1,         "server": 2, "sites": 2, "sources": 2, "delivery": 2, "receiver": 2, "ledger": 2,         "settings": 3, "arguments": 3, "settings_file": 3, "hosts": 3, "hash_key": 3,
+    "parsing": 1,     "tracking": 1,         "sources": 2, "delivery": 2, "receiver": 2, "ledger": 2,         "settings": 3, "arguments": 3, "settings_file": 3, "hosts": 3, "hash_key": 3,
     "dry_run": 3, "looking": 3, "metrics": 3, "patterns": 3, "choices": 3, "format_files": 3, "format_choice": 3,
     "tally": 3, "worker": 3, "probe": 3, "processors": 3, "progress": 3, "rejects": 3,
     "interrupt": 3, "pipeline": 3, "summary": 3, "explain": 3, "main_job": 3, "receive": 3,
@@ -23,8 +23,6 @@ LAYERS = {
 }  # fmt: skip
 ALLOWED_BETWEEN_EDGES = {
     ("receiver", "ledger"),
-    ("sites", "server"),
-    ("delivery", "server"),
     ("sources", "state"),
     ("shared", "sources"),
 }
@@ -81,4 +79,4 @@ def test_the_core_knows_no_file_socket_clock_or_process() -> None:
 
 def test_requests_has_one_owner() -> None:
     users = {part(path) for path in PACKAGE.rglob("*.py") if "requests" in imports(path)}
-    assert users == {"server"}
+    assert users == {"delivery"}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from log_importer.delivery.server import Server
+from log_importer.delivery.sites import NoSuchSite, check, main_url
 from log_importer.model import Site
 from log_importer.model.errors import LogImporterError, ServerRefused, ServerUnreachable
 from log_importer.receiver import Receiver
-from log_importer.server import Server
-from log_importer.sites import NoSuchSite, check, main_url
 from tests.conftest import TOKENS
 from tests.fault_server import Posted, Script, Told, counted, good, in_turn, serve, told_json
 from tests.server.common import closed_port

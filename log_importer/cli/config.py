@@ -105,7 +105,7 @@ def _discreet(name: str, value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if name in ("url", "api-url") and "@" in value:
-        from log_importer.server.address import read_address
+        from log_importer.delivery.server.address import read_address
 
         return read_address(value).base
     return value

@@ -11,11 +11,11 @@ from enum import Enum
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from log_importer.delivery.server import ApiRefused
 from log_importer.delivery.testimony import Witness, is_plain, masked, read_witness, tells_of
 from log_importer.model.errors import ServerRefused, ServerUnreachable
 from log_importer.model.visible import visible
 from log_importer.model.zones import known_zone
-from log_importer.server import ApiRefused
 
 _METHOD = "Live.getLastVisitsDetails"
 _MOST_VISITS = 500

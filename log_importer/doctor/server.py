@@ -16,7 +16,7 @@ _ANSWERS_WITHIN = 10.0
 
 def certificates(given: Mapping[str, Any]) -> Finding:
     """Whether the certificates of the authorities that count can be read. Raises `UsageError`."""
-    from log_importer.server import authorities
+    from log_importer.delivery.server import authorities
 
     if given["accept_invalid_ssl_certificate"]:
         return warning(
@@ -46,10 +46,10 @@ def server(given: Mapping[str, Any]) -> Finding | None:
 
     if given["local"] or not any(given[name] for name in SERVER_OPTIONS):
         return None
+    from log_importer.delivery.sites import version
     from log_importer.hosts import Hosts
     from log_importer.job import token_of
     from log_importer.posting import server_of
-    from log_importer.sites import version
 
     try:
         settings = make_settings(

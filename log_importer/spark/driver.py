@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from log_importer.delivery.dates import Dates
+from log_importer.delivery.server import Server
 from log_importer.elsewhere import check_elsewhere, say_other_options
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt
@@ -18,7 +19,6 @@ from log_importer.planning import plan_of
 from log_importer.posting import server_of
 from log_importer.rejects import Rejects
 from log_importer.run_report import Report
-from log_importer.server import Server
 from log_importer.settings import Settings
 from log_importer.sources.find import lies_at
 from log_importer.sources.shared_folder import check_shared, open_shared

@@ -12,12 +12,12 @@ from urllib.parse import unquote, urlencode
 import pytest
 
 from log_importer.delivery.inquiry import Found, Inquiry
+from log_importer.delivery.server import Server
 from log_importer.delivery.testimony import masked, read_witness
 from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
 from log_importer.receiver.agents import describe
 from log_importer.receiver.settings import SiteSetup
-from log_importer.server import Server
 from tests.fault_server import Posted, Told, serve, told_json
 from tests.live_calls import CALLS, HITS, SITE, ZONE
 from tests.server.common import closed_port

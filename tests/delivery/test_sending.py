@@ -17,10 +17,10 @@ from log_importer.delivery.lanes import LANES, Lanes
 from log_importer.delivery.outage import Outage
 from log_importer.delivery.pace import Pace
 from log_importer.delivery.sender import Sender
+from log_importer.delivery.server import Server
 from log_importer.model import Outcome, Request
 from log_importer.model.errors import LogImporterError, ServerRefused, ServerUnreachable
 from log_importer.model.rows import Requests
-from log_importer.server import Server
 from log_importer.tracking.bulk import body
 from tests.fault_server import FaultServer, Posted, Told, counted, good, serve, told_json
 

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from log_importer.delivery.server import Server
 from log_importer.model import Answer
-from log_importer.server import Server
 from tests.fault_server import FaultServer
 
 TOKEN = "0123456789abcdef" * 2

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from log_importer.delivery.server import Server
 from log_importer.model.errors import UsageError
-from log_importer.server import Server
 from tests.fault_server import Told, serve
 from tests.server.common import TOKEN, closed_port, post
 

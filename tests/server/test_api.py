@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from log_importer.delivery.server import ApiRefused
 from log_importer.model.errors import ServerRefused, ServerUnreachable
 from log_importer.receiver import Receiver
-from log_importer.server import ApiRefused
 from tests.fault_server import Told, serve, told_json
 from tests.server.common import TOKEN, to
 

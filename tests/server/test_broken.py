@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from log_importer.server.session import Limits, Session, Trust
+from log_importer.delivery.server.session import Limits, Session, Trust
 from log_importer.tracking.bulk import body
 from tests.fault_server import Told, counted, serve
 from tests.server.common import LARGE, OK, QUERY, TOKEN, listening, post, to

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 
-from log_importer.server.deadline import Deadlines
+from log_importer.delivery.server.deadline import Deadlines
 
 
 def test_each_deadline_comes_once_and_not_before_its_time() -> None:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from log_importer.server.session import MAX_REPLY, retry_after
+from log_importer.delivery.server.session import MAX_REPLY, retry_after
 from log_importer.tracking.bulk import body
 from tests.fault_server import Posted, Told, counted, serve
 from tests.server.common import LARGE, OK, TOKEN, listening, post

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import pytest
 import trustme
 
+from log_importer.delivery.server import Server
 from log_importer.model import Answer
 from log_importer.model.errors import UsageError
-from log_importer.server import Server
 from tests.fault_server import FaultServer, Told, serve
 from tests.server.common import QUERY, TOKEN, listening
 

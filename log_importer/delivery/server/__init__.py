@@ -12,11 +12,11 @@ import orjson
 import urllib3
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 
+from log_importer.delivery.server.address import read_address
+from log_importer.delivery.server.session import Limits, Session, Trust
 from log_importer.model import Answer
 from log_importer.model.errors import ServerRefused, ServerUnreachable, UsageError
 from log_importer.model.visible import visible
-from log_importer.server.address import read_address
-from log_importer.server.session import Limits, Session, Trust
 from log_importer.tracking.bulk import body
 
 __all__ = ["ApiRefused", "Server", "Session", "authorities", "described", "redirected"]

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from urllib3 import exceptions as broken
 
+from log_importer.delivery.server.wire import Exchange
 from log_importer.model import Answer
 from log_importer.model.visible import visible
-from log_importer.server.wire import Exchange
 
 _CERTIFICATE = {  # OpenSSL's X509_V_ERR_*
     9: "its certificate is not valid yet; is this machine's clock right?",

@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from log_importer.server.deadline import Deadlines
+from log_importer.delivery.server.deadline import Deadlines
 
 
 class Exchange:

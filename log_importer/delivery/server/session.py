@@ -15,12 +15,12 @@ import urllib3
 from requests.auth import HTTPBasicAuth
 
 from log_importer import __version__
+from log_importer.delivery.server.address import proxies_for
+from log_importer.delivery.server.failures import failed
+from log_importer.delivery.server.wire import Exchange, Wire
 from log_importer.model import Answer
 from log_importer.model.errors import UsageError
 from log_importer.model.visible import visible
-from log_importer.server.address import proxies_for
-from log_importer.server.failures import failed
-from log_importer.server.wire import Exchange, Wire
 
 MAX_REPLY = 1 << 20
 """Bytes of a tracker's reply that are read, decompressed; what is longer is none."""

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from log_importer.delivery.server import ApiRefused
 from log_importer.model.errors import ServerRefused, ServerUnreachable
-from log_importer.server import ApiRefused
 
 T = TypeVar("T")
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from log_importer.delivery.server import CHECK_PROXY, REDIRECTED, ApiRefused, Server, described, redirected, unreached
+from log_importer.delivery.sites.patience import NEW_TOKEN, PATIENCE, NoSuchSite, Wait, patiently, pause, said_by
 from log_importer.model import Answer, Site
 from log_importer.model.errors import ServerRefused, ServerUnreachable
 from log_importer.model.visible import visible
-from log_importer.server import CHECK_PROXY, REDIRECTED, ApiRefused, Server, described, redirected, unreached
-from log_importer.sites.patience import NEW_TOKEN, PATIENCE, NoSuchSite, Wait, patiently, pause, said_by
 from log_importer.tracking.bulk import parse_reply, ping
 
 _NOTICE = b"This resource is part of "  # Matomo or Piwik: the tracker's page for whoever sends it no tracking request

@@ -1,8 +1,8 @@
 """The sites on the server: found, made, asked about, and checked before anything is sent to them."""
 
-from log_importer.sites.check import check, explained, main_url
-from log_importer.sites.lookup import add_site, make_token, prove_token, sites_of_host, version
-from log_importer.sites.patience import PATIENCE, NoSuchSite, Wait, telling
+from log_importer.delivery.sites.check import check, explained, main_url
+from log_importer.delivery.sites.lookup import add_site, make_token, prove_token, sites_of_host, version
+from log_importer.delivery.sites.patience import PATIENCE, NoSuchSite, Wait, telling
 
 __all__ = [
     "PATIENCE", "NoSuchSite", "Wait", "add_site", "check", "explained", "main_url", "make_token", "prove_token",

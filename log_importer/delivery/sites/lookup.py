@@ -2,10 +2,10 @@
 
 import re
 
+from log_importer.delivery.server import ApiRefused, Server
+from log_importer.delivery.sites.patience import NEW_TOKEN, PATIENCE, Wait, patiently, pause, said_by
 from log_importer.model.errors import ServerRefused
 from log_importer.model.visible import visible
-from log_importer.server import ApiRefused, Server
-from log_importer.sites.patience import NEW_TOKEN, PATIENCE, Wait, patiently, pause, said_by
 
 
 def prove_token(server: Server, patience: float = PATIENCE, wait: Wait = pause) -> None:
