@@ -19,7 +19,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from bench.report_store import fill
-from log_importer.receive import open_receiver, receiver_database
+from log_importer.receiver.embedded import open_receiver, receiver_database
 from log_importer.receiver.report.counting import count_all
 from log_importer.sources.state_folder import open_state
 

@@ -15,7 +15,7 @@ from log_importer.pipeline import run_import
 from log_importer.pools import early_workers
 from log_importer.preview import go_on, previewing
 from log_importer.progress import Progress, speaker
-from log_importer.receive import receiver_database
+from log_importer.receiver.embedded import receiver_database
 from log_importer.run_account import RunAccount
 from log_importer.run_report import Report
 from log_importer.settings import Settings

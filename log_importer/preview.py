@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from log_importer.interrupt import Interrupt
 from log_importer.model.errors import UsageError
-from log_importer.receive import PORT, open_receiver
+from log_importer.receiver.embedded import PORT, open_receiver
 
 if TYPE_CHECKING:
     from log_importer.receiver import Receiver

@@ -8,7 +8,7 @@ from typing import Any
 
 from log_importer.model.errors import LogImporterError, UsageError
 from log_importer.model.visible import visible
-from log_importer.receive import receiver_database
+from log_importer.receiver.embedded import receiver_database
 from log_importer.receiver.naming import name_agents
 from log_importer.receiver.report.contents import contents
 from log_importer.receiver.report.counting import count_all, open_counts

@@ -18,7 +18,7 @@ from log_importer.model import Outcome, Request
 from log_importer.model.errors import UsageError, worst
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress, speaker
-from log_importer.receive import receiver_database
+from log_importer.receiver.embedded import receiver_database
 from log_importer.run_report import Report
 from log_importer.settings import Settings
 from log_importer.showing import show

@@ -18,7 +18,7 @@ from log_importer.ledger.view import Sent, SourceView, View, view
 from log_importer.model.errors import UsageError
 from log_importer.model.visible import visible, visible_json
 from log_importer.model.zones import known_zone, zone_of
-from log_importer.receive import receiver_database
+from log_importer.receiver.embedded import receiver_database
 from log_importer.sources.state_folder import JobLock, ledgers, open_state
 
 _UNDATED = "were tracked by an older version, or on a cluster, which kept no days: they are in none of these counts"

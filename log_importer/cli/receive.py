@@ -18,6 +18,6 @@ def command(**given: Any) -> int:
 
     It answers as a Matomo does and stores what it is sent in a SQLite database. Its report is a page: /report.
     """
-    from log_importer.receive import receive
+    from log_importer.receiver.embedded import receive
 
     return receive(given)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from log_importer.receive import open_receiver
 from log_importer.receiver import Receiver
+from log_importer.receiver.embedded import open_receiver
 from tests.conftest import ROOT, command, environment, missing
 
 WAIT = 20_000
