@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from log_importer.format_files import load_formats
 from log_importer.parsing.format_strings import spec_of
 from log_importer.parsing.lines import LineReader
 from log_importer.parsing.spec import FormatSpec
 from log_importer.parsing.w3c_driver import is_header
+from log_importer.settings.format_files import load_formats
 
 SIZES = (16, 32, 64)
 TIMES = 9

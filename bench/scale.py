@@ -20,10 +20,10 @@ from pathlib import Path
 
 from bench.grown import DATA, grown
 from bench.server_cost import cost_of, requests_of
-from log_importer.format_files import load_formats
 from log_importer.model import Context, Request, Site
 from log_importer.model.keys import finer
 from log_importer.model.rows import Requests
+from log_importer.settings.format_files import load_formats
 from log_importer.translation.bot_rules import judges
 from log_importer.translation.chunk import compile_translation
 from log_importer.translation.plan import Plan

@@ -17,8 +17,8 @@ from pathlib import Path
 from bench.grown import DATA, grown
 from log_importer.delivery.lanes import Lanes
 from log_importer.delivery.pace import Pace
-from log_importer.format_files import load_formats
 from log_importer.model import Batch, Context, Request, Site
+from log_importer.settings.format_files import load_formats
 from log_importer.tracking.bulk import MAX_BODY
 from log_importer.tracking.requests import Tracking
 from log_importer.tracking.rules.selection import Selection

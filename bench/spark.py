@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.grown import DATA, grown
-from log_importer.format_files import load_formats
 from log_importer.model import BEGINNING, Disk, Site
+from log_importer.settings.format_files import load_formats
 from log_importer.sources.find import find_sources
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.spark.cluster import Cluster

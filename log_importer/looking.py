@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection
 
-from log_importer.format_choice import formats_of, without_fields
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import FIELDS
 from log_importer.model.errors import SourceError, UsageError
@@ -13,6 +12,7 @@ from log_importer.probe import Probe, probe
 from log_importer.reading import Inputs
 from log_importer.recognise import finished
 from log_importer.settings import Settings
+from log_importer.settings.format_choice import formats_of, without_fields
 from log_importer.sources.find import Source, find_sources
 from log_importer.sources.unicode import text_codec
 from log_importer.tracking.rules.changes import scrubber

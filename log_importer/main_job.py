@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from log_importer.arguments import make_settings
 from log_importer.dry_run import dry_run
 from log_importer.job import open_job
 from log_importer.metrics import watch_of, write_metrics
@@ -19,6 +18,7 @@ from log_importer.receiver.embedded import receiver_database
 from log_importer.run_account import RunAccount
 from log_importer.run_report import Report
 from log_importer.settings import Settings
+from log_importer.settings.arguments import make_settings
 from log_importer.showing import show
 from log_importer.sources.state_folder import job_ledger, open_state
 from log_importer.spooling import reading, spooling

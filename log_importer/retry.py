@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from log_importer.arguments import make_settings
 from log_importer.delivery.server import Server
 from log_importer.delivery.server.address import read_address
 from log_importer.delivery.sites import PATIENCE, Wait, check, main_url, telling
@@ -21,6 +20,7 @@ from log_importer.progress import Progress, speaker
 from log_importer.receiver.embedded import receiver_database
 from log_importer.run_report import Report
 from log_importer.settings import Settings
+from log_importer.settings.arguments import make_settings
 from log_importer.showing import show
 from log_importer.sources.state_folder import ledgers, open_state
 from log_importer.summary import destination

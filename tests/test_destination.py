@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from log_importer.choices import _DECIDING, _LISTS, options_of
 from log_importer.cli.import_ import command as import_command
 from log_importer.delivery.server.same import may_be_same_server
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.union import unite
 from log_importer.ledger.view import view
 from log_importer.model import Boundary, Chunk, Context, Disk, Outcome, Request
+from log_importer.settings.choices import _DECIDING, _LISTS, options_of
 from tests.conftest import TOKENS, Done, Run, command, environment
 from tests.data.ledgers.write import URL
 from tests.faults.common import Keeper, arguments, keeping, line, local, log, mark, marks, rows, says, send

@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from log_importer.cli import COMMANDS, group
-from log_importer.format_files import load_formats
 from log_importer.model import errors
+from log_importer.settings.format_files import load_formats
 from tests.conftest import ROOT, SAMPLES, TOKENS, Run, command, environment
 from tests.fault_server import serve
 from tests.remote.s3 import S3, serving

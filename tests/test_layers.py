@@ -10,9 +10,7 @@ PACKAGE = ROOT / "log_importer"
 LAYERS = {
     "translation": 1,
     "model": 0, "native": 0, "__init__": 0,
-    "parsing": 1,     "tracking": 1,         "sources": 2, "delivery": 2, "receiver": 2, "ledger": 2,         "settings": 3, "arguments": 3, "settings_file": 3, "hosts": 3, "hash_key": 3,
-    "dry_run": 3, "looking": 3, "metrics": 3, "patterns": 3, "choices": 3, "format_files": 3, "format_choice": 3,
-    "tally": 3, "worker": 3, "probe": 3, "processors": 3, "progress": 3, "rejects": 3,
+    "parsing": 1,     "tracking": 1,         "sources": 2, "delivery": 2, "receiver": 2, "ledger": 2,         "settings": 3, "hosts": 3,     "dry_run": 3, "looking": 3, "metrics": 3, "patterns": 3,     "tally": 3, "worker": 3, "probe": 3, "processors": 3, "progress": 3, "rejects": 3,
     "interrupt": 3, "pipeline": 3, "summary": 3, "explain": 3, "main_job": 3,     "account": 3, "elsewhere": 3, "job": 3, "posting": 3, "retry": 3, "showing": 3, "status": 3, "reading": 3,
     "recognise": 3, "followed": 3, "following": 3, "spooling": 3, "names": 3, "merging": 3, "overlap": 3,
     "channel": 3, "colours": 3, "explained": 3, "samples": 3, "run_account": 3, "preview": 3, "report_file": 3,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trustme
 
-from log_importer.arguments import make_settings
+from log_importer.settings.arguments import make_settings
 from tests.conftest import TOKENS, Done, Run
 from tests.fault_server import FaultServer, Posted, Told, asked, good, serve
 from tests.oracle import lines

@@ -4,8 +4,8 @@ from multiprocessing import active_children
 
 import pytest
 
-from log_importer.format_files import load_formats
 from log_importer.model import Boundary, Chunk, Context, Site
+from log_importer.settings.format_files import load_formats
 from log_importer.translation.plan import Plan
 from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_early
 from tests.conftest import SAMPLES

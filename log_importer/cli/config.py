@@ -11,7 +11,7 @@ import click
 from log_importer.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from log_importer.settings_file import SettingsFile
+    from log_importer.settings.file import SettingsFile
 
 _SECRET = ("token-auth", "auth-password", "password")
 _NOT_HERE = ("config", "show-settings", "help", "php-binary", "enable-testmode")

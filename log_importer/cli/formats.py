@@ -23,7 +23,7 @@ def command() -> None:
 @_FORMAT_FILES
 def list_formats(format_files: tuple[Path, ...] | None) -> None:
     """All formats: name, driver, title, and the names that other tools use."""
-    from log_importer.format_files import load_formats
+    from log_importer.settings.format_files import load_formats
 
     for name, spec in sorted(load_formats(format_files or ()).items()):
         aliases = f" (also {', '.join(spec.aliases)})" if spec.aliases else ""
@@ -36,9 +36,9 @@ def list_formats(format_files: tuple[Path, ...] | None) -> None:
 @_FORMAT_FILES
 def show(name: str | None, log_format: str | None, format_files: tuple[Path, ...] | None) -> None:
     """The format file of NAME or for a format STRING, to read or to copy and change."""
-    from log_importer.format_choice import document_for
-    from log_importer.format_files import find_format, load_formats
     from log_importer.model.errors import UsageError
+    from log_importer.settings.format_choice import document_for
+    from log_importer.settings.format_files import find_format, load_formats
 
     formats = load_formats(format_files or ())
     if (name is None) == (log_format is None):
@@ -53,9 +53,9 @@ def show(name: str | None, log_format: str | None, format_files: tuple[Path, ...
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 def check_files(files: tuple[Path, ...]) -> int:
     """Check format files: keys, samples, detection, and patterns that cannot be made slow."""
-    from log_importer.format_files import load_file, load_formats
     from log_importer.parsing.check import check
     from log_importer.parsing.detect import Detector
+    from log_importer.settings.format_files import load_file, load_formats
 
     formats = load_formats()
     failed = False
@@ -75,9 +75,9 @@ def check_files(files: tuple[Path, ...]) -> int:
 @READING
 def detect_sources(**given: Any) -> int:
     """Say which format each SOURCE is in, or how near the nearest came."""
-    from log_importer.arguments import make_settings
     from log_importer.looking import look
     from log_importer.model.errors import worst
+    from log_importer.settings.arguments import make_settings
 
     inputs = look(make_settings({**given, "local": True}, terminal=True), say)
     for one in inputs.probes:

@@ -15,7 +15,7 @@ def _read_config(ctx: click.Context, _parameter: click.Parameter, value: Path | 
     if value is None:
         return None
     from log_importer.cli.config import defaults_from
-    from log_importer.settings_file import read_settings_file
+    from log_importer.settings.file import read_settings_file
 
     file = read_settings_file(value)
     ctx.default_map = {**(ctx.default_map or {}), **defaults_from(file, ctx)}

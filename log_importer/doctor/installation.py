@@ -67,7 +67,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 @cache
 def _packaged() -> "Mapping[str, FormatSpec]":
-    from log_importer.format_files import load_packaged, packaged_formats
+    from log_importer.settings.format_files import load_packaged, packaged_formats
 
     found = load_packaged()
     if not found:
@@ -90,9 +90,9 @@ def formats(_given: Mapping[str, Any]) -> Finding:
 
 def own_formats(given: Mapping[str, Any]) -> Finding:
     """The user's own format files, each among all formats. Raises `FormatError`."""
-    from log_importer.format_files import load_file, own_files, user_formats
     from log_importer.parsing.check import check
     from log_importer.parsing.detect import Detector
+    from log_importer.settings.format_files import load_file, own_files, user_formats
 
     folder = user_formats()
     files = own_files(given["format_files"] or ())

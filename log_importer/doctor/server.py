@@ -42,7 +42,7 @@ def server(given: Mapping[str, Any]) -> Finding | None:
 
     Raises `UsageError`, `ServerRefused` and `ServerUnreachable`.
     """
-    from log_importer.arguments import SERVER_OPTIONS, make_settings
+    from log_importer.settings.arguments import SERVER_OPTIONS, make_settings
 
     if given["local"] or not any(given[name] for name in SERVER_OPTIONS):
         return None

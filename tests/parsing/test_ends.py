@@ -2,9 +2,9 @@
 
 import pytest
 
-from log_importer.format_files import load_formats
 from log_importer.parsing.ends import Ends
 from log_importer.parsing.parser import Reading
+from log_importer.settings.format_files import load_formats
 
 FORMATS = load_formats()
 NOON = 1772366400.0  # 2026-03-01 12:00 UTC

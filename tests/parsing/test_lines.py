@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from log_importer.format_files import load_formats
 from log_importer.model import Hit, Rejected
 from log_importer.parsing.linear import ambiguity
 from log_importer.parsing.lines import LineReader
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec, load
+from log_importer.settings.format_files import load_formats
 
 FORMATS = load_formats()
 COMBINED = FORMATS["combined"]

@@ -8,9 +8,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from log_importer.format_files import load_formats
 from log_importer.model import Hit, Site
 from log_importer.parsing.w3c_driver import is_header
+from log_importer.settings.format_files import load_formats
 from log_importer.translation.bot_rules import judges
 from log_importer.translation.line import Translator
 from log_importer.translation.plan import Plan

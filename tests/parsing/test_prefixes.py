@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from log_importer.format_files import load_formats
 from log_importer.model import Hit, Rejected
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import LineReader
+from log_importer.settings.format_files import load_formats
 
 FORMATS = load_formats()
 BEHIND = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.arguments import make_settings
 from log_importer.model.errors import StateError
 from log_importer.settings import Settings
+from log_importer.settings.arguments import make_settings
 from log_importer.sources.shared_folder import open_shared
 from log_importer.sources.state_folder import job_hash
 from log_importer.spark.run import Run

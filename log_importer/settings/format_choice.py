@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from log_importer.format_files import find_format, load_formats
 from log_importer.model.errors import FormatError, UsageError
 from log_importer.parsing.format_strings import document_of
 from log_importer.parsing.groups import GROUPS
@@ -15,6 +14,7 @@ from log_importer.parsing.parser import compile_parser
 from log_importer.parsing.spec import REQUIRED_FIELDS, UNITS, FieldSpec, FormatSpec, load
 from log_importer.parsing.w3c_driver import FIELDS, columns_of, is_header
 from log_importer.settings import Settings
+from log_importer.settings.format_files import find_format, load_formats
 
 _CLOCK = ("date", "time", "timezone")
 

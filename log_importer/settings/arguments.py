@@ -9,13 +9,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from log_importer.choices import changes_of, check_network, options_of, rules_of, selection_of
-from log_importer.hash_key import read_hash_key
 from log_importer.model import FIELDS
 from log_importer.model.errors import UsageError
 from log_importer.parsing.parser import named_zone
 from log_importer.settings import PAYLOAD, Settings, is_pipe
-from log_importer.settings_file import SettingsFile
+from log_importer.settings.choices import changes_of, check_network, options_of, rules_of, selection_of
+from log_importer.settings.file import SettingsFile
+from log_importer.settings.hash_key import read_hash_key
 from log_importer.sources.find import STDIN
 from log_importer.sources.urls import scheme_of, shown
 from log_importer.tracking.rules.hosts import host_name

@@ -13,7 +13,7 @@ from log_importer.model import FIELDS
 from log_importer.model.errors import UsageError
 from log_importer.parsing.groups import GROUPS
 from log_importer.parsing.times import compile_time
-from log_importer.settings_file import SettingsFile
+from log_importer.settings.file import SettingsFile
 from log_importer.tracking.rules.changes import Changes
 from log_importer.tracking.rules.files import DOWNLOAD_EXTENSIONS
 from log_importer.tracking.rules.mapping import MappingRule, Setting

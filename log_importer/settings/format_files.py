@@ -14,7 +14,7 @@ _SAMPLES = "\n[[sample]]"
 
 def packaged_formats() -> Path:
     """The folder `formats/`: inside the installed package, or at the top of a checkout."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     packed = here / "formats"
     return packed if packed.is_dir() else here.parent / "formats"
 
