@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from log_importer.explain import PLACEHOLDER
 from log_importer.hosts import OfflineHosts
-from log_importer.looking import look
 from log_importer.model import Chunk, ChunkResult
 from log_importer.native import load
-from log_importer.overlap import check_overlap
 from log_importer.planning import plan_of
 from log_importer.pools import start_pool
 from log_importer.progress import Progress
-from log_importer.reading import Reader
 from log_importer.rejects import Rejects
 from log_importer.run_report import Report
+from log_importer.runs.reading.chunks_in_order import Reader
+from log_importer.runs.reading.overlap import check_overlap
+from log_importer.runs.reading.survey import look
 from log_importer.settings import Settings
 from log_importer.tally import Tally
 from log_importer.tracking.rules.ranges import Ranges

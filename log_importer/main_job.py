@@ -17,11 +17,11 @@ from log_importer.progress import Progress, speaker
 from log_importer.receiver.embedded import receiver_database
 from log_importer.run_account import RunAccount
 from log_importer.run_report import Report
+from log_importer.runs.reading.spooling import reading, spooling
 from log_importer.settings import Settings
 from log_importer.settings.arguments import make_settings
 from log_importer.showing import show
 from log_importer.sources.state_folder import job_ledger, open_state
-from log_importer.spooling import reading, spooling
 from log_importer.summary import destination
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from log_importer.looking import look
 from log_importer.model.visible import visible
 from log_importer.parsing.spec import FormatSpec
+from log_importer.runs.reading.survey import look
 from log_importer.settings.arguments import make_settings
 
 _SERVER = ("url", "token_auth", "token_auth_file", "login", "password", "auth_user", "auth_password")

@@ -10,24 +10,24 @@ from dataclasses import replace
 from log_importer.account import Account
 from log_importer.delivery.server import Server
 from log_importer.elsewhere import check_elsewhere, say_other_options
-from log_importer.following import Follower, follow
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
-from log_importer.looking import check_hosts, look
 from log_importer.merging import Merger
 from log_importer.model import Chunk, ChunkResult, Outcome, Site
 from log_importer.model.rows import Requests
 from log_importer.model.visible import visible
 from log_importer.native import load
-from log_importer.overlap import check_overlap
 from log_importer.planning import plan_of
 from log_importer.pools import start_pool
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress
-from log_importer.reading import Inputs, Reader, Wait
 from log_importer.rejects import Rejects
 from log_importer.run_report import Report
+from log_importer.runs.reading.chunks_in_order import Inputs, Reader, Wait
+from log_importer.runs.reading.overlap import check_overlap
+from log_importer.runs.reading.survey import check_hosts, look
+from log_importer.runs.reading.watcher import Follower, follow
 from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
 from log_importer.tally import Tally

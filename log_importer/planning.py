@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from log_importer.looking import reading_of
 from log_importer.model import Site
-from log_importer.reading import Inputs
+from log_importer.runs.reading.chunks_in_order import Inputs
+from log_importer.runs.reading.survey import reading_of
 from log_importer.settings import Settings
 from log_importer.sources.unicode import text_codec
 from log_importer.tracking.replay import TRACKER_FILES, Replay

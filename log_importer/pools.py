@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from log_importer.processors import on_one, processor_count
-from log_importer.reading import Inputs
+from log_importer.runs.reading.chunks_in_order import Inputs
 from log_importer.settings import Settings
 from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_early
 

@@ -9,11 +9,11 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from log_importer.following import CAUGHT_UP
 from log_importer.ledger.database import read_database, unwritable
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import load_about
 from log_importer.ledger.union import unite
+from log_importer.runs.reading.watcher import CAUGHT_UP
 from log_importer.settings import named_key
 from log_importer.sources.state_folder import JobLock, job_hash
 from log_importer.translation.sharing import ALL

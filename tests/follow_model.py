@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from log_importer.following import Follower, follow
 from log_importer.ledger.ledger import Ledger
-from log_importer.looking import look
 from log_importer.model import Chunk, Outcome, Request
 from log_importer.progress import Progress
-from log_importer.reading import Wait
+from log_importer.runs.reading.chunks_in_order import Wait
+from log_importer.runs.reading.survey import look
+from log_importer.runs.reading.watcher import Follower, follow
 from log_importer.settings import Settings
 from log_importer.tally import Tally
 from tests.oracle import line

@@ -25,10 +25,10 @@ PLANTED = {
         "            written = self._put()\n",
     ),
     "forgetting the tail marker": (
-        "recognise.py", "same = fingerprint(last) == boundary.tail", "same = True",
+        "runs/reading/recognise.py", "same = fingerprint(last) == boundary.tail", "same = True",
     ),
     "trusting the inode": (
-        "recognise.py",
+        "runs/reading/recognise.py",
         "    if stream.position:\n        stream.rewind()\n",
         (
             "    records = ledger.sources._records.values()\n"
@@ -108,10 +108,11 @@ FOLLOWING = {
         "        if self.ahead < 0:\n",
     ),
     "letting go of a renamed file at once": (
-        "following.py", "(rotated and one.silent(_LATE))", "rotated",
+        "runs/reading/watcher.py", "(rotated and one.silent(_LATE))", "rotated",
     ),
     "reading the new file before the old": (
-        "followed.py", "        self._files.insert(place, one)\n", "        self._files.insert(0, one)\n",
+        "runs/reading/watched_file.py",
+        "        self._files.insert(place, one)\n", "        self._files.insert(0, one)\n",
     ),
     "half a line taken for a line": (
         "sources/chunks.py",
@@ -119,12 +120,12 @@ FOLLOWING = {
         "yield from cut(len(self._buffer))\n                yield None",
     ),
     "looking for no rotated files": (
-        "names.py",
+        "runs/reading/watched_names.py",
         "        if name.path is None or time.monotonic() >= name.looked_for:\n",
         "        if True:\n",
     ),
     "taking a copy for another log": (
-        "following.py", "            if one.holds(stream):\n", "            if False:\n",
+        "runs/reading/watcher.py", "            if one.holds(stream):\n", "            if False:\n",
     ),
 }  # fmt: skip
 ALL = {**PLANTED, **FOLLOWING}

@@ -75,8 +75,8 @@ def check_files(files: tuple[Path, ...]) -> int:
 @READING
 def detect_sources(**given: Any) -> int:
     """Say which format each SOURCE is in, or how near the nearest came."""
-    from log_importer.looking import look
     from log_importer.model.errors import worst
+    from log_importer.runs.reading.survey import look
     from log_importer.settings.arguments import make_settings
 
     inputs = look(make_settings({**given, "local": True}, terminal=True), say)

@@ -91,7 +91,7 @@ def time_zones(_given: Mapping[str, Any]) -> Finding:
 
 def open_files(_given: Mapping[str, Any]) -> Finding:
     """Whether enough files may be open at once."""
-    from log_importer.overlap import open_at_once  # with all that reads logs, which may be broken
+    from log_importer.runs.reading.overlap import open_at_once  # with all that reads logs, which may be broken
 
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:

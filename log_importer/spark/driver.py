@@ -13,12 +13,12 @@ from log_importer.elsewhere import check_elsewhere, say_other_options
 from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt
 from log_importer.job import about_job, token_of
-from log_importer.looking import check_hosts, look
 from log_importer.model.errors import LogImporterError
 from log_importer.planning import plan_of
 from log_importer.posting import server_of
 from log_importer.rejects import Rejects
 from log_importer.run_report import Report
+from log_importer.runs.reading.survey import check_hosts, look
 from log_importer.settings import Settings
 from log_importer.sources.find import lies_at
 from log_importer.sources.shared_folder import check_shared, open_shared

@@ -14,7 +14,7 @@ from log_importer.model.keys import finer
 from log_importer.model.rows import Requests
 from log_importer.native.heap import keep_memory
 from log_importer.parsing.engine import check_engine
-from log_importer.reading import check_patterns
+from log_importer.runs.reading.chunks_in_order import check_patterns
 from log_importer.spark.account import SpanAccount
 from log_importer.spark.portion import Portion
 from log_importer.spark.spans import Span, chunks

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.looking import look
 from log_importer.model import Chunk, RejectedLine
 from log_importer.progress import Progress
-from log_importer.reading import Reader
+from log_importer.runs.reading.chunks_in_order import Reader
+from log_importer.runs.reading.survey import look
 from log_importer.settings import Settings
 from log_importer.sources.chunks import CHUNK_BYTES
 from log_importer.tally import Tally

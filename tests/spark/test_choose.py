@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from log_importer.ledger.ledger import Ledger
-from log_importer.looking import look
 from log_importer.model import Boundary
 from log_importer.model.errors import LogImporterError
+from log_importer.runs.reading.survey import look
 from log_importer.settings import Settings
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.spark.choose import choose

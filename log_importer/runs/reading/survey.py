@@ -8,9 +8,9 @@ from log_importer.model.errors import SourceError, UsageError
 from log_importer.parsing.detect import Detector
 from log_importer.parsing.parser import Reading, compile_parser, named_zone
 from log_importer.parsing.spec import FormatSpec
-from log_importer.probe import Probe, probe
-from log_importer.reading import Inputs
-from log_importer.recognise import finished
+from log_importer.runs.reading.chunks_in_order import Inputs
+from log_importer.runs.reading.probe import Probe, probe
+from log_importer.runs.reading.recognise import finished
 from log_importer.settings import Settings
 from log_importer.settings.format_choice import formats_of, without_fields
 from log_importer.sources.find import Source, find_sources

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from log_importer.ledger.record import Record
 from log_importer.model import Chunk
-from log_importer.recognise import Recognised, before_on_disk
+from log_importer.runs.reading.recognise import Recognised, before_on_disk
 from log_importer.sources.rotated import log_of
 from log_importer.sources.stream import EMPTIED, Stream
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from log_importer.model.errors import SourceError, UsageError
 from log_importer.parsing.ends import TAIL, Ends
-from log_importer.probe import Probe
+from log_importer.runs.reading.probe import Probe
 from log_importer.sources.stream import Stream
 
 _RESERVE = 48

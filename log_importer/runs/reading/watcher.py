@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from log_importer.followed import Followed, OpenFiles, Place
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.record import Record
 from log_importer.model import BEGINNING, Chunk
 from log_importer.model.errors import LogImporterError, SourceError
-from log_importer.names import Names, Seen
-from log_importer.probe import Probe
 from log_importer.progress import Progress
-from log_importer.reading import Inputs, Wait, check_patterns
-from log_importer.recognise import Recognised, identify, keep_copy, keep_end, keep_head, skip_to_end, take
+from log_importer.runs.reading.chunks_in_order import Inputs, Wait, check_patterns
+from log_importer.runs.reading.probe import Probe
+from log_importer.runs.reading.recognise import Recognised, identify, keep_copy, keep_end, keep_head, skip_to_end, take
+from log_importer.runs.reading.spooling import Spent
+from log_importer.runs.reading.watched_file import Followed, OpenFiles, Place
+from log_importer.runs.reading.watched_names import Names, Seen
 from log_importer.settings import Settings
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.decompress import ENDS_EARLY
@@ -29,7 +30,6 @@ from log_importer.sources.fingerprint import HEAD
 from log_importer.sources.rotated import generation, log_of
 from log_importer.sources.spool import Spool
 from log_importer.sources.stream import Stream
-from log_importer.spooling import Spent
 from log_importer.tally import Tally
 
 _SHORTEST, _LONGEST = 0.02, 0.25

@@ -1,0 +1,1 @@
+"""One run of a command, from its settings to its exit code."""
