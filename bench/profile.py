@@ -21,7 +21,7 @@ from bench.null_server import null_server
 from bench.speed import EVERYTHING, FRESH
 from tests.conftest import ROOT, command
 
-_KINDS = {"serve (log_importer/worker.py": "workers", "Sender._run": "posting", "Writer._run": "ledger"}
+_KINDS = {"serve (log_importer/runs/workers/worker.py": "workers", "Sender._run": "posting", "Writer._run": "ledger"}
 _SHOWN = 12
 
 

@@ -8,17 +8,17 @@ from log_importer.hosts import OfflineHosts
 from log_importer.model import Chunk, ChunkResult
 from log_importer.native import load
 from log_importer.planning import plan_of
-from log_importer.pools import start_pool
 from log_importer.progress import Progress
 from log_importer.rejects import Rejects
 from log_importer.run_report import Report
 from log_importer.runs.reading.chunks_in_order import Reader
 from log_importer.runs.reading.overlap import check_overlap
 from log_importer.runs.reading.survey import look
+from log_importer.runs.workers.pools import start_pool
+from log_importer.runs.workers.worker import Pool
 from log_importer.settings import Settings
 from log_importer.tally import Tally
 from log_importer.tracking.rules.ranges import Ranges
-from log_importer.worker import Pool
 
 
 def dry_run(settings: Settings, say: Callable[[str], None], progress: Progress) -> Report:

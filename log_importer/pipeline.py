@@ -19,7 +19,6 @@ from log_importer.model.rows import Requests
 from log_importer.model.visible import visible
 from log_importer.native import load
 from log_importer.planning import plan_of
-from log_importer.pools import start_pool
 from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.progress import Progress
 from log_importer.rejects import Rejects
@@ -28,12 +27,13 @@ from log_importer.runs.reading.chunks_in_order import Inputs, Reader, Wait
 from log_importer.runs.reading.overlap import check_overlap
 from log_importer.runs.reading.survey import check_hosts, look
 from log_importer.runs.reading.watcher import Follower, follow
+from log_importer.runs.workers.pools import start_pool
+from log_importer.runs.workers.worker import Pool
 from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
 from log_importer.tally import Tally
 from log_importer.tracking.rules.ranges import Ranges
 from log_importer.translation.plan import Plan
-from log_importer.worker import Pool
 
 _HANDED_OVER = 2500
 """Requests handed to the lanes at once, so that the window is kept to."""

@@ -6,7 +6,7 @@ from multiprocessing import Pipe
 
 import pytest
 
-from log_importer.channel import Channel
+from log_importer.runs.workers.channel import Channel
 
 ROOM = 1 << 16
 VALUES = [(), b"", b"x" * (ROOM // 2), os.urandom(ROOM), b"y" * (3 * ROOM), ("last", 1.5)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from log_importer.processors import on_one, processors
+from log_importer.runs.workers.processors import on_one, processors
 from tests.conftest import TOKENS, command, environment
 from tests.fault_server import Posted, Told, good, serve
 from tests.oracle import line

@@ -5,9 +5,9 @@ from multiprocessing import active_children
 import pytest
 
 from log_importer.model import Boundary, Chunk, Context, Site
+from log_importer.runs.workers.worker import InProcess, Pool, WorkerPool, start_early, stop_early
 from log_importer.settings.format_files import load_formats
 from log_importer.translation.plan import Plan
-from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_early
 from tests.conftest import SAMPLES
 
 PLAN = Plan(Site(1, "https://www.example.org"), formats=load_formats())

@@ -15,7 +15,7 @@ from typing import Any
 
 from log_importer.doctor.finding import Finding, warning
 from log_importer.model.errors import StateError, UsageError
-from log_importer.processors import processor_count
+from log_importer.runs.workers.processors import processor_count
 from log_importer.sources.state_folder import JobLock, open_state
 
 _LITTLE_ROOM = 100 << 20

@@ -14,11 +14,11 @@ from log_importer.parsing.ends import Ends
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.regex_driver import TIMEOUTS
 from log_importer.parsing.spec import FormatSpec
-from log_importer.processors import processors, run_on
 from log_importer.progress import Progress
 from log_importer.runs.reading.overlap import open_at_once
 from log_importer.runs.reading.probe import Probe
 from log_importer.runs.reading.recognise import is_copy_so_far, recognise, under_way
+from log_importer.runs.workers.processors import processors, run_on
 from log_importer.sources.chunks import CHUNK_BYTES, Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.listed import UNTOLD

@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from log_importer.processors import on_one, processor_count
 from log_importer.runs.reading.chunks_in_order import Inputs
+from log_importer.runs.workers.processors import on_one, processor_count
+from log_importer.runs.workers.worker import InProcess, Pool, WorkerPool, start_early, stop_early
 from log_importer.settings import Settings
-from log_importer.worker import InProcess, Pool, WorkerPool, start_early, stop_early
 
 _SMALL = 4 << 20
 """Bytes of input that are done before a worker process would have started."""

@@ -23,11 +23,11 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Protocol
 
-from log_importer.channel import ROOM, Channel
 from log_importer.model import Chunk, ChunkResult, Context
 from log_importer.model.errors import WorkerDied
 from log_importer.native.heap import keep_memory
-from log_importer.processors import Processors, processors, run_on
+from log_importer.runs.workers.channel import ROOM, Channel
+from log_importer.runs.workers.processors import Processors, processors, run_on
 from log_importer.translation.bot_rules import judges
 from log_importer.translation.chunk import compile_translation
 from log_importer.translation.plan import Plan

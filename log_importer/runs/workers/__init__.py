@@ -1,0 +1,1 @@
+"""Worker processes, and what goes between them and the coordinator."""
