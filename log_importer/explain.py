@@ -12,7 +12,7 @@ from log_importer.model.errors import LogImporterError
 from log_importer.model.keys import download_key, file_key, visitor_keys
 from log_importer.native import load
 from log_importer.planning import plan_of
-from log_importer.progress import Progress
+from log_importer.runs.output.progress import Progress
 from log_importer.runs.reading.chunks_in_order import Reader, Wait
 from log_importer.runs.reading.survey import look
 from log_importer.settings import Settings

@@ -11,7 +11,7 @@ from log_importer.ledger.view import View
 from log_importer.model.errors import StateError, UsageError
 from log_importer.posting import server_of
 from log_importer.receiver.embedded import open_receiver
-from log_importer.run_report import Report
+from log_importer.runs.output.run_report import Report
 from log_importer.settings import Settings
 from log_importer.sources.state_folder import JobLock
 from log_importer.takeover import open_ledger

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from log_importer.dry_run import dry_run
 from log_importer.job import open_job
-from log_importer.metrics import watch_of, write_metrics
 from log_importer.model.errors import LogImporterError
 from log_importer.native.heap import keep_memory
 from log_importer.pipeline import run_import
 from log_importer.preview import go_on, previewing
-from log_importer.progress import Progress, speaker
 from log_importer.receiver.embedded import receiver_database
-from log_importer.run_account import RunAccount
-from log_importer.run_report import Report
+from log_importer.runs.output.ending import show
+from log_importer.runs.output.metrics import watch_of, write_metrics
+from log_importer.runs.output.progress import Progress, speaker
+from log_importer.runs.output.run_account import RunAccount
+from log_importer.runs.output.run_report import Report
+from log_importer.runs.output.summary import destination
 from log_importer.runs.reading.spooling import reading, spooling
 from log_importer.runs.workers.pools import early_workers
 from log_importer.settings import Settings
 from log_importer.settings.arguments import make_settings
-from log_importer.showing import show
 from log_importer.sources.state_folder import job_ledger, open_state
-from log_importer.summary import destination
 
 if TYPE_CHECKING:
     from log_importer.receiver import Receiver

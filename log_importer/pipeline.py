@@ -20,9 +20,9 @@ from log_importer.model.visible import visible
 from log_importer.native import load
 from log_importer.planning import plan_of
 from log_importer.posting import end_sender, server_of, start_sender
-from log_importer.progress import Progress
-from log_importer.rejects import Rejects
-from log_importer.run_report import Report
+from log_importer.runs.output.progress import Progress
+from log_importer.runs.output.rejects import Rejects
+from log_importer.runs.output.run_report import Report
 from log_importer.runs.reading.chunks_in_order import Inputs, Reader, Wait
 from log_importer.runs.reading.overlap import check_overlap
 from log_importer.runs.reading.survey import check_hosts, look

@@ -16,14 +16,14 @@ from log_importer.ledger.view import View, view
 from log_importer.model import Outcome, Request
 from log_importer.model.errors import UsageError, worst
 from log_importer.posting import end_sender, server_of, start_sender
-from log_importer.progress import Progress, speaker
 from log_importer.receiver.embedded import receiver_database
-from log_importer.run_report import Report
+from log_importer.runs.output.ending import show
+from log_importer.runs.output.progress import Progress, speaker
+from log_importer.runs.output.run_report import Report
+from log_importer.runs.output.summary import destination
 from log_importer.settings import Settings
 from log_importer.settings.arguments import make_settings
-from log_importer.showing import show
 from log_importer.sources.state_folder import ledgers, open_state
-from log_importer.summary import destination
 from log_importer.tally import Tally
 
 

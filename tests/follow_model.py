@@ -18,7 +18,7 @@ from typing import IO
 
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Chunk, Outcome, Request
-from log_importer.progress import Progress
+from log_importer.runs.output.progress import Progress
 from log_importer.runs.reading.chunks_in_order import Wait
 from log_importer.runs.reading.survey import look
 from log_importer.runs.reading.watcher import Follower, follow

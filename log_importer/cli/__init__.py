@@ -183,8 +183,8 @@ def _json_of(sentence: str, code: int) -> str:
     """The object that `--json` prints where there was no run: nothing was read, and why."""
     from log_importer.model.errors import LogImporterError
     from log_importer.model.visible import visible_json
-    from log_importer.run_report import Report
-    from log_importer.summary import as_json
+    from log_importer.runs.output.run_report import Report
+    from log_importer.runs.output.summary import as_json
     from log_importer.tally import Tally
 
     whole = as_json(Report(Tally(), [LogImporterError(sentence)]), "") if {"import", "retry"} & set(sys.argv) else {}

@@ -16,8 +16,8 @@ from log_importer.job import about_job, token_of
 from log_importer.model.errors import LogImporterError
 from log_importer.planning import plan_of
 from log_importer.posting import server_of
-from log_importer.rejects import Rejects
-from log_importer.run_report import Report
+from log_importer.runs.output.rejects import Rejects
+from log_importer.runs.output.run_report import Report
 from log_importer.runs.reading.survey import check_hosts, look
 from log_importer.settings import Settings
 from log_importer.sources.find import lies_at

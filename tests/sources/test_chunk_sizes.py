@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from log_importer.model import Chunk, RejectedLine
-from log_importer.progress import Progress
+from log_importer.runs.output.progress import Progress
 from log_importer.runs.reading.chunks_in_order import Reader
 from log_importer.runs.reading.survey import look
 from log_importer.settings import Settings

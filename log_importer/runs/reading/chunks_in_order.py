@@ -14,7 +14,7 @@ from log_importer.parsing.ends import Ends
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.regex_driver import TIMEOUTS
 from log_importer.parsing.spec import FormatSpec
-from log_importer.progress import Progress
+from log_importer.runs.output.progress import Progress
 from log_importer.runs.reading.overlap import open_at_once
 from log_importer.runs.reading.probe import Probe
 from log_importer.runs.reading.recognise import is_copy_so_far, recognise, under_way

@@ -15,7 +15,7 @@ from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.record import Record
 from log_importer.model import BEGINNING, Chunk
 from log_importer.model.errors import LogImporterError, SourceError
-from log_importer.progress import Progress
+from log_importer.runs.output.progress import Progress
 from log_importer.runs.reading.chunks_in_order import Inputs, Wait, check_patterns
 from log_importer.runs.reading.probe import Probe
 from log_importer.runs.reading.recognise import Recognised, identify, keep_copy, keep_end, keep_head, skip_to_end, take

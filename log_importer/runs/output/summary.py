@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from log_importer.by_console import ARCHIVE, invalidations
-from log_importer.colours import Paint, plain
 from log_importer.model.visible import visible
-from log_importer.run_report import Report
+from log_importer.runs.output.colours import Paint, plain
+from log_importer.runs.output.console_commands import ARCHIVE, invalidations
+from log_importer.runs.output.run_report import Report
 from log_importer.tally import BUCKETS, SourceCounts, Tally
 
 _LABEL = 12

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from log_importer.colours import Paint
 from log_importer.model.visible import visible
+from log_importer.runs.output.colours import Paint
 
 _KINDS = {"tracked": "good", "skipped": "aside", "rejected": "bad"}
 _LONGEST = 2000

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from log_importer.colours import painter
 from log_importer.model.visible import visible, visible_json
-from log_importer.run_report import Report
-from log_importer.summary import as_json, as_text
+from log_importer.runs.output.colours import painter
+from log_importer.runs.output.run_report import Report
+from log_importer.runs.output.summary import as_json, as_text
 
 
 def show(

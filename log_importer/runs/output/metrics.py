@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from log_importer.model.errors import LogImporterError
-from log_importer.run_report import Report
+from log_importer.runs.output.run_report import Report
 from log_importer.settings import Settings
 from log_importer.tally import BUCKETS
 

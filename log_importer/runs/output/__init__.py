@@ -1,0 +1,1 @@
+"""What a run tells: progress, summary, metrics, rejected lines, the account of a run."""
