@@ -18,13 +18,13 @@ from pathlib import Path
 
 from bench.grown import DATA, grown
 from log_importer.model import BEGINNING, Disk, Site
+from log_importer.runs.cluster.cluster import Cluster
+from log_importer.runs.cluster.portion import Portion
+from log_importer.runs.cluster.read import Reading, read
+from log_importer.runs.cluster.spans import Span, cut
 from log_importer.settings.format_files import load_formats
 from log_importer.sources.find import find_sources
 from log_importer.sources.fingerprint import fingerprint
-from log_importer.spark.cluster import Cluster
-from log_importer.spark.portion import Portion
-from log_importer.spark.read import Reading, read
-from log_importer.spark.spans import Span, cut
 from log_importer.translation.plan import Plan
 from tests.spark.cluster import running, variables
 

@@ -46,7 +46,7 @@ def _job(settings: Settings, *, token_in_arguments: bool) -> int:
             "The token is on the command line, where ps shows it; LOG_IMPORTER_TOKEN_AUTH or --token-auth-file hide it."
         )
     if settings.spark:
-        from log_importer.spark.driver import import_on_cluster  # needs libraries of its own
+        from log_importer.runs.cluster.driver import import_on_cluster  # needs libraries of its own
 
         report = import_on_cluster(settings, say)
         progress.close()

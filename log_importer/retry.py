@@ -33,7 +33,7 @@ def retry(given: Mapping[str, Any]) -> int:
     if not given["shared_dir"]:
         state = open_state(given["state_dir"])
         return _retry(given, state, str(state), say)
-    from log_importer.spark.state import taken
+    from log_importer.runs.cluster.state import taken
 
     with taken(given["shared_dir"]) as state:
         return _retry(given, state, given["shared_dir"], say)

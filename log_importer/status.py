@@ -20,7 +20,7 @@ def status(given: Mapping[str, Any]) -> int:
     if not given["shared_dir"]:
         state = open_state(given["state_dir"])
         return _show(given, state, str(state), ())
-    from log_importer.spark.state import looked_at
+    from log_importer.runs.cluster.state import looked_at
 
     with looked_at(given["shared_dir"]) as (state, remarks):
         return _show(given, state, given["shared_dir"], remarks)

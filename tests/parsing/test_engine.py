@@ -96,7 +96,7 @@ re.purge()
 import log_importer
 names = [module.name for module in pkgutil.walk_packages(log_importer.__path__, "log_importer.")]
 for name in names:
-    if not name.startswith(("log_importer.spark", "log_importer.__main__", "log_importer.native.")):
+    if not name.startswith(("log_importer.runs.cluster", "log_importer.__main__", "log_importer.native.")):
         __import__(name)
 print(json.dumps([len(names), found]))
 """

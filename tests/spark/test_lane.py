@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from log_importer.model.errors import ServerRefused
+from log_importer.runs.cluster import counts
+from log_importer.runs.cluster.lane import LaneReport, Sending, send
+from log_importer.runs.cluster.portion import Portion
+from log_importer.runs.cluster.progress import Progress, taken_over
+from log_importer.runs.cluster.read import Reading, read
+from log_importer.runs.cluster.spans import cut
 from log_importer.settings import Settings
 from log_importer.sources.shared_folder import open_shared
 from log_importer.sources.shared_folder.leased import Leased, LeaseLost
-from log_importer.spark import counts
-from log_importer.spark.lane import LaneReport, Sending, send
-from log_importer.spark.portion import Portion
-from log_importer.spark.progress import Progress, taken_over
-from log_importer.spark.read import Reading, read
-from log_importer.spark.spans import cut
 from tests.conftest import TOKENS
 from tests.fault_receiver import fault_receiver
 from tests.fault_server import Posted, Told, serve

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from log_importer.model.errors import StateError
+from log_importer.runs.cluster.run import Run
+from log_importer.runs.cluster.state import place_of
 from log_importer.settings import Settings
 from log_importer.settings.arguments import make_settings
 from log_importer.sources.shared_folder import open_shared
 from log_importer.sources.state_folder import job_hash
-from log_importer.spark.run import Run
-from log_importer.spark.state import place_of
 from tests.data.ledgers.write import URL
 from tests.test_destination import DATA
 

@@ -10,14 +10,14 @@ import pytest
 
 from log_importer.model import BEGINNING, Disk
 from log_importer.model.keys import finer, spread, visitor_keys
+from log_importer.runs.cluster.account import SpanAccount
+from log_importer.runs.cluster.portion import Portion
+from log_importer.runs.cluster.read import Block, Reading, read
+from log_importer.runs.cluster.spans import cut, headers, told
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import find_sources
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.sources.stream import Stream
-from log_importer.spark.account import SpanAccount
-from log_importer.spark.portion import Portion
-from log_importer.spark.read import Block, Reading, read
-from log_importer.spark.spans import cut, headers, told
 from log_importer.translation.bot_rules import judges
 from log_importer.translation.chunk import compile_translation
 from log_importer.translation.plan import Plan

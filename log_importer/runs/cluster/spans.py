@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from log_importer.model import BEGINNING, Boundary, Chunk, Disk
 from log_importer.model.errors import SourceError
+from log_importer.runs.cluster.portion import Portion
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.sources.stream import Stream
-from log_importer.spark.portion import Portion
 
 _LOOK = 1 << 16
 """Bytes read at once where only the end of a line is looked for."""

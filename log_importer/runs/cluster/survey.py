@@ -9,12 +9,12 @@ from log_importer.hosts import Hosts
 from log_importer.interrupt import Interrupt
 from log_importer.model import Boundary, Site
 from log_importer.model.errors import LogImporterError
-from log_importer.spark.account import SpanAccount
-from log_importer.spark.cluster import Cluster
-from log_importer.spark.portion import Portion
-from log_importer.spark.read import Key, Reading, read
-from log_importer.spark.run import Run
-from log_importer.spark.spans import Span, cut, headers, told
+from log_importer.runs.cluster.account import SpanAccount
+from log_importer.runs.cluster.cluster import Cluster
+from log_importer.runs.cluster.portion import Portion
+from log_importer.runs.cluster.read import Key, Reading, read
+from log_importer.runs.cluster.run import Run
+from log_importer.runs.cluster.spans import Span, cut, headers, told
 from log_importer.translation.plan import Plan
 
 _HOSTS = 10_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from log_importer.model import ChunkResult, RejectedLine
 from log_importer.model.errors import SourceError
-from log_importer.spark.spans import Ending, Span
+from log_importer.runs.cluster.spans import Ending, Span
 
 _SAMPLES = 5
 """Rejected lines kept with their text where nobody asked for all of them."""

@@ -16,6 +16,16 @@ from log_importer.job import about_job, token_of
 from log_importer.model.errors import LogImporterError
 from log_importer.planning import plan_of
 from log_importer.posting import server_of
+from log_importer.runs.cluster import counts
+from log_importer.runs.cluster.account import SpanAccount
+from log_importer.runs.cluster.books import Books, books
+from log_importer.runs.cluster.choose import choose
+from log_importer.runs.cluster.cluster import Cluster
+from log_importer.runs.cluster.lane import LaneReport, Sending, send
+from log_importer.runs.cluster.portion import Portion
+from log_importer.runs.cluster.run import Run, key_of
+from log_importer.runs.cluster.state import looked_at, place_of
+from log_importer.runs.cluster.survey import Found, Survey
 from log_importer.runs.output.rejects import Rejects
 from log_importer.runs.output.run_report import Report
 from log_importer.runs.reading.survey import check_hosts, look
@@ -24,16 +34,6 @@ from log_importer.sources.find import lies_at
 from log_importer.sources.shared_folder import check_shared, open_shared
 from log_importer.sources.shared_folder.leased import LeaseLost
 from log_importer.sources.state_folder import ledgers
-from log_importer.spark import counts
-from log_importer.spark.account import SpanAccount
-from log_importer.spark.books import Books, books
-from log_importer.spark.choose import choose
-from log_importer.spark.cluster import Cluster
-from log_importer.spark.lane import LaneReport, Sending, send
-from log_importer.spark.portion import Portion
-from log_importer.spark.run import Run, key_of
-from log_importer.spark.state import looked_at, place_of
-from log_importer.spark.survey import Found, Survey
 from log_importer.tally import Tally
 from log_importer.tracking.bulk import body, parse_reply
 from log_importer.translation.plan import Plan

@@ -14,10 +14,10 @@ import orjson
 
 from log_importer import __version__
 from log_importer.model.errors import JobLocked, LogImporterError, SourceError, StateError, UsageError
+from log_importer.runs.cluster.portion import Portion, portion_of
 from log_importer.sources.find import Source
 from log_importer.sources.shared_folder import Shared
 from log_importer.sources.shared_folder.leased import Leased, LeaseLost
-from log_importer.spark.portion import Portion, portion_of
 from log_importer.translation.plan import Plan
 
 _BEAT = 4.0

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from log_importer.spark.portion import Portion
+from log_importer.runs.cluster.portion import Portion
 from log_importer.tally import SourceCounts, Tally
 
 _NUMBERS = ("tracked", "maybe_twice")

@@ -14,11 +14,11 @@ from typing import Any
 from log_importer.ledger.database import VERSIONS
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Request
+from log_importer.runs.cluster.account import SpanAccount
+from log_importer.runs.cluster.portion import Portion
+from log_importer.runs.cluster.progress import request_of
+from log_importer.runs.cluster.survey import Found
 from log_importer.sources.shared_folder import Shared
-from log_importer.spark.account import SpanAccount
-from log_importer.spark.portion import Portion
-from log_importer.spark.progress import request_of
-from log_importer.spark.survey import Found
 from log_importer.tally import SourceCounts, Tally
 
 LEDGER = "ledger.sqlite3"

@@ -14,10 +14,10 @@ from log_importer.model.keys import finer
 from log_importer.model.rows import Requests
 from log_importer.native.heap import keep_memory
 from log_importer.parsing.engine import check_engine
+from log_importer.runs.cluster.account import SpanAccount
+from log_importer.runs.cluster.portion import Portion
+from log_importer.runs.cluster.spans import Span, chunks
 from log_importer.runs.reading.chunks_in_order import check_patterns
-from log_importer.spark.account import SpanAccount
-from log_importer.spark.portion import Portion
-from log_importer.spark.spans import Span, chunks
 from log_importer.translation.bot_rules import judges
 from log_importer.translation.chunk import compile_translation
 from log_importer.translation.plan import Plan
