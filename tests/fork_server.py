@@ -63,7 +63,7 @@ class ForkServer:
 
 
 def _serve() -> None:
-    from log_importer import cli, main_job, retry, status  # noqa: F401 - loaded once, for all children
+    from log_importer import cli  # noqa: F401 - loaded once, for all children
     from log_importer.settings.format_files import load_formats
     from log_importer.translation.bot_rules import judges
 

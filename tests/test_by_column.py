@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from log_importer.doctor.installation import in_one_order
 from log_importer.model import ChunkResult, Context, Site
 from log_importer.parsing.format_strings import spec_of
 from log_importer.parsing.parser import Reading, compile_parser
 from log_importer.parsing.split_pattern import SplitPattern
 from log_importer.parsing.w3c_driver import is_header
+from log_importer.runs.commands.doctor.installation import in_one_order
 from log_importer.settings.choices import rules_of
 from log_importer.settings.format_files import load_formats
 from log_importer.tracking.requests import Tracking

@@ -16,9 +16,9 @@ from zlib import crc32
 import pytest
 import trustme
 
-from log_importer.doctor import CHECKS
 from log_importer.native import load
 from log_importer.receiver import Receiver
+from log_importer.runs.commands.doctor import CHECKS
 from tests.conftest import ROOT, TOKENS, Done, Run, command, environment, homeless, missing, powerless
 from tests.fault_server import Script, Told, good, serve
 from tests.faults.traced import needs_strace, traced

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from log_importer.explain import explain
+from log_importer.runs.commands.explain import explain
 from log_importer.settings import Settings
 from tests.conftest import SAMPLES
 

@@ -35,7 +35,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     log-importer doctor --url https://matomo.example.org --idsite 1
     """
     from log_importer.cli.config import settle
-    from log_importer.doctor import doctor
+    from log_importer.runs.commands.doctor import doctor
 
     settle(ctx, given, "url", "local")
     settle(ctx, given, "idsite", "site")

@@ -27,9 +27,9 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     log-importer explain --pretty access.log | less -R
     """
     from log_importer.cli.config import settle
-    from log_importer.explain import explain
     from log_importer.model.errors import LogImporterError, worst
     from log_importer.model.visible import visible_json
+    from log_importer.runs.commands.explain import explain
     from log_importer.runs.output.colours import painter
     from log_importer.runs.output.explained import for_people
     from log_importer.settings.arguments import make_settings

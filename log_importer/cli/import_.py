@@ -57,8 +57,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
         hold()
     from log_importer.cli.config import settle, shown
-    from log_importer.main_job import main_job
     from log_importer.model.errors import UsageError
+    from log_importer.runs.commands.import_ import main_job
 
     for name in ("php_binary", "enable_testmode"):
         if given.pop(name):
@@ -75,7 +75,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     if not given["sources"]:
         raise click.UsageError("Missing argument 'SOURCE...'.")
     if given.pop("dump_log_regex"):
-        from log_importer.patterns import print_patterns
+        from log_importer.runs.commands.patterns import print_patterns
 
         return print_patterns(given)
     _print_into(given.pop("output"))

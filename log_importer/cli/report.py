@@ -28,6 +28,6 @@ def command(**given: Any) -> int:
     \b
     log-importer report -o report.html
     """
-    from log_importer.report_file import write_report
+    from log_importer.runs.commands.report import write_report
 
     return write_report(given)

@@ -21,6 +21,6 @@ def command(**given: Any) -> int:
     The requests are kept in the ledger; their sources are not read again. --url or --job say which, where several
     servers or jobs have some.
     """
-    from log_importer.retry import retry
+    from log_importer.runs.commands.retry import retry
 
     return retry(given)

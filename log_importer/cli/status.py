@@ -18,6 +18,6 @@ def command(**given: Any) -> int:
 
     It may be asked while an import runs.
     """
-    from log_importer.status import status
+    from log_importer.runs.commands.status import status
 
     return status(given)

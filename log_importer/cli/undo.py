@@ -21,6 +21,6 @@ def command(**given: Any) -> int:
 
     The commands are printed and never run. They take out everything else on those days too.
     """
-    from log_importer.undo import undo
+    from log_importer.runs.commands.undo import undo
 
     return undo(given)

@@ -18,6 +18,6 @@ def command(**given: Any) -> int:
 
     The server is asked for its visits (Live.getLastVisitsDetails), of at most 60 days of a site.
     """
-    from log_importer.verify import verify
+    from log_importer.runs.commands.verify import verify
 
     return verify(given)

@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from log_importer.doctor.finding import Finding, warning
 from log_importer.model.errors import StateError, UsageError
+from log_importer.runs.commands.doctor.finding import Finding, warning
 from log_importer.runs.workers.processors import processor_count
 from log_importer.sources.state_folder import JobLock, open_state
 

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from log_importer.doctor import installation, machine, server
-from log_importer.doctor.finding import Finding
 from log_importer.model.errors import LogImporterError, worst
 from log_importer.model.visible import visible, visible_json
+from log_importer.runs.commands.doctor import installation, machine, server
+from log_importer.runs.commands.doctor.finding import Finding
 from log_importer.runs.output.colours import painter
 
 Check = Callable[[Mapping[str, Any]], Finding | None]

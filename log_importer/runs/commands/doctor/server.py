@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from log_importer.doctor.finding import Finding, warning
 from log_importer.model.errors import UsageError
+from log_importer.runs.commands.doctor.finding import Finding, warning
 
 _ANSWERS_WITHIN = 10.0
 """Seconds; an import waits longer."""

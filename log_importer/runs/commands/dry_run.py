@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from log_importer.explain import PLACEHOLDER
 from log_importer.hosts import OfflineHosts
 from log_importer.model import Chunk, ChunkResult
 from log_importer.native import load
 from log_importer.planning import plan_of
+from log_importer.runs.commands.explain import PLACEHOLDER
 from log_importer.runs.output.progress import Progress
 from log_importer.runs.output.rejects import Rejects
 from log_importer.runs.output.run_report import Report

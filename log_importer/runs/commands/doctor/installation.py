@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from log_importer import __version__
-from log_importer.doctor.finding import Finding, warning
 from log_importer.model.errors import FormatError, UsageError
 from log_importer.parsing.engine import check_engine
+from log_importer.runs.commands.doctor.finding import Finding, warning
 
 if TYPE_CHECKING:
     from log_importer.model import ChunkResult
     from log_importer.parsing.spec import FormatSpec, Sample
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[3]
 AGAIN = "Install log-importer again with pip."
 _REQUIRED = re.compile(r"""([A-Za-z0-9._-]+)>=([0-9.]+)(?: *; *python_version < ["']([0-9.]+)["'])?""")
 """One of our own requirements that is not an extra's: name, lowest version, and the Python that needs none."""
