@@ -22,8 +22,8 @@ from log_importer.runs.output.progress import Progress
 from log_importer.runs.reading.chunks_in_order import Wait
 from log_importer.runs.reading.survey import look
 from log_importer.runs.reading.watcher import Follower, follow
+from log_importer.runs.tally import Tally
 from log_importer.settings import Settings
-from log_importer.tally import Tally
 from tests.oracle import line
 
 ACTIONS = 30

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from log_importer.interrupt import Interrupt, Stopped
+from log_importer.runs.interrupt import Interrupt, Stopped
 
 
 def test_a_signal_leaves_what_holds_a_lock_behind_and_raises_where_it_is_waited_for() -> None:

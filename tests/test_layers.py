@@ -11,7 +11,7 @@ LAYERS = {
     "runs": 3,
     "translation": 1,
     "model": 0, "native": 0, "__init__": 0,
-    "parsing": 1,     "tracking": 1,         "sources": 2, "delivery": 2, "receiver": 2, "ledger": 2,         "settings": 3, "hosts": 3,         "tally": 3,     "interrupt": 3, "pipeline": 3,     "account": 3, "elsewhere": 3, "job": 3, "posting": 3,     "merging": 3,         "planning": 3, "takeover": 3,         "cli": 4, "__main__": 4,
+    "parsing": 1,     "tracking": 1,         "sources": 2, "delivery": 2, "receiver": 2, "ledger": 2,         "settings": 3,                                     "cli": 4, "__main__": 4,
 }  # fmt: skip
 ALLOWED_BETWEEN_EDGES = {
     ("receiver", "ledger"),

@@ -14,7 +14,7 @@ import pytest
 
 from log_importer import __version__
 from log_importer.receiver import Receiver
-from log_importer.tally import BUCKETS
+from log_importer.runs.tally import BUCKETS
 from tests.conftest import SAMPLES, TOKENS, Run, command, environment
 from tests.fault_server import serve
 

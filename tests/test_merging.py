@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_importer.merging import Merger
 from log_importer.model import Request
+from log_importer.runs.merging import Merger
 
 
 def request(time: float, source: int = 0, number: int = 0, size: int = 2) -> Request:

@@ -91,7 +91,7 @@ PLANTED = {
         "delivery/poster.py", "        if len(posted.requests) == 1:\n", "        if not too_large:\n",
     ),
     "other options begin anew": (
-        "pipeline.py", "ledger, again=settings.again,", "ledger, again=settings.again or bool(settings.options),",
+        "runs/pipeline.py", "ledger, again=settings.again,", "ledger, again=settings.again or bool(settings.options),",
     ),
     "a migration that forgets what was posted": (
         "ledger/database.py",

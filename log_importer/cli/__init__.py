@@ -185,7 +185,7 @@ def _json_of(sentence: str, code: int) -> str:
     from log_importer.model.visible import visible_json
     from log_importer.runs.output.run_report import Report
     from log_importer.runs.output.summary import as_json
-    from log_importer.tally import Tally
+    from log_importer.runs.tally import Tally
 
     whole = as_json(Report(Tally(), [LogImporterError(sentence)]), "") if {"import", "retry"} & set(sys.argv) else {}
     return visible_json(whole | {"exit_code": code, "errors": [sentence]}, indent=True).decode()

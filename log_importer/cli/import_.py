@@ -53,7 +53,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     zcat old.log.gz | log-importer import --local -
     """
     if given["spool"] and not given["dry_run"]:
-        from log_importer.interrupt import hold
+        from log_importer.runs.interrupt import hold
 
         hold()
     from log_importer.cli.config import settle, shown

@@ -10,9 +10,9 @@ from log_importer.model import Chunk, RejectedLine
 from log_importer.runs.output.progress import Progress
 from log_importer.runs.reading.chunks_in_order import Reader
 from log_importer.runs.reading.survey import look
+from log_importer.runs.tally import Tally
 from log_importer.settings import Settings
 from log_importer.sources.chunks import CHUNK_BYTES
-from log_importer.tally import Tally
 
 LARGEST = 3 << 20
 LINE = b'192.0.2.1 - - [01/Mar/2026:00:00:00 +0000] "GET /%080d HTTP/1.1" 200 10 "-" "Mozilla/5.0"\n'

@@ -12,9 +12,9 @@ from log_importer.model.errors import LogImporterError
 from log_importer.runs.cluster.choose import choose
 from log_importer.runs.cluster.portion import Portion
 from log_importer.runs.reading.survey import look
+from log_importer.runs.tally import Tally
 from log_importer.settings import Settings
 from log_importer.sources.fingerprint import fingerprint
-from log_importer.tally import Tally
 from tests.oracle import lines
 from tests.remote.web import Page, Web, web_server
 

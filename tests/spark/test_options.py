@@ -65,7 +65,7 @@ def test_nothing_of_spark_is_loaded_where_nobody_asks_for_it(tmp_path: Path) -> 
         env=environment(tmp_path), capture_output=True, text=True, check=True,
     )  # fmt: skip
     loaded = done.stderr.splitlines()[-1]
-    assert "log_importer.pipeline" in loaded
+    assert "log_importer.runs.pipeline" in loaded
     assert re.findall(r"pyspark|py4j|log_importer\.spark|log_importer\.shared|fsspec", loaded) == []
 
 

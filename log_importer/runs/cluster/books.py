@@ -18,8 +18,8 @@ from log_importer.runs.cluster.account import SpanAccount
 from log_importer.runs.cluster.portion import Portion
 from log_importer.runs.cluster.progress import request_of
 from log_importer.runs.cluster.survey import Found
+from log_importer.runs.tally import SourceCounts, Tally
 from log_importer.sources.shared_folder import Shared
-from log_importer.tally import SourceCounts, Tally
 
 LEDGER = "ledger.sqlite3"
 _LAST = "last_run"

@@ -12,10 +12,10 @@ from log_importer.runs.cluster.portion import Portion, wherever
 from log_importer.runs.reading.chunks_in_order import Inputs
 from log_importer.runs.reading.probe import Probe
 from log_importer.runs.reading.recognise import identify
+from log_importer.runs.tally import Tally
 from log_importer.sources.find import lies_at
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.sources.stream import Stream
-from log_importer.tally import Tally
 
 T = TypeVar("T")
 

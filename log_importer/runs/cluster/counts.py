@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from log_importer.runs.cluster.portion import Portion
-from log_importer.tally import SourceCounts, Tally
+from log_importer.runs.tally import SourceCounts, Tally
 
 _NUMBERS = ("tracked", "maybe_twice")
 _REASONS = ("refused", "set_aside")

@@ -9,13 +9,7 @@ from typing import Any
 
 from log_importer.delivery.dates import Dates
 from log_importer.delivery.server import Server
-from log_importer.elsewhere import check_elsewhere, say_other_options
-from log_importer.hosts import Hosts
-from log_importer.interrupt import Interrupt
-from log_importer.job import about_job, token_of
 from log_importer.model.errors import LogImporterError
-from log_importer.planning import plan_of
-from log_importer.posting import server_of
 from log_importer.runs.cluster import counts
 from log_importer.runs.cluster.account import SpanAccount
 from log_importer.runs.cluster.books import Books, books
@@ -26,15 +20,21 @@ from log_importer.runs.cluster.portion import Portion
 from log_importer.runs.cluster.run import Run, key_of
 from log_importer.runs.cluster.state import looked_at, place_of
 from log_importer.runs.cluster.survey import Found, Survey
+from log_importer.runs.hosts import Hosts
+from log_importer.runs.interrupt import Interrupt
+from log_importer.runs.job import about_job, token_of
+from log_importer.runs.other_jobs import check_elsewhere, say_other_options
 from log_importer.runs.output.rejects import Rejects
 from log_importer.runs.output.run_report import Report
+from log_importer.runs.planning import plan_of
+from log_importer.runs.posting import server_of
 from log_importer.runs.reading.survey import check_hosts, look
+from log_importer.runs.tally import Tally
 from log_importer.settings import Settings
 from log_importer.sources.find import lies_at
 from log_importer.sources.shared_folder import check_shared, open_shared
 from log_importer.sources.shared_folder.leased import LeaseLost
 from log_importer.sources.state_folder import ledgers
-from log_importer.tally import Tally
 from log_importer.tracking.bulk import body, parse_reply
 from log_importer.translation.plan import Plan
 

@@ -16,13 +16,13 @@ from log_importer.delivery.sender import Sender
 from log_importer.model.errors import LogImporterError
 from log_importer.model.rows import NONE, Requests
 from log_importer.native import load
-from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.runs.cluster import counts
 from log_importer.runs.cluster.account import SpanAccount
 from log_importer.runs.cluster.portion import Portion
 from log_importer.runs.cluster.progress import Progress, taken_over
 from log_importer.runs.cluster.read import Block, Key
 from log_importer.runs.cluster.run import check_seen, is_halted
+from log_importer.runs.posting import end_sender, server_of, start_sender
 from log_importer.settings import Settings
 from log_importer.sources.shared_folder import Shared, open_shared
 from log_importer.sources.shared_folder.leased import Leased

@@ -20,8 +20,8 @@ from log_importer.model import Outcome, Request, Unanswered
 from log_importer.model.errors import StateError
 from log_importer.model.rows import Requests
 from log_importer.runs.cluster import counts
+from log_importer.runs.tally import Tally
 from log_importer.sources.shared_folder.leased import Leased, LeaseLost
-from log_importer.tally import Tally
 
 _TRIES = 20
 Place = tuple[int, int]

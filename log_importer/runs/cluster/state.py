@@ -7,16 +7,16 @@ from pathlib import Path
 
 import orjson
 
-from log_importer.job import about_job
 from log_importer.ledger.view import view
 from log_importer.model.errors import JobLocked, StateError
 from log_importer.runs.cluster.books import LEDGER, replace_ledger
 from log_importer.runs.cluster.run import Run
+from log_importer.runs.job import about_job
+from log_importer.runs.takeover import is_destination, is_named
 from log_importer.settings import Settings
 from log_importer.sources.shared_folder import Shared, open_shared
 from log_importer.sources.shared_folder.leased import Leased
 from log_importer.sources.state_folder import job_folder, job_hash, ledgers, open_state
-from log_importer.takeover import is_destination, is_named
 
 
 def place_of(settings: Settings) -> str:

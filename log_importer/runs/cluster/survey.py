@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from log_importer.hosts import Hosts
-from log_importer.interrupt import Interrupt
 from log_importer.model import Boundary, Site
 from log_importer.model.errors import LogImporterError
 from log_importer.runs.cluster.account import SpanAccount
@@ -15,6 +13,8 @@ from log_importer.runs.cluster.portion import Portion
 from log_importer.runs.cluster.read import Key, Reading, read
 from log_importer.runs.cluster.run import Run
 from log_importer.runs.cluster.spans import Span, cut, headers, told
+from log_importer.runs.hosts import Hosts
+from log_importer.runs.interrupt import Interrupt
 from log_importer.translation.plan import Plan
 
 _HOSTS = 10_000

@@ -3,21 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from log_importer.hosts import OfflineHosts
 from log_importer.model import Chunk, ChunkResult
 from log_importer.native import load
-from log_importer.planning import plan_of
 from log_importer.runs.commands.explain import PLACEHOLDER
+from log_importer.runs.hosts import OfflineHosts
 from log_importer.runs.output.progress import Progress
 from log_importer.runs.output.rejects import Rejects
 from log_importer.runs.output.run_report import Report
+from log_importer.runs.planning import plan_of
 from log_importer.runs.reading.chunks_in_order import Reader
 from log_importer.runs.reading.overlap import check_overlap
 from log_importer.runs.reading.survey import look
+from log_importer.runs.tally import Tally
 from log_importer.runs.workers.pools import start_pool
 from log_importer.runs.workers.worker import Pool
 from log_importer.settings import Settings
-from log_importer.tally import Tally
 from log_importer.tracking.rules.ranges import Ranges
 
 

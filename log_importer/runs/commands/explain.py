@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from log_importer.hosts import OfflineHosts
 from log_importer.model import Hit
 from log_importer.model.errors import LogImporterError
 from log_importer.model.keys import download_key, file_key, visitor_keys
 from log_importer.native import load
-from log_importer.planning import plan_of
+from log_importer.runs.hosts import OfflineHosts
 from log_importer.runs.output.progress import Progress
+from log_importer.runs.planning import plan_of
 from log_importer.runs.reading.chunks_in_order import Reader, Wait
 from log_importer.runs.reading.survey import look
+from log_importer.runs.tally import Tally
 from log_importer.settings import Settings
-from log_importer.tally import Tally
 from log_importer.tracking.rules.ranges import Ranges
 from log_importer.translation.bot_rules import judges
 from log_importer.translation.line import Outcome, Translator

@@ -5,19 +5,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from log_importer.job import open_job
 from log_importer.model.errors import LogImporterError
 from log_importer.native.heap import keep_memory
-from log_importer.pipeline import run_import
 from log_importer.receiver.embedded import receiver_database
 from log_importer.runs.commands.dry_run import dry_run
 from log_importer.runs.commands.preview import go_on, previewing
+from log_importer.runs.job import open_job
 from log_importer.runs.output.ending import show
 from log_importer.runs.output.metrics import watch_of, write_metrics
 from log_importer.runs.output.progress import Progress, speaker
 from log_importer.runs.output.run_account import RunAccount
 from log_importer.runs.output.run_report import Report
 from log_importer.runs.output.summary import destination
+from log_importer.runs.pipeline import run_import
 from log_importer.runs.reading.spooling import reading, spooling
 from log_importer.runs.workers.pools import early_workers
 from log_importer.settings import Settings

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from log_importer.interrupt import Interrupt
 from log_importer.model.errors import UsageError
 from log_importer.receiver.embedded import PORT, open_receiver
+from log_importer.runs.interrupt import Interrupt
 
 if TYPE_CHECKING:
     from log_importer.receiver import Receiver

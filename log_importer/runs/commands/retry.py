@@ -9,22 +9,22 @@ from typing import Any
 from log_importer.delivery.server import Server
 from log_importer.delivery.server.address import read_address
 from log_importer.delivery.sites import PATIENCE, Wait, check, main_url, telling
-from log_importer.job import Job, open_job
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import Held
 from log_importer.ledger.view import View, view
 from log_importer.model import Outcome, Request
 from log_importer.model.errors import UsageError, worst
-from log_importer.posting import end_sender, server_of, start_sender
 from log_importer.receiver.embedded import receiver_database
+from log_importer.runs.job import Job, open_job
 from log_importer.runs.output.ending import show
 from log_importer.runs.output.progress import Progress, speaker
 from log_importer.runs.output.run_report import Report
 from log_importer.runs.output.summary import destination
+from log_importer.runs.posting import end_sender, server_of, start_sender
+from log_importer.runs.tally import Tally
 from log_importer.settings import Settings
 from log_importer.settings.arguments import make_settings
 from log_importer.sources.state_folder import ledgers, open_state
-from log_importer.tally import Tally
 
 
 def retry(given: Mapping[str, Any]) -> int:

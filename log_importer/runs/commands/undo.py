@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from log_importer.job import one_job
 from log_importer.ledger import rows
 from log_importer.ledger.database import open_database, unwritable
 from log_importer.ledger.view import Sent, SourceView, View, view
@@ -18,6 +17,7 @@ from log_importer.model.errors import UsageError
 from log_importer.model.visible import visible, visible_json
 from log_importer.model.zones import known_zone, zone_of
 from log_importer.receiver.embedded import receiver_database
+from log_importer.runs.job import one_job
 from log_importer.runs.output.console_commands import ARCHIVE, deletions, invalidations, touched
 from log_importer.sources.state_folder import JobLock, ledgers, open_state
 

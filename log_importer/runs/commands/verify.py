@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from log_importer.job import one_job, server_for
 from log_importer.ledger.view import View, view
 from log_importer.model.errors import ServerRefused
 from log_importer.model.visible import visible, visible_json
 from log_importer.model.zones import shifted
-from log_importer.posting import server_of
+from log_importer.runs.job import one_job, server_for
+from log_importer.runs.posting import server_of
 from log_importer.settings.arguments import make_settings
 from log_importer.sources.state_folder import ledgers, open_state
 

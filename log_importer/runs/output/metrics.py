@@ -7,8 +7,8 @@ from pathlib import Path
 
 from log_importer.model.errors import LogImporterError
 from log_importer.runs.output.run_report import Report
+from log_importer.runs.tally import BUCKETS
 from log_importer.settings import Settings
-from log_importer.tally import BUCKETS
 
 _READABLE = 0o644
 """By the node exporter, which runs as another user."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from log_importer.model.visible import visible
-from log_importer.tally import Tally
+from log_importer.runs.tally import Tally
 
 _SHOWN = 0.1
 """Seconds between two looks of the bar."""

@@ -14,7 +14,7 @@ from log_importer.model.visible import visible
 from log_importer.receiver.report.runs import runs_folder, write_run
 from log_importer.runs.output.run_report import Report
 from log_importer.runs.output.samples import Samples
-from log_importer.tally import BUCKETS, Tally
+from log_importer.runs.tally import BUCKETS, Tally
 from log_importer.translation.plan import Plan
 
 _EVERY = 1.0

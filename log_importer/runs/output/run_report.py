@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from log_importer.interrupt import Interrupt
 from log_importer.model.errors import LogImporterError, worst
-from log_importer.tally import Tally
+from log_importer.runs.interrupt import Interrupt
+from log_importer.runs.tally import Tally
 
 _MANY = 1000
 """Lines of which something should be for the server: a night's log of a small site may hold nothing but bots."""

@@ -8,7 +8,7 @@ from log_importer.model.visible import visible
 from log_importer.runs.output.colours import Paint, plain
 from log_importer.runs.output.console_commands import ARCHIVE, invalidations
 from log_importer.runs.output.run_report import Report
-from log_importer.tally import BUCKETS, SourceCounts, Tally
+from log_importer.runs.tally import BUCKETS, SourceCounts, Tally
 
 _LABEL = 12
 _EXAMPLES = 10

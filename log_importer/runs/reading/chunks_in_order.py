@@ -18,12 +18,12 @@ from log_importer.runs.output.progress import Progress
 from log_importer.runs.reading.overlap import open_at_once
 from log_importer.runs.reading.probe import Probe
 from log_importer.runs.reading.recognise import is_copy_so_far, recognise, under_way
+from log_importer.runs.tally import Tally
 from log_importer.runs.workers.processors import processors, run_on
 from log_importer.sources.chunks import CHUNK_BYTES, Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.listed import UNTOLD
 from log_importer.sources.stream import Stream
-from log_importer.tally import Tally
 
 _ALL_CHUNKS = 8 << 20
 """Bytes of a chunk of each source that is open, together."""

@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
+from log_importer.runs.interrupt import Interrupt, Stopped
 from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
 

@@ -22,6 +22,7 @@ from log_importer.runs.reading.recognise import Recognised, identify, keep_copy,
 from log_importer.runs.reading.spooling import Spent
 from log_importer.runs.reading.watched_file import Followed, OpenFiles, Place
 from log_importer.runs.reading.watched_names import Names, Seen
+from log_importer.runs.tally import Tally
 from log_importer.settings import Settings
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.decompress import ENDS_EARLY
@@ -30,7 +31,6 @@ from log_importer.sources.fingerprint import HEAD
 from log_importer.sources.rotated import generation, log_of
 from log_importer.sources.spool import Spool
 from log_importer.sources.stream import Stream
-from log_importer.tally import Tally
 
 _SHORTEST, _LONGEST = 0.02, 0.25
 """Seconds between two looks at the files, while lines come and when none do."""

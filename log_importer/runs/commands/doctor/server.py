@@ -47,9 +47,9 @@ def server(given: Mapping[str, Any]) -> Finding | None:
     if given["local"] or not any(given[name] for name in SERVER_OPTIONS):
         return None
     from log_importer.delivery.sites import version
-    from log_importer.hosts import Hosts
-    from log_importer.job import token_of
-    from log_importer.posting import server_of
+    from log_importer.runs.hosts import Hosts
+    from log_importer.runs.job import token_of
+    from log_importer.runs.posting import server_of
 
     try:
         settings = make_settings(

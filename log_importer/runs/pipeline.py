@@ -7,31 +7,31 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from log_importer.account import Account
 from log_importer.delivery.server import Server
-from log_importer.elsewhere import check_elsewhere, say_other_options
-from log_importer.hosts import Hosts
-from log_importer.interrupt import Interrupt, Stopped
 from log_importer.ledger.ledger import Ledger
-from log_importer.merging import Merger
 from log_importer.model import Chunk, ChunkResult, Outcome, Site
 from log_importer.model.rows import Requests
 from log_importer.model.visible import visible
 from log_importer.native import load
-from log_importer.planning import plan_of
-from log_importer.posting import end_sender, server_of, start_sender
+from log_importer.runs.account import Account
+from log_importer.runs.hosts import Hosts
+from log_importer.runs.interrupt import Interrupt, Stopped
+from log_importer.runs.merging import Merger
+from log_importer.runs.other_jobs import check_elsewhere, say_other_options
 from log_importer.runs.output.progress import Progress
 from log_importer.runs.output.rejects import Rejects
 from log_importer.runs.output.run_report import Report
+from log_importer.runs.planning import plan_of
+from log_importer.runs.posting import end_sender, server_of, start_sender
 from log_importer.runs.reading.chunks_in_order import Inputs, Reader, Wait
 from log_importer.runs.reading.overlap import check_overlap
 from log_importer.runs.reading.survey import check_hosts, look
 from log_importer.runs.reading.watcher import Follower, follow
+from log_importer.runs.tally import Tally
 from log_importer.runs.workers.pools import start_pool
 from log_importer.runs.workers.worker import Pool
 from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
-from log_importer.tally import Tally
 from log_importer.tracking.rules.ranges import Ranges
 from log_importer.translation.plan import Plan
 

@@ -14,11 +14,11 @@ from log_importer.ledger.database import from_column, read_database
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.load import load_about
 from log_importer.model.errors import SourceError, StateError, UsageError
+from log_importer.runs.takeover import is_named, job_name
 from log_importer.settings import Settings
 from log_importer.sources.find import Source, lies_at
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.sources.stream import Stream
-from log_importer.takeover import is_named, job_name
 from log_importer.translation.sharing import read_shard
 
 _OPTIONS = "options"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from log_importer.ledger.ledger import Ledger
 from log_importer.model import Outcome, Request
-from log_importer.tally import Tally
+from log_importer.runs.tally import Tally
 
 
 class Account:

@@ -9,12 +9,12 @@ from log_importer.delivery.sites import PATIENCE, make_token
 from log_importer.ledger.ledger import Ledger
 from log_importer.ledger.view import View
 from log_importer.model.errors import StateError, UsageError
-from log_importer.posting import server_of
 from log_importer.receiver.embedded import open_receiver
 from log_importer.runs.output.run_report import Report
+from log_importer.runs.posting import server_of
+from log_importer.runs.takeover import open_ledger
 from log_importer.settings import Settings
 from log_importer.sources.state_folder import JobLock
-from log_importer.takeover import open_ledger
 
 if TYPE_CHECKING:
     from log_importer.receiver import Receiver
