@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.fault_server import Posted, Told, counted, good, serve
-from tests.live.follower import FLUSH_AFTER, following
-from tests.test_crash import children
+from tests.faults.test_crash import children
+from tests.runs.reading.live.follower import FLUSH_AFTER, following
 
 _TICK = 0.01
 _VISITORS = 2_000

@@ -26,7 +26,7 @@ from log_importer.settings.format_files import load_formats
 from log_importer.sources.find import find_sources
 from log_importer.sources.fingerprint import fingerprint
 from log_importer.translation.plan import Plan
-from tests.spark.cluster import running, variables
+from tests.runs.cluster.cluster import running, variables
 
 LINES, ROUNDS, SPANS = 4_000_000, 5, 8
 LANES = 64

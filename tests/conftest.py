@@ -47,7 +47,7 @@ def compiled() -> Native:
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The URL of an S3 server, and its log: one for all tests of a process, where clients of the first are kept."""
-    from tests.remote.s3 import serving
+    from tests.sources.remote.s3 import serving
 
     with serving(tmp_path_factory.mktemp("s3")) as server:
         yield server

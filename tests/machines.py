@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
-READING = ["tests/parsing", "tests/test_formats.py", "tests/test_golden.py", "tests/test_main_job.py"]
-KEEPING = ["tests/test_crash.py", "tests/test_ledger.py"]
+READING = ["tests/parsing", "tests/test_golden.py", "tests/runs/commands/test_import.py"]
+KEEPING = ["tests/faults/test_crash.py", "tests/ledger/test_ledger.py"]
 VERSIONS = range(11, 15)
 """Of Python 3."""
 

@@ -1,4 +1,7 @@
-"""What is offered works as it stands: crontab, units, logrotate's snippet, settings. `tests/live` has the pipes."""
+"""What is offered works as it stands: crontab, units, logrotate's snippet, settings.
+
+`tests/runs/reading/live` has the pipes.
+"""
 
 import contextlib
 import re
@@ -15,8 +18,8 @@ import pytest
 from log_importer.settings import Settings
 from tests.conftest import ROOT, TOKENS, Done, environment, missing
 from tests.fault_server import asked, serve
+from tests.faults.test_crash import wait_for
 from tests.oracle import Oracle, lines
-from tests.test_crash import wait_for
 
 DEPLOY = ROOT / "deploy"
 

@@ -19,8 +19,8 @@ from log_importer.model import errors
 from log_importer.settings.format_files import load_formats
 from tests.conftest import ROOT, SAMPLES, TOKENS, Run, command, environment
 from tests.fault_server import serve
-from tests.remote.s3 import S3, serving
-from tests.test_crash import wait_for
+from tests.faults.test_crash import wait_for
+from tests.sources.remote.s3 import S3, serving
 
 README = (ROOT / "README.md").read_text()
 

@@ -18,9 +18,9 @@ from log_importer.receiver import Receiver
 from log_importer.receiver.access import Grant, Level
 from log_importer.receiver.agents import describe
 from log_importer.receiver.settings import SiteSetup
+from tests.delivery.server.common import closed_port
 from tests.fault_server import Posted, Told, serve, told_json
 from tests.live_calls import CALLS, HITS, SITE, ZONE
-from tests.server.common import closed_port
 
 ROOT, VIEW, NONE = ("0" * 31 + digit for digit in "123")
 GRANTS = {

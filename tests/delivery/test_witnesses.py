@@ -12,8 +12,8 @@ from log_importer.delivery.witnesses import choose
 from log_importer.model import Request
 from log_importer.model.rows import Requests
 from log_importer.translation.bot_rules import judges
+from tests.delivery.server.common import to
 from tests.fault_server import Posted, Told, serve, told_json
-from tests.server.common import to
 
 NOON = 1_791_201_600.0
 KEY = 0x9E3779B97F4A7C15

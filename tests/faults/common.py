@@ -23,8 +23,8 @@ import pytest
 
 from tests.conftest import TOKENS, Done, Run, command, environment
 from tests.fault_server import FaultServer, Posted, Told, counted, good, serve
-from tests.test_crash import children
-from tests.test_main_job import adds_up
+from tests.faults.test_crash import children
+from tests.runs.commands.test_import import adds_up
 
 SOAK = bool(os.environ.get("SOAK"))
 soak = pytest.mark.skipif(not SOAK, reason="takes long; SOAK=1 runs it")

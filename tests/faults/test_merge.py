@@ -17,11 +17,11 @@ import pytest
 from tests.conftest import TOKENS, Done, Run, command, environment
 from tests.fault_server import serve
 from tests.faults.common import accounted, arguments, keeping, local, log, mark, marks, rows
+from tests.faults.test_crash import importing, wait_for
+from tests.faults.test_kills import ORPHANED, listed
 from tests.faults.test_resources import limited
 from tests.oracle import Oracle, lines
-from tests.test_crash import importing, wait_for
-from tests.test_kills import ORPHANED, listed
-from tests.test_main_job import query
+from tests.runs.commands.test_import import query
 
 SERVERS, PARTS = 5, 4
 MIDNIGHT = 1772323200  # 2026-03-01 00:00 UTC

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import TOKENS, Run, command, environment
 from tests.fault_server import Posted, Told, counted, good
 from tests.faults.common import Keeper, arguments, keeping, log, marks
-from tests.test_crash import wait_for
+from tests.faults.test_crash import wait_for
 
 ODD = os.fsdecode(b"caf\xe9")
 """No UTF-8."""

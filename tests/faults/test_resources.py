@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import TOKENS, Run, command, environment
 from tests.fault_server import Posted, Told
 from tests.faults.common import Keeper, accounted, arguments, keeping, line, log, marks, send, watched
-from tests.test_crash import wait_for
+from tests.faults.test_crash import wait_for
 
 TOKEN = {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from log_importer.receiver import Receiver
 from tests.conftest import TOKENS
-from tests.test_tracking_api import BASE, PARAMETERS
+from tests.tracking.test_tracking_api import BASE, PARAMETERS
 
 SOAK = bool(os.environ.get("SOAK"))
 BATCHES = 4000 if SOAK else 100

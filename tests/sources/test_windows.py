@@ -8,10 +8,10 @@ import pytest
 from tests.conftest import Run
 from tests.fault_server import serve
 from tests.faults.common import log
-from tests.live.follower import following
+from tests.faults.test_crash import wait_for
 from tests.oracle import Oracle, lines
+from tests.runs.reading.live.follower import following
 from tests.sources.test_decompress import xz_of, zstd_of
-from tests.test_crash import wait_for
 
 LARGE = 1 << 30
 NEEDS = (
