@@ -124,7 +124,7 @@ def run(tmp_path: Path) -> Run:
     """Runs `log-importer` in a process of its own, in `tmp_path`, with nobody at a terminal, by the command `by`."""
 
     def go(
-        *arguments: object, stdin: bytes = b"", timeout: float = 60, by: Sequence[str] = (), **variables: str
+        *arguments: object, stdin: bytes = b"", timeout: float = 180, by: Sequence[str] = (), **variables: str
     ) -> Done:  # fmt: skip
         done = subprocess.run(
             [*by, *command(*arguments)], cwd=tmp_path, env=environment(tmp_path, variables), input=stdin,

@@ -149,7 +149,7 @@ def arguments(url: str, *more: object) -> Sequence[object]:
     )  # fmt: skip
 
 
-def send(run: Run, url: str, *more: object, timeout: float = 60, stdin: bytes = b"", **variables: str) -> Done:
+def send(run: Run, url: str, *more: object, timeout: float = 180, stdin: bytes = b"", **variables: str) -> Done:
     """Imports into the server at `url`."""
     token = {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser} | variables
     return run(*arguments(url, *more), timeout=timeout, stdin=stdin, **token)
@@ -213,7 +213,7 @@ class Watched:
         self._over.set()
         self._thread.join()
 
-    def end(self, timeout: float = 60) -> Done:
+    def end(self, timeout: float = 180) -> Done:
         """Waits for its end."""
         out, error = self.process.communicate(timeout=timeout)
         assert b"Traceback" not in error, error

@@ -114,7 +114,7 @@ def test_sigkill_of_a_worker_has_its_chunk_done_again(tmp_path: Path) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(workers(process.pid)[-1], signal.SIGKILL)
         server.script = good
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=180)
         sent = sum(len(posted.queries) for posted in server.bulk)
     assert (process.returncode, error) == (0, b"")
     assert b'"tracked": 40000' in out
