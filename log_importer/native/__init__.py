@@ -55,7 +55,7 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "key_downloads": (None, [_I64, _P, _P, _P, _P]),
     "addresses_read": (_I64, [_P, _U32, _U32, _I32, _P, _P, _P]),
     "addresses_within": (None, [_I64, _P, _P, _I64, _P, _P, _I32, _P]),
-    "addresses_tell": (_I32, [_P, _U32, _I64, _P, ctypes.c_char_p, _P, _P, _P]),
+    "addresses_tell": (_I32, [_P, _U32, _I32, _I64, _P, ctypes.c_char_p, _P, _P, _P]),
     "place_lines": (None, [_I64, _P, _P, _U64, _U64, _P, _P]),
     "rows_of": (None, [_I64, _U32, *[_P] * 9]),
     "rows_size": (_U64, [_I64, _P]),

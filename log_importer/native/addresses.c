@@ -97,11 +97,23 @@ static uint32_t crc32_of(const uint8_t *text, size_t length) {
     return ~crc;
 }
 
+/* An address of IPv4 with its last bytes zero, 1 to 4 of them. The length of what is in `into` then. */
+static size_t masked_address(const uint8_t *text, int32_t masked, uint8_t *into) {
+    size_t kept = 0;
+    for (int32_t dots = 0; dots < 4 - masked; kept++) {
+        into[kept] = text[kept];
+        dots += text[kept] == '.';
+    }
+    memcpy(into + kept, "0.0.0.0", (size_t)(2 * masked - 1));
+    return kept + (size_t)(2 * masked - 1);
+}
+
 /* Of the addresses of these numbers, their keys, and their texts, percent-encoded, behind `name` in the table `into`,
-   where `map` says which is whose. Other than 0 where there is no memory. */
-API int32_t addresses_tell(const table *texts, uint32_t lead, int64_t count, const int32_t *numbers, const char *name,
-                           table *into, int32_t *map, uint32_t *keys) {
-    uint8_t told[64];
+   where `map` says which is whose. The last bytes of addresses, `masked` of them, are zero; all are of IPv4 then. Other
+   than 0 where there is no memory. */
+API int32_t addresses_tell(const table *texts, uint32_t lead, int32_t masked, int64_t count, const int32_t *numbers,
+                           const char *name, table *into, int32_t *map, uint32_t *keys) {
+    uint8_t told[64], rest[16];
     size_t before = strlen(name);
     if (before > sizeof told - 53) /* 39 characters, of which 7 become three */
         return -1;
@@ -109,6 +121,10 @@ API int32_t addresses_tell(const table *texts, uint32_t lead, int64_t count, con
     for (int64_t n = 0; n < count; n++) {
         const entry *one = &texts->entries[numbers[n]];
         const uint8_t *text = texts->texts + one->start + lead, *end = text - lead + one->length - lead;
+        if (masked) {
+            end = rest + masked_address(text, masked, rest);
+            text = rest;
+        }
         keys[numbers[n]] = crc32_of(text, (size_t)(end - text));
         uint8_t *at = told + before;
         for (; text < end; text++)

@@ -106,7 +106,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
 
     together: Packed | None = None
     if context.wanted is None:
-        begin = translator.behind_headers(data, starts)
+        begin = translator.begin_of_many(data, starts, context.first_line)
         alone(range(begin))
         together, left = _together(data, starts, begin, now, translator, hosts, rows, skipped, ais, details)
         alone(left)

@@ -93,14 +93,14 @@ class Translator:
         self, plan: Plan, judges: Judges, rules: Sequence[Rule], encoder: Encoder
     ) -> Means | None:  # fmt: skip
         """What lines are translated together by; `None` where each has to be looked at alone."""
-        additions = compile_additions(plan.rules, judges)
-        alone = plan.keep_skipped or plan.selection.lines or plan.tracking.ai_bots
-        changed = any(one is not None for one in (self._before, self._private, self._shape, self._replay))
-        if alone or changed or additions is None:
+        additions = compile_additions(plan.rules, judges, self._private, masks=bool(plan.changes.mask_bytes))
+        parts_of_seconds = plan.changes.add_to_date % 1 != 0
+        alone = plan.keep_skipped or plan.tracking.ai_bots or plan.replay is not None or parts_of_seconds
+        if alone or additions is None:
             return None
         return Means(
             rules, judges.is_bot, encoder, plan.site, plan.tracking.log_hostname, plan.tracking.visitor_ids,
-            plan.selection.bots, additions,
+            plan.selection.bots, additions, plan.changes,
         )  # fmt: skip
 
     def reader_of_many(self) -> LineReader | None:
@@ -110,8 +110,15 @@ class Translator:
             return None
         return reader
 
-    def behind_headers(self, data: bytes, starts: "array[int]") -> int:
-        """The place behind the last `#Fields:` line, which says what the lines behind it are."""
+    def begin_of_many(self, data: bytes, starts: "array[int]", first_line: int) -> int:
+        """The place of the first line of a chunk from which on many can be read at once.
+
+        It is behind the lines that are left out, and behind the last `#Fields:` line, which says what the others are.
+        """
+        left_out = max(0, min(self._leave_out - first_line + 1, len(starts) - 1))
+        return max(left_out, self._behind_headers(data, starts))
+
+    def _behind_headers(self, data: bytes, starts: "array[int]") -> int:
         at = len(data) if self._reader is not None and self._reader.directives else 0
         while at and (at := data.rfind(_HEADER, 0, at)) >= 0:
             place = bisect_right(starts, at) - 1

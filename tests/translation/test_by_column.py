@@ -24,6 +24,7 @@ from log_importer.runs.commands.doctor.installation import in_one_order
 from log_importer.settings.choices import rules_of
 from log_importer.settings.format_files import load_formats
 from log_importer.tracking.requests import Tracking
+from log_importer.tracking.rules.changes import Changes
 from log_importer.tracking.rules.mapping import MappingRule
 from log_importer.tracking.rules.selection import Selection
 from log_importer.translation.bot_rules import judges
@@ -64,6 +65,23 @@ PLANS = {
             MappingRule((("query.q", ("?*",)),), (("dimension1", "{query.q}"), ("cvar", (("m", "{method}"),)))),
             MappingRule((), (("dimension2", "{user_agent}"), ("dimension4", "{client_ip}"))),
         ),
+    ),
+    "private": Plan(
+        SITE, formats=FORMATS, selection=Selection(static=True, exclude_addresses=("192.0.2.0/28",)),
+        changes=Changes(mask_bytes=2, hash_key=b"secret", strip_query=True, add_to_date=-5400.0),
+        tracking=Tracking(visitor_ids="ip+ua"),
+        rules=(
+            MappingRule((("client_ip", ("*.1", "10.*")),), (("dimension1", "{client_ip} {user_id}"),)),
+            MappingRule((), (("dimension2", "{query}"),)),
+        ),
+    ),
+    "changed": Plan(
+        SITE, formats=FORMATS, selection=EVERYTHING, tracking=Tracking(bots=True, static=True),
+        changes=Changes(
+            mask_bytes=1, no_user_id=True, lowercase_path=True, drop_parameters=frozenset({"q", "id", "utm_source"}),
+            request_suffix="log=1", query_delimiter=";", add_to_date=3600.0,
+        ),
+        rules=tuple(rules_of({"enable_bots": True, "dimensions": ("3=path", "5=bot", "6=client_ip")})),
     ),
     "by host": Plan(None, formats=FORMATS, tracking=Tracking(log_hostname="named.example")),
 }  # fmt: skip
@@ -248,6 +266,38 @@ def test_what_was_forgotten_is_worked_out_anew(plan: str) -> None:
         data, context = "".join(lines).encode(), Context("combined", "", 1, 0, NOW)
         natively, together = (way(data, context) for way in ways)
         assert natively == together
+
+
+USERS = [
+    f'{address} - {user} [17/May/2024:10:05:{second:02} +0000] "GET /{second}?q=1 HTTP/1.1" 200 1 '
+    '"https://shop.example/?q=secret&x=1" "Mozilla/5.0 Firefox/140.0"'.encode()
+    for second, (address, user) in enumerate(
+        [("203.0.113.77", "frank"), ("203.0.113.77", "-"), ("2001:db8:1:2:3:4:5:77", "frank"), ("10.9.8.77", "anna")]
+    )
+]
+
+
+@pytest.mark.parametrize("plan", ["private", "changed"])
+def test_nobody_is_told_apart_by_what_is_hidden(plan: str) -> None:
+    result = check(PLANS[plan], "combined", "", USERS)
+    assert len(result.lengths) == 4
+    assert not [text for text in (b"frank", b"anna", b".77", b"%3A77") if text in result.blob]
+    assert left_by_loops(PLANS[plan], "combined", [line.decode() for line in USERS]) == 0
+
+
+@pytest.mark.parametrize("lines", [0, 6, 7, 9, 10, 20])
+def test_lines_that_are_left_out_are_the_first_of_the_source(lines: int) -> None:
+    plan = replace(PLANS["default"], selection=Selection(lines=lines))
+    result = check(plan, "combined", "", USERS)  # its line 7 and those behind
+    left = max(0, min(lines - 6, 4))
+    assert (len(result.lengths), result.skipped["skip"]) == (4 - left, left)
+
+
+@pytest.mark.parametrize("seconds", [0.5, -3600.0, 90_061.0])
+def test_times_are_moved_also_by_parts_of_a_second(seconds: float) -> None:
+    plan = replace(PLANS["default"], changes=Changes(add_to_date=seconds))
+    times = check(plan, "combined", "", USERS).times
+    assert [time - seconds for time in times] == list(check(PLANS["default"], "combined", "", USERS).times)
 
 
 def test_a_header_in_the_middle_says_what_the_lines_behind_it_are() -> None:

@@ -56,6 +56,8 @@ class ByColumn:
         if not columns.places:
             return list(range(first, first + len(lines)))
         times = self._parser.times(columns)
+        if later := self._facts.means.changes.add_to_date:
+            times = [None if time is None else time + later for time in times]
         pages = self._pages.of(columns)
         codes = [page.code for page in pages]
         of_visitors = self._facts.of_visitors

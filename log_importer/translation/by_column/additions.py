@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from log_importer.model import Hit
 from log_importer.tracking.encoding import percent
+from log_importer.tracking.rules.changes import Change
 from log_importer.tracking.rules.mapping import (
     MappingRule,
     always_tells,
@@ -41,20 +42,27 @@ class Additions(NamedTuple):
     of_agents: AgentAdditions | None = None  # `of_visitors`, where user agents and bots are all that it looks at
 
 
-def compile_additions(rules: Sequence[MappingRule], judges: Judges) -> Additions | None:
-    """What these rules add; `None` where they do more, or look at pages and visitors at once."""
+def compile_additions(
+    rules: Sequence[MappingRule], judges: Judges, private: Change | None, *, masks: bool
+) -> Additions | None:
+    """What these rules add; `None` where they do more, or look at pages and visitors at once.
+
+    Rules choose hits by all that was logged, and what they set is made of what `private` leaves; `masks` says whether
+    that is less of addresses, by which a search engine's is known.
+    """
     groups = _grouped(rules)
     if groups is None:
         return None
     pages, visitors = groups
     of_agents = None
-    if all(set(references_of(rule)) <= {"user_agent", "bot"} for rule in visitors):
+    if all(set(references_of(rule)) <= ({"user_agent"} if masks else {"user_agent", "bot"}) for rule in visitors):
         elsewhere = _work_out(visitors, judges.bot_name_by_agent)
         search_engine = _work_out(visitors, lambda hit: judges.bot_name_by_agent(hit, SEARCH_ENGINE))
         if elsewhere is not None and search_engine is not None:
             always = all(map(always_tells, visitors))
             of_agents = AgentAdditions(elsewhere, search_engine, judges.search_engine, always)
-    return Additions(_compile(pages, judges.bot_name), _compile(visitors, judges.bot_name), of_agents)
+    of_visitors = _compile(visitors, judges.bot_name, private)
+    return Additions(_compile(pages, judges.bot_name), of_visitors, of_agents)
 
 
 def _grouped(rules: Sequence[MappingRule]) -> tuple[list[MappingRule], list[MappingRule]] | None:
@@ -69,9 +77,9 @@ def _grouped(rules: Sequence[MappingRule]) -> tuple[list[MappingRule], list[Mapp
     return (pages, visitors) if all_of_them and not of_pages & of_visitors else None
 
 
-def _compile(rules: Sequence[MappingRule], bot: BotName) -> Added | None:
+def _compile(rules: Sequence[MappingRule], bot: BotName, private: Change | None = None) -> Added | None:
     """What rules add, remembered by what they look at."""
-    work_out = _work_out(rules, bot)
+    work_out = _work_out(rules, bot, private)
     if work_out is None:
         return None
     named = {name for rule in rules for name in references_of(rule)}
@@ -89,14 +97,15 @@ def _compile(rules: Sequence[MappingRule], bot: BotName) -> Added | None:
     return added
 
 
-def _work_out(rules: Sequence[MappingRule], bot: BotName) -> Added | None:
+def _work_out(rules: Sequence[MappingRule], bot: BotName, private: Change | None = None) -> Added | None:
     apply = compile_rules(rules, bot)
     if apply is None:
         return None
 
     def work_out(hit: Hit) -> str | None:
         try:
-            found, left_out = apply(hit).values(hit)
+            matched = apply(hit)
+            found, left_out = matched.values(hit if private is None else private(hit))
         except TimeoutError:
             return None
         return None if left_out else "".join(f"&{name}={percent(value)}" for name, value in found.items())

@@ -1,7 +1,7 @@
 """A piece of lines that is an address: judged and written by compiled loops, since nearly each visitor has another.
 
 What is more than an address (a port, a list) or written in a rare way is read in Python, as in clients.py, by the same
-functions; so is IPv6 where rules ask for its networks.
+functions; so is IPv6 where rules ask for its networks, or where it is masked.
 """
 
 from array import array
@@ -51,7 +51,8 @@ class Addresses(Piece):
         self._facts = facts
         assert facts.networks is not None
         self._networks = [(_columns(networks.ranges), code) for networks, code in facts.networks]
-        self._six = not any(networks.six for networks, _ in facts.networks)
+        self._masked = facts.means.changes.mask_bytes
+        self._six = not self._masked and not any(networks.six for networks, _ in facts.networks)
         added = facts.means.additions.of_agents
         self._search_engines = _columns(added.is_search_engine.ranges) if added is not None else None
         self._others: dict[int, str] = {}  # those that were read in Python, as they are sent
@@ -115,7 +116,7 @@ class Addresses(Piece):
                 self._texts.put(number, requests.address(self._others[number]))
                 self.keys[number] = address_key(self._others[number])
         if self._native.addresses_tell(
-            self.table.at, self._lead, len(lacking), address(lacking), requests.address("").encode(),
+            self.table.at, self._lead, self._masked, len(lacking), address(lacking), requests.address("").encode(),
             self._texts.table.at, address(self._texts.map), address(self.keys),
         ):  # fmt: skip
             raise MemoryError

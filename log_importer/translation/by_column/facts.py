@@ -9,6 +9,7 @@ from log_importer.model.keys import agent_keys, file_key, identity_keys, visitor
 from log_importer.tracking.encoding import MAX_URL, percent
 from log_importer.tracking.requests import Encoder, is_titled
 from log_importer.tracking.rules.bots import Bot
+from log_importer.tracking.rules.changes import Changes, changes_before, private, shape_of_url
 from log_importer.tracking.rules.details import detail_of
 from log_importer.tracking.rules.hosts import host_name
 from log_importer.tracking.rules.networks import Networks
@@ -37,6 +38,7 @@ class Means:
     visitor_ids: str
     bots: bool  # their hits are tracked
     additions: Additions  # by mapping rules
+    changes: Changes
 
 
 class Page:
@@ -83,7 +85,7 @@ class Client(NamedTuple):
     """What an address says."""
 
     code: int
-    address: str = ""
+    address: str = ""  # as it is sent
     search_engine: bool = False  # known where rules ask for it
 
 
@@ -100,6 +102,10 @@ class Facts:
 
     def __init__(self, means: Means) -> None:
         self.means = means
+        changes = means.changes
+        self._before = changes_before(changes) or _unchanged
+        self._private = private(changes) or _unchanged
+        self._shape = shape_of_url(changes) or _unchanged
         self.codes = Codes(len(means.rules))
         self._page_rules, self._visitor_rules, self._time_rules = (
             [(number, rule) for number, rule in enumerate(means.rules) if rule.fields <= fields]
@@ -133,6 +139,7 @@ class Facts:
 
     def page(self, hit: Hit) -> Page:
         """What a hit's page is and whether its hits are skipped."""
+        hit = self._before(hit)
         code = self._verdict(self._page_rules, hit)
         host = host_name(hit.host or self.means.log_hostname)
         added = self.means.additions.of_pages(hit) if self.means.additions.of_pages is not None else ""
@@ -140,13 +147,13 @@ class Facts:
             return Page(ALONE)
         titled = is_titled(hit)
         download = not titled and self.means.encoder.is_download(hit)
-        return Page(code, hit, host, added, titled=titled, download=download)
+        return Page(code, self._shape(hit), host, added, titled=titled, download=download)
 
     def visitor(self, hit: Hit) -> Visitor:
         """Who a hit's visitor is and whether their hits are skipped."""
         code = self._verdict(self._visitor_rules, hit, self._bot(hit))
         added = self.means.additions.of_visitors(hit) if self.means.additions.of_visitors is not None else ""
-        return Visitor(ALONE) if added is None else Visitor(code, hit, added)
+        return Visitor(ALONE) if added is None else Visitor(code, self._private(hit), added)
 
     def agent(self, hit: Hit) -> Agent:
         """What a hit's user agent is and whether its hits are skipped."""
@@ -170,14 +177,16 @@ class Facts:
         """What an address is and whether its hits are skipped."""
         rules, added = self._address_rules, self.means.additions.of_agents
         code = self._verdict(rules, Hit(0.0, address, "")) if rules else self.code_of_client
-        return Client(code, address, added is not None and added.is_search_engine(address))
+        sent = self._private(Hit(0.0, address, "")).client_ip
+        return Client(code, sent, added is not None and added.is_search_engine(address))
 
     def beside(self, hit: Hit) -> Beside:
         """Who a hit's visitor is by all but address and user agent, and whether their hits are skipped."""
+        code, hit = self._verdict(self._other_rules, hit), self._private(hit)
         known = visitor_id(hit, "")
         identity = hit.user_id or known
         keys = identity_keys(identity) if identity else None
-        return Beside(self._verdict(self._other_rules, hit), self.means.encoder.beside(hit, known), keys)
+        return Beside(code, self.means.encoder.beside(hit, known), keys)
 
     def of_agent(self, agent: Agent) -> str:
         """The parameter that tells a user agent."""
@@ -224,6 +233,7 @@ class Facts:
 
     def referrer(self, hit: Hit) -> "Referrer":
         """What the referrer says."""
+        hit = self._before(hit)
         return self.means.encoder.referrer(hit), hit.referrer
 
     def in_time(self, times: Sequence[float | None], codes: list[int], now: float) -> list[int]:
@@ -247,4 +257,8 @@ class Facts:
 
 
 Referrer = tuple[str, str | None]
-"""A parameter, and what was logged."""
+"""A parameter, and what it tells."""
+
+
+def _unchanged(hit: Hit) -> Hit:
+    return hit

@@ -17,14 +17,18 @@ from log_importer.translation.by_column.texts import Text
 class Moments:
     """Of the lines that are cut in one way."""
 
-    def __init__(self, native: Native, groups: Groups, clock: Clock, *, split: bool) -> None:
-        """`split`: a cut says in which second of what the clock's `begin` tells a line was logged."""
+    def __init__(self, native: Native, groups: Groups, clock: Clock, later: float, *, split: bool) -> None:
+        """`split`: a cut says in which second of what the clock's `begin` tells a line was logged.
+
+        `later`: whole seconds that are added to every time.
+        """
         self._native = native
+        self._later = later
         self.group: Group[float | None] = groups.of_cells(
             clock.places, clock.begin if split else clock.tell, lambda time: ALONE if time is None else NO_CODE
         )  # fmt: skip
         """The times that the clock tells, `None` where only the whole line can say."""
-        self._begins = array("d")  # the same
+        self._begins = array("d")  # the same, as they are sent
         self._hours, self._when = Table(native), Table(native)  # their numbers, and texts, by the same numbers
         self._seconds = Table(native)
         self._seconds.add_all([second_of(second) for second in range(3600)])
@@ -32,7 +36,7 @@ class Moments:
     def of(self, cut: Cut, numbers: "array[int]") -> "tuple[array[float], array[float]]":
         """When each line of the cut was logged, whose time has that number, and the earliest and the latest."""
         for time in self.group.values[len(self._begins) :]:
-            self._begins.append(math.nan if time is None else time)
+            self._begins.append(math.nan if time is None else time + self._later)
         times, ends = array("d", bytes(8 * len(numbers))), array("d", (math.inf, -math.inf))
         seconds = address(cut.seconds) if cut.seconds is not None else None
         self._native.tell_times(

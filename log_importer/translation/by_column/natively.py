@@ -50,7 +50,8 @@ class Natively:
             pieces[addresses.number] = addresses
         self._cutter = Cutter(native, cuts, pieces, clock, frozenset(wanted), longest)
         groups = Groups(native, self._cutter.pieces)
-        self._moments = Moments(native, groups, clock, split=self._cutter.split)
+        later = facts.means.changes.add_to_date
+        self._moments = Moments(native, groups, clock, later, split=self._cutter.split)
         nowhere: Referrer = "", None
         self._pages = groups.of_part(page, facts.page, Page(ALONE), lambda page: page.code)
         self._clients: Group[int] | None = None  # else what is readable of their piece tells it
