@@ -28,6 +28,11 @@ from bench.peer import NoPeerError, peer
 from tests.conftest import ROOT, command
 
 EVERYTHING = ("--enable-static", "--enable-bots", "--enable-http-errors", "--enable-http-redirects")
+CHANGING = (
+    ("--anonymize-ip", "2"), ("--strip-query-string",), ("--dimension", "1=user_agent"), ("--hash-user-id",),
+    ("--drop-query-parameter", "q"), ("--add-to-date", "3600"),
+)  # fmt: skip
+"""Options that users often give."""
 FRESH = 0.01
 _GUNZIP = ("sh", "-c", "gzip -dc c.log.gz >/dev/null")
 _LOGS = {"combined": "c.log", "combined.gz": "c.log.gz", "nginx JSON": "j.log", "IIS": "i.log"}
@@ -158,6 +163,15 @@ def scaling(folder: Path, rounds: int) -> dict[str, float]:
     return found
 
 
+def options_cost(url: str, folder: Path, rounds: int) -> dict[str, float]:
+    """The processor time of options that change what is sent, in pairs with none."""
+    found = {}
+    for options in CHANGING:
+        pairs = [(ours(url, folder, "c.log", options).cpu, ours(url, folder, "c.log").cpu) for _ in range(rounds)]
+        found[f"processor time with {' '.join(options)}, without = 1"] = _median(with_ / none for with_, none in pairs)
+    return found
+
+
 def known(url: str, folder: Path, rounds: int) -> dict[str, float]:
     """A file that was imported: as it lies, and compressed since."""
     lying, packed = [], []
@@ -218,7 +232,8 @@ def main() -> None:
                 options = EVERYTHING if row["mode"] == "everything" else ()
                 row["peak"] = ours(url, folder, _LOGS[row["log"]], options, watch=True).peak
         print("\n".join(table(rows)))
-        found = ratios(rows) | scaling(folder, given.rounds) | known(url, folder, given.rounds)
+        rounds = given.rounds
+        found = ratios(rows) | scaling(folder, rounds) | known(url, folder, rounds) | options_cost(url, folder, rounds)
         for claim, ratio in found.items():
             print(f"{claim}: {ratio:.2f}")
         given.json.parent.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,7 @@ from log_importer.runs.workers.worker import Pool
 from log_importer.settings import Settings
 from log_importer.sources.spool import Spool
 from log_importer.tracking.rules.ranges import Ranges
+from log_importer.translation.line import why_one_by_one
 from log_importer.translation.plan import Plan
 
 _HANDED_OVER = 2500
@@ -85,6 +86,8 @@ def run_import(
         ledger.zones = report.tally.zones = hosts.zones
         interrupt.wait_for(hosts.begin)
         plan = plan_of(settings, inputs, hosts.one, hosts.sites, ai_bots=hosts.ai_bots)
+        if why := why_one_by_one(plan):
+            say(f"Each line is translated by itself, which takes several times as long: {why}.")
         pool.use(plan)
         see = witness(report, plan)
         progress.start(None if settings.live else inputs.size)

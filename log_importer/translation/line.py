@@ -19,7 +19,7 @@ from log_importer.tracking.rules.hosts import host_name
 from log_importer.tracking.rules.mapping import NOTHING, compile_rules, with_values
 from log_importer.tracking.rules.selection import Rule
 from log_importer.tracking.visitors import visitor_id
-from log_importer.translation.by_column.additions import compile_additions
+from log_importer.translation.by_column.additions import are_apart, compile_additions
 from log_importer.translation.by_column.facts import Means
 from log_importer.translation.by_column.fields import JUDGED
 from log_importer.translation.many_lines import Together
@@ -53,6 +53,20 @@ Find = Callable[[str], Site | None]
 
 def _nowhere(_host: str) -> None:
     return None
+
+
+def why_one_by_one(plan: Plan) -> str:
+    """Which of the user's choices has each line translated by itself, for people; "" where none has."""
+    choices = {
+        "--replay-tracking": plan.replay is not None,
+        "--ai-bots": plan.tracking.ai_bots,
+        "--debug given twice": plan.keep_skipped,
+        "--add-to-date with a fraction of a second": plan.changes.add_to_date % 1 != 0,
+        "a rule that skips hits, sets what every hit has, or looks at more than the page or the visitor": (
+            not are_apart(plan.rules)
+        ),
+    }
+    return "; ".join(name for name, chosen in choices.items() if chosen)
 
 
 class Translator:
@@ -94,9 +108,7 @@ class Translator:
     ) -> Means | None:  # fmt: skip
         """What lines are translated together by; `None` where each has to be looked at alone."""
         additions = compile_additions(plan.rules, judges, self._private, masks=bool(plan.changes.mask_bytes))
-        parts_of_seconds = plan.changes.add_to_date % 1 != 0
-        alone = plan.keep_skipped or plan.tracking.ai_bots or plan.replay is not None or parts_of_seconds
-        if alone or additions is None:
+        if why_one_by_one(plan) or additions is None:
             return None
         return Means(
             rules, judges.is_bot, encoder, plan.site, plan.tracking.log_hostname, plan.tracking.visitor_ids,

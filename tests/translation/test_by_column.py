@@ -66,6 +66,7 @@ PLANS = {
             MappingRule((), (("dimension2", "{user_agent}"), ("dimension4", "{client_ip}"))),
         ),
     ),
+    "masked": Plan(SITE, formats=FORMATS, changes=Changes(mask_bytes=3, hash_key=b"secret")),
     "private": Plan(
         SITE, formats=FORMATS, selection=Selection(static=True, exclude_addresses=("192.0.2.0/28",)),
         changes=Changes(mask_bytes=2, hash_key=b"secret", strip_query=True, add_to_date=-5400.0),
@@ -277,7 +278,7 @@ USERS = [
 ]
 
 
-@pytest.mark.parametrize("plan", ["private", "changed"])
+@pytest.mark.parametrize("plan", ["masked", "private", "changed"])
 def test_nobody_is_told_apart_by_what_is_hidden(plan: str) -> None:
     result = check(PLANS[plan], "combined", "", USERS)
     assert len(result.lengths) == 4

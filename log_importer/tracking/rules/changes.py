@@ -74,7 +74,7 @@ def private(changes: Changes) -> Change | None:
 
     def change(hit: Hit) -> Hit:
         return hit._replace(
-            client_ip=mask(hit.client_ip),
+            client_ip=mask(hit.client_ip) if hit.client_ip else "",  # a part of a hit may have none
             forwarded_for=None if changes.mask_bytes else hit.forwarded_for,
             user_id=user(hit.user_id) or None if user and hit.user_id else hit.user_id,
             extra={name: scrub(text) for name, text in hit.extra.items()} if hit.extra else hit.extra,

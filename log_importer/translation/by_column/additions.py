@@ -65,6 +65,11 @@ def compile_additions(
     return Additions(_compile(pages, judges.bot_name), of_visitors, of_agents)
 
 
+def are_apart(rules: Sequence[MappingRule]) -> bool:
+    """Whether what rules add can be worked out for pages and visitors apart."""
+    return _grouped(rules) is not None
+
+
 def _grouped(rules: Sequence[MappingRule]) -> tuple[list[MappingRule], list[MappingRule]] | None:
     """Rules for pages and rules for visitors, each of which sets one parameter."""
     if not all(map(only_adds, rules)):

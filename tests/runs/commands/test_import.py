@@ -333,3 +333,20 @@ except SystemExit:
     done = subprocess.run(line, env=environment(tmp_path), capture_output=True, text=True, check=True)
     for heavy in ("requests", "uvicorn", "starlette", "sqlite3", "regex", "tqdm", "yaml_rs", "multiprocessing"):
         assert f"'{heavy}'" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ((), ""),
+        (("--anonymize-ip", "2", "--add-to-date", "60", "--dimension", "1=user_agent"), ""),
+        (("--add-to-date", "0.5"), "--add-to-date with a fraction of a second"),
+        (("--replay-tracking",), "--replay-tracking"),
+    ],
+)  # fmt: skip
+def test_what_takes_several_times_as_long_is_said_at_the_start(option: tuple[str, ...], said: str, run: Run) -> None:
+    done = run("import", "--local", "--state-dir", "state", *option, LOG)
+    told = [line for line in done.err.splitlines() if "translated by itself" in line]
+    assert told == (
+        [f"log-importer: Each line is translated by itself, which takes several times as long: {said}."] if said else []
+    )
