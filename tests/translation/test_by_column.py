@@ -79,7 +79,7 @@ PLANS = {
     "changed": Plan(
         SITE, formats=FORMATS, selection=EVERYTHING, tracking=Tracking(bots=True, static=True),
         changes=Changes(
-            mask_bytes=1, no_user_id=True, lowercase_path=True, drop_parameters=frozenset({"q", "id", "utm_source"}),
+            mask_bytes=4, no_user_id=True, lowercase_path=True, drop_parameters=frozenset({"q", "id", "utm_source"}),
             request_suffix="log=1", query_delimiter=";", add_to_date=3600.0,
         ),
         rules=tuple(rules_of({"enable_bots": True, "dimensions": ("3=path", "5=bot", "6=client_ip")})),
@@ -334,6 +334,8 @@ def test_an_agent_is_a_bot_at_a_search_engines_address_and_none_elsewhere() -> N
     assert [query.get("dimension5") for query in queries] == ["search engine", "Googlebot", None, "Googlebot"]
     kinds = [next(iter(json.loads(query["_cvar"]).values()))[0] for query in queries]
     assert kinds == ["Bot", "Bot", "Not-Bot", "Bot"]
+    masked = replace(PLANS["bots' variables"], changes=Changes(mask_bytes=4))
+    assert check(masked, "combined", "", lines).lengths  # what rules set is made of what is left of an address
 
 
 def test_no_bot_is_counted_under_another_name_however_many_there_are() -> None:
