@@ -16,7 +16,7 @@ MOST_BYTES = 24 << 20
 """Bytes of their queries."""
 _SPARE = 1 << 18
 """Bytes of other queries that may be kept with them."""
-_TEXTS = 256
+_TEXTS = 64
 """Texts that they may lie in: each is looked at whenever more come."""
 
 

@@ -19,10 +19,12 @@ from log_importer.translation.sharing import sharing
 
 _SAMPLES_PER_CHUNK = 3
 """Rejected lines kept with their text where nobody asked for all of them."""
+FEW = 8
+"""Lines that are translated one by one in less time than it takes to begin with many."""
 
 
-def compile_translation(plan: Plan, judges: Judges) -> Callable[[bytes, Context], ChunkResult]:
-    """Compiles `plan` into the function."""
+def compile_translation(plan: Plan, judges: Judges, *, few: int = FEW) -> Callable[[bytes, Context], ChunkResult]:
+    """Compiles `plan` into the function. So many lines, and fewer, are translated one by one."""
     translators: dict[str, Translator] = {}
 
     def translate(data: bytes, context: Context) -> ChunkResult:
@@ -31,9 +33,9 @@ def compile_translation(plan: Plan, judges: Judges) -> Callable[[bytes, Context]
             translator = translators[context.format] = Translator(plan, judges, context.format)
         hosts = _Hosts(context.sites or {})
         translator.use(context.columns, hosts.find)
-        result = _chunk(data, context, translator, plan, hosts)
+        result = _chunk(data, context, translator, plan, hosts, few)
         if result.rejected.get(UNREADABLE.reason, 0) >= TURNED and translator.turn(data.split(b"\n")):
-            return _chunk(data, context, translator, plan, hosts)
+            return _chunk(data, context, translator, plan, hosts, few)
         return result
 
     return sharing(translate, plan.shard)
@@ -59,7 +61,7 @@ class _Hosts:
         return site
 
 
-def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, hosts: _Hosts) -> ChunkResult:
+def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, hosts: _Hosts, few: int) -> ChunkResult:
     now = context.now
     one = translator.line
     rows = Rows()
@@ -108,7 +110,7 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
     if context.wanted is None:
         begin = translator.begin_of_many(data, starts, context.first_line)
         alone(range(begin))
-        together, left = _together(data, starts, begin, now, translator, hosts, rows, skipped, ais, details)
+        together, left = _together(data, starts, begin, few, now, translator, hosts, rows, skipped, ais, details)
         alone(left)
     else:
         wanted = set(context.wanted)
@@ -129,13 +131,13 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
 
 
 def _together(
-    data: bytes, starts: "array[int]", begin: int, now: float, translator: Translator, hosts: _Hosts, rows: Rows,
-    skipped: Counter[str], ais: Counter[str], details: Counter[tuple[str, str]],
+    data: bytes, starts: "array[int]", begin: int, few: int, now: float, translator: Translator, hosts: _Hosts,
+    rows: Rows, skipped: Counter[str], ais: Counter[str], details: Counter[tuple[str, str]],
 ) -> tuple[Packed | None, Sequence[int]]:  # fmt: skip
     """Translates those lines from place `begin` on that can be together: requests beside `rows`; the others' places."""
     together, end = translator.together, len(starts) - 1
     facts, reader = together.facts, translator.reader_of_many()
-    if facts is None or reader is None or begin == end:
+    if facts is None or reader is None or end - begin <= few:
         return None, range(begin, end)
     natively = together.natively(reader, data, starts, begin)
     found = natively.translate(data, starts, begin, now, hosts.find) if natively is not None else None

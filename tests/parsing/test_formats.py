@@ -54,6 +54,21 @@ def test_a_log_that_a_server_wrote_is_detected_and_read_to_the_last_line(log: st
     assert found.best.lines == found.best.read
 
 
+def test_detection_does_not_depend_on_the_sources_that_came_before() -> None:
+    """Each line is a source of its own, as in a folder of many small files."""
+    lines = [
+        line
+        for path in sorted(SAMPLES.glob("*.log"))
+        for line in split_lines(path.read_text("utf-8", "surrogateescape"))[:25]
+    ]
+    forwards, backwards = Detector(FORMATS.values()), Detector(FORMATS.values())
+    first = [forwards.detect([line]) for line in lines]
+    second = [backwards.detect([line]) for line in reversed(lines)]
+    assert [found.best and found.best.spec.name for found in first] == [
+        found.best and found.best.spec.name for found in reversed(second)
+    ]
+
+
 def test_detection_does_not_depend_on_the_order_of_formats() -> None:
     lines = split_lines((SAMPLES / "apache-vhost_combined.log").read_text("utf-8", "surrogateescape"))
     names = {

@@ -30,7 +30,7 @@ from log_importer.tracking.rules.selection import Selection
 from log_importer.translation.bot_rules import judges
 from log_importer.translation.by_column.codes import Codes
 from log_importer.translation.by_column.rows import Rows
-from log_importer.translation.chunk import compile_translation
+from log_importer.translation.chunk import FEW, compile_translation
 from log_importer.translation.line import Translator
 from log_importer.translation.plan import Plan
 from tests.conftest import SAMPLES, compiled
@@ -96,12 +96,15 @@ def check(plan: Plan, name: str, header: str, lines: Sequence[bytes]) -> ChunkRe
     """
     context = Context(name, header, 7, 1000, NOW, sites=SITES if plan.site is None else None)
     data = b"".join(line + b"\n" for line in lines)
+    ways = ((compiled(), False, 0), (None, False, 0), (None, True, FEW))
     natively, together, one_by_one = (
         in_one_order(
-            compile_translation(replace(plan, keep_skipped=kept), replace(judges(), native=native))(data, context)
+            compile_translation(replace(plan, keep_skipped=kept), replace(judges(), native=native), few=few)(
+                data, context
+            )
         )
-        for kept, native in ((False, compiled()), (False, None), (True, None))
-    )  # fmt: skip
+        for native, kept, few in ways
+    )
     assert together == one_by_one
     assert natively == one_by_one
     return natively
