@@ -83,10 +83,22 @@ class Doubts:
         self._known: dict[int, Found] = {}  # number of a batch of an earlier run -> what became of it
         self._asking = threading.Lock()
 
-    def witnesses(self, requests: Requests) -> tuple[Request, ...]:
-        """Those of a batch that is about to be posted by which it can be asked for later."""
+    def witnesses(self, requests: Requests, *, half: bool) -> tuple[Request, ...]:
+        """Those of a batch that is about to be posted by which it can be asked for later.
+
+        `half`: it is a part of a batch in doubt. A hit that was in doubt before may be there from that earlier batch,
+        so it tells of this one only where all others came with that batch, too.
+        """
+        doubted = half or self._are_of_one_batch(requests)
         with self._lock:
-            return choose(requests, self._before, self._drops)
+            return choose(requests, self._before, self._drops, doubted=doubted)
+
+    def _are_of_one_batch(self, requests: Requests) -> bool:
+        """Whether an earlier run posted all of them together, and none of them before."""
+        if self._earlier is None or not requests.doubted or set(requests.column("doubts")) != {1}:
+            return False
+        batches = set(map(self._earlier.batch_in_doubt, requests))
+        return len(batches) == 1 and None not in batches
 
     def answered(self, seconds: float) -> None:
         """A post was answered after so many seconds: others may take twice as long."""

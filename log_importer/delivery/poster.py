@@ -71,8 +71,9 @@ class Poster:
             requests, self._on_the_wire = self._on_the_wire, ()
         self._journal.doubt(requests)
 
-    def deliver(self, requests: Sequence[Request], *, searching: bool = False) -> None:
-        """Settles `requests`; with `searching` they are a part of a batch with a request at fault.
+    def deliver(self, requests: Sequence[Request], *, searching: bool = False, half: bool = False) -> None:
+        """Settles `requests`; with `searching` they are a part of a batch with a request at fault, with `half` of a
+        batch in doubt.
 
         The slot is given back once they are answered, before that is written down, and while the server is asked.
 
@@ -87,7 +88,7 @@ class Poster:
         attempt, attempts, failures = 0, 0, 0
         requests = self._settle_earlier(requests)
         while requests:
-            posted = self._attempt(requests)
+            posted = self._attempt(requests, half=half)
             receipt = posted.receipt
             if receipt.verdict in (Verdict.STORED, Verdict.PARTIAL):
                 self._slot.give_back()
@@ -133,7 +134,7 @@ class Poster:
             attempt = 0 if self._delivery.outage.stored_at > failed else attempt + 1
         return None
 
-    def _attempt(self, some: Sequence[Request]) -> Posted:
+    def _attempt(self, some: Sequence[Request], *, half: bool) -> Posted:
         requests = Requests.of(some)
         self._delivery.outage.gate()
         self._slot.take()
@@ -143,7 +144,7 @@ class Poster:
         if pause and self._delivery.abort.wait(pause):
             raise Aborted
         doubts = self._delivery.doubts
-        witnesses = doubts.witnesses(requests) if doubts is not None else ()
+        witnesses = doubts.witnesses(requests, half=half) if doubts is not None else ()
         batch, began = self._journal.intend(requests, witnesses), time.time()
         queries = [witness.query for witness in witnesses]
         with self._wire_lock:
@@ -261,8 +262,8 @@ class Poster:
         else:
             self._spare(posted)
             self._delivery.outage.pause(1, receipt.reason, receipt.retry_after, at_least=1.5 * posted.answer.seconds)
-        for half in _halves(fresh):
-            self.deliver(half)
+        for some in _halves(fresh):
+            self.deliver(some, half=True)
         return
 
     def _spare(self, posted: Posted) -> None:

@@ -29,22 +29,25 @@ _QUESTIONABLE = re.compile(rb"[?&](?:(?:url|download)=[^&]*(?:%3F|\?|%3B|;|%25)|
 
 
 def choose(
-    requests: Requests, before: Mapping[int, float], drops: Callable[[bytes], bool], most: int = 6
+    requests: Requests, before: Mapping[int, float], drops: Callable[[bytes], bool], most: int = 6, *,
+    doubted: bool = False,
 ) -> tuple[Request, ...]:  # fmt: skip
     """Up to `most` hits from all over the batch, the best ones first; none where none can testify.
 
     `before`: visitor -> when the last hit posted before this batch was logged, in seconds since 1970 UTC; `drops` says
-    of a query whether the server may say "tracked" and store nothing.
+    of a query whether the server may say "tracked" and store nothing. `doubted`: also hits that were in doubt before,
+    as where all of them came with one earlier batch.
     """
     for looks in (_LOOKS * most, _MORE_LOOKS * most):
-        found = _choose(requests, before, drops, most, list(_spread(len(requests), looks)))
+        found = _choose(requests, before, drops, most, list(_spread(len(requests), looks)), doubted=doubted)
         if found or looks >= len(requests):
             return found
     return ()
 
 
 def _choose(
-    requests: Requests, before: Mapping[int, float], drops: Callable[[bytes], bool], most: int, places: list[int]
+    requests: Requests, before: Mapping[int, float], drops: Callable[[bytes], bool], most: int, places: list[int], *,
+    doubted: bool,
 ) -> tuple[Request, ...]:  # fmt: skip
     rows, texts = requests.part
     visitors = packed(rows, "visitor")
@@ -54,7 +57,7 @@ def _choose(
     for place in places:
         _, _, time, visitor, begin, _, _, _, doubts, length, _, text = ROW.unpack_from(rows, place * ROW.size)
         second = time // 1
-        if doubts or visitor in seen or before.get(visitor, -math.inf) // 1 >= second:
+        if (doubts and not doubted) or visitor in seen or before.get(visitor, -math.inf) // 1 >= second:
             continue
         if visitor not in moments:
             moments[visitor] = Counter(_seconds(rows, visitors, visitor))

@@ -145,8 +145,16 @@ class Detector:
 
 
 def _shape(line: str) -> str:
-    """What a line looks like: words, numbers and quoted texts are all alike, but for the keys of JSON."""
-    return _WORD.sub(lambda word: word[1] or word[0][0] * (word[0][0] == '"') or "0", line)
+    """What a line looks like: all words are alike, and so are quoted texts with a URL, or without; not keys of JSON."""
+    return _WORD.sub(_like, line)
+
+
+def _like(word: re.Match[str]) -> str:
+    if word[1]:
+        return word[1]
+    if word[0].startswith('"'):
+        return '"://"' if "://" in word[0] else '""'
+    return "0"
 
 
 def _header_fits(lines: Sequence[str], spec: FormatSpec) -> bool:

@@ -62,7 +62,9 @@ def test_none_has_a_twin_in_the_batch_or_before_it() -> None:
 
 def test_what_was_in_doubt_before_may_have_come_with_an_earlier_batch() -> None:
     assert sorted(chosen([hit(1)._replace(doubts=1), hit(2), hit(3), hit(4)._replace(doubts=1)])) == [2, 3]
-    assert chosen([hit(1)._replace(doubts=1)]) == []
+    doubted = [hit(1)._replace(doubts=1)]
+    assert chosen(doubted) == []
+    assert choose(Requests.of(doubted), {}, lambda _: False, doubted=True) == (Requests.of(doubted)[0],)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=40))

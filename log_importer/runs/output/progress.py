@@ -71,7 +71,8 @@ class Progress:
         if self._bar is not None:
             self._bar.write(sentence, file=sys.stderr)
         else:
-            print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - this is what it is for
+            sys.stderr.write(f"{sentence}\n")  # at once, or that of another thread may come before its end
+            sys.stderr.flush()
 
     def close(self) -> None:
         """Takes the bar away."""
