@@ -21,6 +21,7 @@ from tests.conftest import ROOT, SAMPLES, TOKENS, Run, command, environment
 from tests.fault_server import serve
 from tests.faults.test_crash import wait_for
 from tests.sources.remote.s3 import S3, serving
+from tests.test_layers import PARTS
 
 README = (ROOT / "README.md").read_text()
 
@@ -160,3 +161,20 @@ def test_a_command_line_of_the_readme_works_when_pasted(line: str, run: Run, tmp
             assert posted == (0 if "doctor" in arguments else 85) or (some and 0 < posted < 85)
     assert done.code == 0, done.err
     assert done.out
+
+
+DOCS = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+
+
+def test_the_architecture_names_every_part_and_no_other() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"^\| `([a-z]+)/` \|", text, re.MULTILINE)
+    assert [name for name in PARTS if not name.startswith("__")] == named
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_file_that_a_document_names_is_there(path: Path) -> None:
+    named = set(
+        re.findall(r"`((?:log_importer|tests|docs|formats|bench|deploy|sample_logs)/[\w./-]*)`", path.read_text())
+    )
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
