@@ -104,3 +104,11 @@ def test_each_hit_is_taken_once_and_no_lane_is_in_two_posts(
     for visitor in {one.visitor for one in taken}:
         mine = [one.number for one in taken if one.visitor == visitor]
         assert mine == sorted(mine)
+
+
+def test_what_is_filled_with_whole_lanes_stays_under_the_bytes_that_servers_take() -> None:
+    query = len(request(1, 0).query) + 3
+    lanes, found = filled([3, 3, 2, 2, 1], size_bytes=query * 5 + 1), []
+    while (batch := lanes.take(flushing=True)) is not None:
+        found.append(sizes(batch))
+    assert found == [([0, 2], 5), ([1, 3], 5), ([4], 1)]

@@ -437,3 +437,17 @@ def test_a_hit_in_a_lane_that_few_visit_does_not_wait_for_ever() -> None:
                 taken_after = number
     assert taken_after is not None
     assert 8 * 20 <= taken_after < 10 * 20
+
+
+@pytest.mark.parametrize(("stored", "expected"), [(set(), 10), ({5}, 15), ({9, 10}, 19), ({10}, 20)])
+def test_ten_set_aside_in_a_row_stop_the_run_and_one_that_is_stored_begins_anew(
+    stored: set[int], expected: int
+) -> None:
+    def script(posted: Posted) -> Told:
+        number = int(posted.queries[0].rpartition("n=")[2]) if b"ping=1" not in posted.body else -1
+        return good(posted) if number in stored | {-1} else Told(403, b"<title>Request Rejected</title>")
+
+    with serve(script) as server:
+        bench = Bench(server, size=1, give_up_after=60)
+        assert isinstance(bench.send([request(number) for number in range(30)]), ServerRefused)
+    assert bench.buckets["set_aside", "poison"] == expected

@@ -362,3 +362,16 @@ def test_bots_are_counted_by_name_and_errors_by_status() -> None:
     assert together.details == {
         ("bot", "GPTBot"): 1, ("bot", "Googlebot"): 1, ("status-error", "404"): 3, ("status-error", "503"): 3,
     }  # fmt: skip
+
+
+def test_a_title_tells_of_the_referrer_of_its_own_line() -> None:
+    lines = [
+        f'10.2.0.{n % 5} - - [17/May/2024:10:05:{n:02} +0000] "GET /missing HTTP/1.1" 404 1 '
+        f'"https://from{n % 3}.example/" "Mozilla/5.0 Firefox/140.0"'.encode()
+        for n in range(30)
+    ]
+    result = check(PLANS["everything"], "combined", "", lines)
+    ends = list(accumulate(result.lengths, initial=0))
+    queries = [dict(parse_qsl(result.blob[begin:end].decode())) for begin, end in pairwise(ends)]
+    assert [query["urlref"].split("/")[2] in query["action_name"] for query in queries] == [True] * 30
+    assert len({query["action_name"] for query in queries}) == 3

@@ -7,6 +7,7 @@ import pytest
 from log_importer.model import Hit
 from log_importer.tracking.rules.exclusions import compile_exclusions
 from log_importer.tracking.rules.networks import Networks
+from log_importer.tracking.rules.privacy import masked
 from log_importer.tracking.rules.selection import Selection
 
 NOW = 1_772_000_000.0
@@ -71,3 +72,23 @@ def test_a_group_can_be_turned_on(selection: Selection, change: dict[str, object
 def test_a_download_that_is_not_wanted_is_skipped() -> None:
     assert reason(PAGE._replace(path="/a.zip"), Selection(downloads=frozenset({"pdf"}))) == "download"
     assert reason(PAGE._replace(path="/a.pdf"), Selection(downloads=frozenset({"pdf"}))) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "expected"),
+    [(200, "2xx", None), (204, "2XX", None), (304, "2xx", "status"), (None, "2xx", "status"), (None, "xxx", "status")],
+)
+def test_only_hits_with_a_wanted_status_are_tracked(status: int | None, wanted: str, expected: str | None) -> None:
+    assert reason(PAGE._replace(status=status), Selection(statuses=(wanted,))) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "count", "expected"),
+    [
+        ("203.0.113.77", 1, "203.0.113.0"), ("203.0.113.77", 3, "203.0.0.0"), ("203.0.113.77", 4, "0.0.0.0"),
+        ("2001:db8:1:2:3:4:5:6", 1, "2001:db8:1:2::"), ("2001:db8:1:2:3:4:5:6", 2, "2001:db8:1::"),
+        ("2001:db8:1:2:3:4:5:6", 3, "2001:d00::"), ("2001:db8:1:2:3:4:5:6", 4, "::"), ("2001:db8::6", 0, "2001:db8::6"),
+    ],
+)  # fmt: skip
+def test_addresses_are_masked_as_a_matomo_masks_them(address: str, count: int, expected: str) -> None:
+    assert masked(address, count) == expected
