@@ -108,6 +108,11 @@ def test_indices_that_do_not_fit_are_as_good_as_none(indices: list[int] | None) 
     assert receipt.reason
 
 
+def test_a_reply_that_names_one_request_twice_names_none() -> None:
+    receipt = judge(reply(tracked=1, invalid=2, invalid_indices=[1, 1]), 3, tracked_before=False)
+    assert (receipt.invalid, receipt.invalid_indices) == (2, None)
+
+
 WITHOUT_TRANSACTIONS = [
     (reply(500, "error", tracked=1, invalid=0), Verdict.IN_DOUBT),
     (reply(400, "error", tracked=1, invalid=0), Verdict.IN_DOUBT),
