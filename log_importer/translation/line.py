@@ -8,7 +8,7 @@ from typing import NamedTuple
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
 from log_importer.parsing.lines import BOM, LineReader
-from log_importer.parsing.w3c_driver import FIELDS
+from log_importer.parsing.w3c_driver import HEADER
 from log_importer.tracking.replay import Replayed, compile_replay, encode_replayed
 from log_importer.tracking.requests import NONE_SET, Encoder
 from log_importer.tracking.rules.bots import is_assistant
@@ -132,7 +132,7 @@ class Translator:
 
     def _behind_headers(self, data: bytes, starts: "array[int]") -> int:
         at = len(data) if self._reader is not None and self._reader.directives else 0
-        while at and (at := data.rfind(_HEADER, 0, at)) >= 0:
+        while at and (at := data.rfind(HEADER, 0, at)) >= 0:
             place = bisect_right(starts, at) - 1
             if at - starts[place] in (0, len(BOM.encode())) and data[starts[place] : at] in (b"", BOM.encode()):
                 return place + 1
@@ -292,7 +292,6 @@ class Translator:
         return found
 
 
-_HEADER = FIELDS.encode()
 UNREADABLE = Rejected("unreadable")
 _LOOK = 1000
 """Lines that are enough to tell a format."""

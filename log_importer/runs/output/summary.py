@@ -4,16 +4,16 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from log_importer.model import BUCKETS
 from log_importer.model.visible import visible
 from log_importer.runs.output.colours import Paint, plain
 from log_importer.runs.output.console_commands import ARCHIVE, invalidations
 from log_importer.runs.output.run_report import Report
-from log_importer.runs.tally import BUCKETS, SourceCounts, Tally
+from log_importer.runs.tally import WITH_REASONS, SourceCounts, Tally
 
 _LABEL = 12
 _EXAMPLES = 10
 _KINDS = {"tracked": "good", "skipped": "aside"}  # all others want to be looked at
-_WITH_REASONS = ("skipped", "rejected", "refused", "set_aside")
 
 
 def as_json(report: Report, state: str) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
         "hosts_without_site": dict(tally.without_site.most_common(100)),
         "created_sites": dict(report.created),
         **({"in_flight": report.in_flight} if report.in_flight else {}),
-        "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in _WITH_REASONS[1:]},
+        "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in WITH_REASONS[1:]},
         "left_out": dict(tally.reasons("left_out")),
         "cut_urls": sum(counts.cut_urls for counts in tally.sources),
         "errors": [str(error) for error in report.errors],
@@ -79,7 +79,7 @@ def as_text(report: Report, title: str, state: str, console: bool, paint: Paint 
     for bucket in BUCKETS:
         count = tally.total(bucket)
         if count or bucket in ("tracked", "skipped", "rejected"):
-            reasons = tally.reasons(bucket) if bucket in _WITH_REASONS else {}
+            reasons = tally.reasons(bucket) if bucket in WITH_REASONS else {}
             would = report.dry and bucket == "pending"
             row = _row(bucket.replace("_", " "), count, "would be sent" if would else _reasons(reasons))
             yield paint(row, "good" if would else _KINDS.get(bucket, "bad")) if count else row
