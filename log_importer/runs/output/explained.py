@@ -5,6 +5,7 @@ from typing import Any
 
 from log_importer.model.visible import visible
 from log_importer.runs.output.colours import Paint
+from log_importer.tracking.rules.reasons import sentence_of
 
 _KINDS = {"tracked": "good", "skipped": "aside", "rejected": "bad"}
 _LONGEST = 2000
@@ -16,6 +17,8 @@ def for_people(item: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     reason = f": {item['reason']}" if "reason" in item else ""
     head = f"{visible(item['source'])}:{item['line']}: {outcome}{reason}"
     yield f"{paint(head, _KINDS[outcome])}  {_asked(item.get('hit', {}))}".rstrip()
+    if "reason" in item:
+        yield f"  It {sentence_of(item['reason'])}."
     request = item.get("request", {})
     width = max(map(len, request), default=0)
     for name, value in request.items():

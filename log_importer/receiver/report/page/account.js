@@ -1,22 +1,10 @@
 // What the importer says of a run: the line of outcomes, each reason with some lines, and the sources.
 
-import { el, measure } from "./dom.js";
+import { byId, el, measure } from "./dom.js";
 import { count } from "./words.js";
 
 const FINE = ["tracked", "skipped"];
-
-const MEANINGS = {
-  skip: "one of the first lines, left out by --skip", blank: "empty", comment: "a comment", directive: "a W3C directive",
-  date: "left out by date", host: "left out by its host", path: "left out by its path", "time-future": "dated ahead of now",
-  "time-too-old": "over 20 years old", method: "neither GET nor POST", "status-error": "an error, status 4xx or 5xx",
-  "status-redirect": "a redirect, status 3xx", static: "an image, script, style or font", download: "an extension not wanted",
-  partial: "a further range of a download already counted", bot: "a bot", status: "left out by --status",
-  "user-agent": "left out by its user agent", ip: "left out by its address", "no-site": "on a host without a site",
-  replay: "no hit on a tracker", unreadable: "its format cannot read it", oversize: "too long",
-  "client-address": "its client is no IP address", "pattern-time": "a pattern took too long", time: "no date, or none there is",
-  invalid: "the server called it invalid", load: "dropped by the server, overloaded", poison: "makes the server fail",
-  "too-large": "larger than the server takes", twice: "sent twice, answered never", interrupted: "in flight when a run died",
-};
+const MEANINGS = JSON.parse(byId("reasons").textContent);
 
 const named = (bucket) => bucket.replace("_", " ");
 
@@ -46,7 +34,7 @@ function reasons(run, open) {
 }
 
 function why(bucket, reason, samples, open) {
-  const text = [el("strong", {}, reason), " ", el("span", { className: "meaning" }, `${named(bucket)}: ${Object.hasOwn(MEANINGS, reason) ? MEANINGS[reason] : "by a rule of the settings"}`)];
+  const text = [el("strong", {}, reason), " ", el("span", { className: "meaning" }, `${named(bucket)}: it ${MEANINGS[Object.hasOwn(MEANINGS, reason) ? reason : ""]}`)];
   if (!samples.length) return el("div", {}, text);
   const details = el("details", { open: open.has(reason) }, el("summary", {}, text), el("ul", { className: "samples" }, samples.map(sample)));
   details.dataset.reason = reason;
