@@ -228,7 +228,7 @@ class Tally:
         return found
 
     def exit_codes(self, *, dry: bool = False) -> Iterator[int]:
-        """What the counts alone ask for; in a `dry` run all that would be sent is pending."""
+        """What the counts alone ask for; in a `dry` run all that would be tracked is pending."""
         if any(self.total(bucket) for bucket in ("refused", "set_aside", "in_doubt", *(() if dry else ("pending",)))):
             yield 1
         if any(counts.incomplete or counts.all_rejected for counts in self.sources):

@@ -24,7 +24,9 @@ REASONS: Mapping[str, Reason] = {
     "method": Reason("skipped", "is neither GET nor POST (--method), or has no request line (TLS bytes, a time-out)"),
     "status-error": Reason("skipped", "has status 4xx or 5xx (--enable-http-errors)"),
     "status-redirect": Reason("skipped", "has status 3xx but 304, which is a view (--enable-http-redirects)"),
-    "static": Reason("skipped", "asks for a part of a page: image, script, font (--enable-static)"),
+    "static": Reason(
+        "skipped", "asks for a part of a page, as an image or a script, or for robots.txt (--enable-static)"
+    ),
     "download": Reason("skipped", "asks for a file of an extension that is not wanted"),
     "partial": Reason("skipped", "is a further range of a download already counted"),
     "bot": Reason(
