@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 
 from log_importer.model import Boundary, Chunk, Context
 from log_importer.native import count_lines
+from log_importer.parsing.text import BOM, text_of
 from log_importer.parsing.w3c_driver import HEADER
 from log_importer.sources.decompress import BLOCK
 from log_importer.sources.fingerprint import TAIL, fingerprint
@@ -14,7 +15,6 @@ CHUNK_BYTES = 1 << 20
 _HEAD_LINES = 1000
 _HOLE = 4096
 """So many NULs are a hole and no part of a line; fewer are taken off the line that they stand before."""
-_BOM = b"\xef\xbb\xbf"
 
 
 class Chunker:
@@ -198,10 +198,8 @@ def _result(generator: Generator[None, None, tuple[bytes, int]]) -> tuple[bytes,
 
 def _header(data: bytes) -> str:
     """The `#Fields:` line that `data` begins with, "" where it begins with another."""
-    named = data.removeprefix(_BOM)
-    if not named.startswith(HEADER):
-        return ""
-    return named.split(b"\n", 1)[0].decode("utf-8", "surrogateescape").removesuffix("\r")
+    named = data.removeprefix(BOM.encode()).startswith(HEADER)
+    return text_of(data.split(b"\n", 1)[0]) if named else ""
 
 
 def _at_headers(data: bytes) -> list[bytes]:

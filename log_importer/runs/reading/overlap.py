@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from log_importer.model.errors import SourceError, UsageError
 from log_importer.parsing.ends import TAIL, Ends
+from log_importer.parsing.text import text_of
 from log_importer.parsing.w3c_driver import HEADER
 from log_importer.runs.reading.probe import Probe
 from log_importer.sources.stream import Stream
@@ -78,4 +79,4 @@ def _last_time(stream: Stream, ends: Ends) -> float | None:
 def _header(data: bytes) -> str:
     """The last `#Fields:` line in `data`."""
     found = [line for line in data.split(b"\n") if line.startswith(HEADER)]
-    return found[-1].decode("utf-8", "surrogateescape").removesuffix("\r") if found else ""
+    return text_of(found[-1]) if found else ""
