@@ -15,8 +15,9 @@ import pytest
 import requests
 
 from log_importer.cli import COMMANDS, group
-from log_importer.model import errors
+from log_importer.model import BUCKETS, errors
 from log_importer.settings.format_files import load_formats
+from log_importer.tracking.rules.reasons import REASONS
 from tests.conftest import ROOT, SAMPLES, TOKENS, Run, command, environment
 from tests.fault_server import serve
 from tests.faults.test_crash import wait_for
@@ -74,15 +75,18 @@ def reasons() -> set[str]:
         found |= {(text,) for text in re.findall(r'^OTHER = "([a-z-]+)"', source, re.MULTILINE)}
         if path.name in ("exclusions.py", "selection.py", "lines.py"):
             found |= {(text,) for text in re.findall(r'"([a-z]+(?:-[a-z]+)*)"', source)}
-    return {text for texts in found for text in texts if text} - {"refused", "pending", "_time"}
+    return {text for texts in found for text in texts if text} - {"pending", "refused", "w3c", "_time"}
 
 
-def test_every_reason_in_the_code_is_in_the_readme() -> None:
-    table = set(
-        re.findall(r"^\| (`[a-z`, -]+`) \| (?:skipped|rejected|refused|set_aside|in_doubt) \|", README, re.MULTILINE)
-    )
-    named = {name for cell in table for name in re.findall(r"`([a-z-]+)`", cell)}
-    assert reasons() - {"w3c"} == named
+def test_every_reason_in_the_code_is_in_the_table() -> None:
+    assert reasons() == set(REASONS)
+    assert {reason.bucket for reason in REASONS.values()} <= set(BUCKETS)
+
+
+def test_every_reason_is_in_the_readme_word_for_word() -> None:
+    table = README.partition("| reason | bucket | the line |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    rows = [f"| {name} | {reason.bucket} | {reason.sentence} |" for name, reason in REASONS.items()]
+    assert rows == table.replace("`", "").splitlines()
 
 
 def test_every_exit_code_is_in_the_readme() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from log_importer.model import Hit
 from log_importer.parsing.format_strings import spec_of
-from log_importer.parsing.lines import LineReader, split_lines
+from log_importer.parsing.lines import LineReader
+from log_importer.parsing.text import split_lines
 from tests.conftest import Run, missing
 from tests.web_servers.servers import BINARIES, SERVERS, Server, apache, haproxy, nginx
 from tests.web_servers.visit import HOST, VISITS, Visit, log_of, place, sent, started

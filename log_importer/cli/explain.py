@@ -21,7 +21,7 @@ from log_importer.cli.options import CHANGING, CONFIG, READING, SELECTING, say
 def command(ctx: click.Context, /, **given: Any) -> int:
     """Say what becomes of each log line and why, one JSON object a line; nothing is sent.
 
-    `tracked` means: would be sent.
+    `tracked` means: would be tracked, since only a server says what it tracked.
 
     \b
     log-importer explain --pretty access.log | less -R

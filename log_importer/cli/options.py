@@ -242,7 +242,7 @@ MACHINES = section(
 TELLING = section(
     "What is told",
     flag("--preview", "Track into the embedded receiver, and serve its report, during the import and until Ctrl-C."),
-    flag("--dry-run", "Count what would be sent, and send nothing."),
+    flag("--dry-run", "Count what would be tracked, and send nothing."),
     option("-d", "--debug", count=True, help="Tell every post; twice, also every line that is left out."),
     flag("--debug-tracker", "Ask the tracker to explain itself, for each site, and tell what it says."),
     option("--debug-request-limit", type=click.IntRange(1), metavar="N", help="Send the first N hits, and end."),

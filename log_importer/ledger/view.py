@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from log_importer.ledger.database import POSTED, read_database, sent_of, unwritable, zones_of
-from log_importer.ledger.load import Held, load, load_about, load_held
+from log_importer.ledger.load import HELD, Held, load, load_about, load_held
 from log_importer.ledger.offsets import unpack
 from log_importer.ledger.record import Record
-
-COUNTED = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
+from log_importer.model import BUCKETS
 
 
 @dataclass(slots=True)
@@ -29,7 +28,7 @@ class SourceView:
     @property
     def lines(self) -> int:
         """Lines that were read, over all runs."""
-        return sum(map(self.total, COUNTED)) if self.record.stream else self.record.end.line - 1
+        return sum(map(self.total, BUCKETS)) if self.record.stream else self.record.end.line - 1
 
     @property
     def pending(self) -> int:
@@ -40,7 +39,7 @@ class SourceView:
         """Lines in a bucket of the promise."""
         if bucket == "pending":
             return self.pending
-        if bucket in ("in_doubt", "set_aside"):
+        if bucket in HELD:
             held = sum(one.bucket == bucket for one in self.held)
             return held + (len(self.unanswered) if bucket == "in_doubt" else 0)
         return self.counts[bucket].total()

@@ -209,6 +209,10 @@ class Receipt:
     final: bool = False  # the same post would be answered so again, as by a firewall
 
 
+BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
+"""Every line that is read is in exactly one of these."""
+
+
 class Outcome(NamedTuple):
     """What became of requests that were posted."""
 

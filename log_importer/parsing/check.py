@@ -9,8 +9,9 @@ from log_importer.model import Hit, Rejected
 from log_importer.model.errors import FormatError
 from log_importer.parsing.detect import Detector
 from log_importer.parsing.linear import ambiguity
-from log_importer.parsing.lines import LineReader, split_lines
+from log_importer.parsing.lines import LineReader
 from log_importer.parsing.spec import FormatSpec, Sample
+from log_importer.parsing.text import split_lines
 
 
 def check(spec: FormatSpec, detector: Detector) -> list[str]:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from log_importer.model import Hit
 from log_importer.parsing.detect import detect
-from log_importer.parsing.lines import BOM, LineReader
+from log_importer.parsing.lines import LineReader
 from log_importer.parsing.parser import Reading
 from log_importer.parsing.spec import FormatSpec
+from log_importer.parsing.text import text_of
 
 TAIL = 1 << 16
 """Bytes that are looked at, at most."""
@@ -49,7 +50,7 @@ class Ends:
             if not begin and last:
                 break  # it begins before those that are looked at
             raw, end = data[begin:end], begin - 1
-            text = raw.decode(self._codec, "surrogateescape").removesuffix("\r").lstrip("\0").removeprefix(BOM)
+            text = text_of(raw, self._codec)
             if text and not text.startswith("#"):
                 yield text
             if end < last:

@@ -11,7 +11,6 @@ from log_importer.parsing.prefixes import PREFIXES, Strip, prefixes_of
 from log_importer.parsing.spec import FormatSpec
 from log_importer.parsing.w3c_driver import is_header
 
-BOM = "\ufeff"
 _UNREADABLE = "unreadable"
 _DIRECTIVE = re.compile(r"#[A-Za-z-]+:")
 
@@ -84,11 +83,3 @@ class LineReader:
         if is_header(line):
             self.use(line)
         return "directive" if _DIRECTIVE.match(line) else "comment"
-
-
-def split_lines(text: str) -> list[str]:
-    """The lines of `text` without their ends (LF or CRLF) and without a byte order mark."""
-    lines = text.removeprefix(BOM).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]

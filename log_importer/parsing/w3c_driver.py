@@ -12,6 +12,8 @@ from log_importer.parsing.engine import compile_regex
 from log_importer.parsing.spec import FormatSpec
 
 FIELDS = "#Fields:"
+HEADER = FIELDS.encode()
+"""The same in the bytes of a source."""
 _WRAPPED = re.compile(r'"[^"]*+"').fullmatch
 _QUOTED_OR_BARE = compile_regex(r'"((?:[^"]|"")*+)"|([^ ]++)')
 

@@ -11,7 +11,8 @@ from log_importer.model import Outcome, RejectedLine, Request
 from log_importer.model.rows import Requests
 from log_importer.model.zones import QUARTER, by_date
 
-BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
+WITH_REASONS = ("skipped", "rejected", "refused", "set_aside")
+"""The buckets that are counted by reason."""
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class SourceCounts:
         for one in (self, other):
             for field_ in ("lines", "tracked", "in_doubt", "maybe_twice", "late", "known_lines", "cut_urls"):
                 setattr(total, field_, getattr(total, field_) + getattr(one, field_))
-            for field_ in ("skipped", "rejected", "refused", "set_aside", "left_out"):
+            for field_ in (*WITH_REASONS, "left_out"):
                 getattr(total, field_).update(getattr(one, field_))
             total.first_rejected += one.first_rejected[: _KEPT - len(total.first_rejected)]
             for bucket, numbers in one.first_troubled.items():
@@ -69,7 +70,7 @@ class SourceCounts:
         return bool(self.rejected) and self.rejected.total() == self.lines - self.skipped["blank"]
 
     def count(self, bucket: str) -> int:
-        """How many lines are in `bucket`, one of `BUCKETS`."""
+        """How many lines are in `bucket`, one of `model.BUCKETS`."""
         value: int | Counter[str] = getattr(self, bucket)
         return value.total() if isinstance(value, Counter) else value
 
@@ -205,7 +206,7 @@ class Tally:
         return sum(counts.count(bucket) for counts in self.sources)
 
     def reasons(self, bucket: str) -> Counter[str]:
-        """Reason -> lines over all sources, for `skipped`, `rejected`, `refused` or `set_aside`."""
+        """Reason -> lines over all sources, for one of `WITH_REASONS`."""
         total: Counter[str] = Counter()
         for counts in self.sources:
             total.update(getattr(counts, bucket))
@@ -227,7 +228,7 @@ class Tally:
         return found
 
     def exit_codes(self, *, dry: bool = False) -> Iterator[int]:
-        """What the counts alone ask for; in a `dry` run all that would be sent is pending."""
+        """What the counts alone ask for; in a `dry` run all that would be tracked is pending."""
         if any(self.total(bucket) for bucket in ("refused", "set_aside", "in_doubt", *(() if dry else ("pending",)))):
             yield 1
         if any(counts.incomplete or counts.all_rejected for counts in self.sources):

@@ -4,6 +4,8 @@ from collections.abc import Callable, Generator, Iterator
 
 from log_importer.model import Boundary, Chunk, Context
 from log_importer.native import count_lines
+from log_importer.parsing.text import BOM, text_of
+from log_importer.parsing.w3c_driver import HEADER
 from log_importer.sources.decompress import BLOCK
 from log_importer.sources.fingerprint import TAIL, fingerprint
 from log_importer.sources.stream import IDLE, Stream
@@ -11,10 +13,8 @@ from log_importer.sources.stream import IDLE, Stream
 CHUNK_BYTES = 1 << 20
 """What is parsed at once where most of its lines become requests."""
 _HEAD_LINES = 1000
-_HEADER = b"#Fields:"
 _HOLE = 4096
 """So many NULs are a hole and no part of a line; fewer are taken off the line that they stand before."""
-_BOM = b"\xef\xbb\xbf"
 
 
 class Chunker:
@@ -198,16 +198,14 @@ def _result(generator: Generator[None, None, tuple[bytes, int]]) -> tuple[bytes,
 
 def _header(data: bytes) -> str:
     """The `#Fields:` line that `data` begins with, "" where it begins with another."""
-    named = data.removeprefix(_BOM)
-    if not named.startswith(_HEADER):
-        return ""
-    return named.split(b"\n", 1)[0].decode("utf-8", "surrogateescape").removesuffix("\r")
+    named = data.removeprefix(BOM.encode()).startswith(HEADER)
+    return text_of(data.split(b"\n", 1)[0]) if named else ""
 
 
 def _at_headers(data: bytes) -> list[bytes]:
     """`data` cut before each of its `#Fields:` lines."""
-    parts = data.split(b"\n" + _HEADER)
+    parts = data.split(b"\n" + HEADER)
     return [
-        (_HEADER if number else b"") + part + (b"\n" if number < len(parts) - 1 else b"")
+        (HEADER if number else b"") + part + (b"\n" if number < len(parts) - 1 else b"")
         for number, part in enumerate(parts)
     ]

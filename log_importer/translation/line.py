@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from log_importer.model import Hit, Rejected, Site
 from log_importer.parsing.detect import detect
-from log_importer.parsing.lines import BOM, LineReader
-from log_importer.parsing.w3c_driver import FIELDS
+from log_importer.parsing.lines import LineReader
+from log_importer.parsing.text import BOM, text_of, texts_of
+from log_importer.parsing.w3c_driver import HEADER
 from log_importer.tracking.replay import Replayed, compile_replay, encode_replayed
 from log_importer.tracking.requests import NONE_SET, Encoder
 from log_importer.tracking.rules.bots import is_assistant
@@ -132,7 +133,7 @@ class Translator:
 
     def _behind_headers(self, data: bytes, starts: "array[int]") -> int:
         at = len(data) if self._reader is not None and self._reader.directives else 0
-        while at and (at := data.rfind(_HEADER, 0, at)) >= 0:
+        while at and (at := data.rfind(HEADER, 0, at)) >= 0:
             place = bisect_right(starts, at) - 1
             if at - starts[place] in (0, len(BOM.encode())) and data[starts[place] : at] in (b"", BOM.encode()):
                 return place + 1
@@ -140,12 +141,7 @@ class Translator:
 
     def texts(self, data: bytes) -> Sequence[str]:
         """The lines of `data`, as they are read; one that is too long is empty."""
-        lines = data.removesuffix(b"\n").split(b"\n")
-        if b"\r" not in data and b"\0" not in data and max(map(len, lines)) <= self._max:
-            texts = data.decode(self._encoding, "surrogateescape").removeprefix(BOM).split("\n")
-            if len(texts) - (not texts[-1]) == len(lines):
-                return texts
-        return [self._text(raw).removeprefix(BOM) if len(raw) <= self._max else "" for raw in lines]
+        return texts_of(data, self._encoding, self._max)
 
     def line(self, raw: bytes, now: float, number: int) -> Outcome:
         """The outcome of the source's line `number`, given without its newline; `now` in seconds since 1970 UTC."""
@@ -160,7 +156,7 @@ class Translator:
             raw = raw.lstrip(b"\0")  # a hole that copytruncate left may stand before a line
             if not 0 < len(raw) <= self._max:
                 return Outcome(None, None, "oversize", rejected=True)
-        hit = self._read(self._text(raw))
+        hit = self._read(text_of(raw, self._encoding))
         if isinstance(hit, str):
             return Outcome(None, None, hit)
         if isinstance(hit, Rejected):
@@ -270,7 +266,7 @@ class Translator:
         """
         if not self._fallbacks:
             return False
-        texts = [self._text(raw) for raw in lines if len(raw) <= self._max]
+        texts = [text_of(raw, self._encoding) for raw in lines if len(raw) <= self._max]
         unread = [text for text in texts if self._read(text) == UNREADABLE]
         found = detect(unread[:_LOOK], self._fallbacks, self._reading).best if len(unread) >= TURNED else None
         if found is None or found.read < TURNED or found.read * 2 < found.lines:
@@ -278,21 +274,16 @@ class Translator:
         self._second = LineReader(found.spec, self._reading)
         return True
 
-    def _text(self, raw: bytes) -> str:
-        text = raw.decode(self._encoding, "surrogateescape").removesuffix("\r")
-        return text.lstrip("\0") if text.startswith("\0") else text
-
     def _read(self, text: str) -> Hit | Rejected | str:
         if self._reader is None:  # nothing reads this source, but every line of it is accounted for
             found: Hit | Rejected | str = "blank" if not text or text.isspace() else UNREADABLE
         else:
-            found = self._reader.read(text.removeprefix(BOM))
+            found = self._reader.read(text)
         if self._second is not None and found == UNREADABLE:
             return self._second.read(text)
         return found
 
 
-_HEADER = FIELDS.encode()
 UNREADABLE = Rejected("unreadable")
 _LOOK = 1000
 """Lines that are enough to tell a format."""

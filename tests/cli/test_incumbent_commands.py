@@ -169,7 +169,7 @@ CASES = [
     Case(f"import_logs.py {SITE} -dd access.log", say="access.log:2: static"),
     Case(f"import_logs.py {SITE} --debug --debug-tracker access.log", say="the tracker explains nothing"),
     Case(f"import_logs.py {SITE} --debug-request-limit=2 access.log", "/index.html?id=1 /file.pdf"),
-    Case(f"import_logs.py {SITE} --dry-run access.log", "", say="would be sent"),
+    Case(f"import_logs.py {SITE} --dry-run access.log", "", say="would be tracked"),
     Case(f"import_logs.py {SITE} --dump-log-regex access.log", "", say="combined: "),
     Case(f"import_logs.py {SITE} --replay-tracking piwik.log", "/p", "action_name=Title"),
     Case(f"import_logs.py {URL} --replay-tracking piwik.log", "/p", "idsite=1"),

@@ -24,6 +24,7 @@ from hypothesis.stateful import initialize, invariant, rule
 
 from log_importer.ledger.load import Held
 from log_importer.ledger.view import View, view
+from log_importer.model import BUCKETS
 from log_importer.sources.state_folder import ledgers
 from tests.conftest import ROOT, TOKENS
 from tests.fault_server import FaultServer, serve
@@ -47,7 +48,6 @@ OPTIONS = [
 """Options that change nothing about these lines."""
 OUTAGES = st.tuples(st.integers(1, 5), st.sampled_from([500, 502, 503, 504, 521]))
 POINTS = st.sampled_from(["before", "stored", "replied"])
-BUCKETS = ("tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending")
 COUNT: Counter[str] = Counter()
 
 

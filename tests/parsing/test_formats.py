@@ -10,8 +10,8 @@ from log_importer.model import FIELDS
 from log_importer.model.errors import FormatError
 from log_importer.parsing.check import check
 from log_importer.parsing.detect import Detector, detect
-from log_importer.parsing.lines import split_lines
 from log_importer.parsing.spec import DECODERS, DRIVERS, UNITS, load
+from log_importer.parsing.text import split_lines
 from log_importer.settings.format_files import load_file, load_formats, packaged_formats
 from log_importer.sources.urls import SCHEMES
 from tests.conftest import ROOT, SAMPLES

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from log_importer.tracking.rules.reasons import REASONS
 from tests.conftest import TOKENS, Run
 from tests.fault_server import serve
 from tests.oracle import lines
@@ -229,12 +228,6 @@ def test_a_file_that_is_no_settings_file_is_a_sentence(name: str, message: str, 
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9\n")
     done = run("import", "--local", "--config", name, "a.log")
     assert (done.code, done.err.startswith(f"log-importer: {message}")) == (2, True), done.err
-
-
-def test_the_reasons_are_a_closed_set() -> None:
-    from tests.test_docs import reasons
-
-    assert reasons() - {"w3c"} - REASONS == set()
 
 
 @pytest.mark.parametrize("option", [("--client-ip-from", "nosuch"), ("--dimension", "2=extra.nosuch")])

@@ -8,8 +8,14 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 
+import orjson
+
+from log_importer.tracking.rules.reasons import BY_A_RULE, REASONS
+
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z-]+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async function|function|const) ([A-Za-z]+))", re.MULTILINE)
+_REASONS = '<script type="application/json" id="reasons">'
+"""Where the page has the sentences of all reasons; without a name, that of those which the settings name."""
 
 
 @cache
@@ -20,9 +26,11 @@ def page_files() -> dict[str, bytes]:
     licence = parts["uplot.LICENSE.txt"].replace("*/", "")
     modules = "".join(_modules("app", parts, set()))
     script = f'/*\nuPlot:\n{licence}*/\n{parts["uplot.js"]}\n(() => {{\n"use strict";\n{modules}}})();\n'
+    sentences = {name: reason.sentence for name, reason in REASONS.items()}
+    reasons = orjson.dumps(sentences | {"": BY_A_RULE}).decode()
     whole = {
         "all.js": script, "all.css": parts["uplot.css"] + parts["report.css"], "icon.svg": parts["icon.svg"],
-        "report.html": parts["report.html"],
+        "report.html": parts["report.html"].replace(_REASONS, _REASONS + reasons),
     }  # fmt: skip
     return {name: text.encode() for name, text in whole.items()}
 

@@ -1,4 +1,4 @@
-"""`import --dry-run`: everything but the server. What would be sent stays pending."""
+"""`import --dry-run`: everything but the server. What would be tracked stays pending."""
 
 from collections.abc import Callable
 from dataclasses import replace

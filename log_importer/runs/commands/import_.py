@@ -39,7 +39,7 @@ def main_job(given: Mapping[str, Any], *, token_in_arguments: bool, terminal: bo
 def _job(settings: Settings, *, token_in_arguments: bool) -> int:
     state = open_state(settings.state_dir)
     database = receiver_database(state)
-    progress = Progress(settings.progress, settings.show_progress_delay)
+    progress = Progress(settings.progress, settings.show_progress_delay, dry=settings.dry_run)
     say = speaker(progress)
     if token_in_arguments:
         say(

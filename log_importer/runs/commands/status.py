@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from log_importer.ledger.view import COUNTED, SourceView, View, view
+from log_importer.ledger.view import SourceView, View, view
+from log_importer.model import BUCKETS
 from log_importer.model.errors import StateError, UsageError, worst
 from log_importer.model.visible import visible, visible_json
 from log_importer.sources.state_folder import JobLock, ledgers, open_state
@@ -83,7 +84,7 @@ def _job(one: View, running: bool) -> dict[str, Any]:
 def _sums(sources: Iterable[SourceView]) -> dict[str, int]:
     sources = list(sources)
     sums = {"lines": sum(source.lines for source in sources)}
-    for bucket in (*COUNTED, "maybe_twice"):
+    for bucket in (*BUCKETS, "maybe_twice"):
         sums[bucket] = sum(source.total(bucket) for source in sources)
     return sums
 
@@ -144,7 +145,7 @@ def _held(source: SourceView) -> Iterator[str]:
 
 
 def _counts(sums: Mapping[str, int]) -> str:
-    parts = [f"{bucket.replace('_', ' ')} {sums[bucket]:,}" for bucket in COUNTED if sums[bucket]]
+    parts = [f"{bucket.replace('_', ' ')} {sums[bucket]:,}" for bucket in BUCKETS if sums[bucket]]
     text = f"lines {sums['lines']:,}" + (f" = {' + '.join(parts)}" if parts else "")
     return text + (f"; maybe twice {sums['maybe_twice']:,}" if sums["maybe_twice"] else "")
 

@@ -5,17 +5,21 @@ from typing import Any
 
 from log_importer.model.visible import visible
 from log_importer.runs.output.colours import Paint
+from log_importer.tracking.rules.reasons import sentence_of
 
-_KINDS = {"tracked": "good", "skipped": "aside", "rejected": "bad"}
+_FATES = {"tracked": ("would be tracked", "good"), "skipped": ("skipped", "aside"), "rejected": ("rejected", "bad")}
+"""Outcome -> what people are told, since only a server can say that it tracked something; and its colour."""
 _LONGEST = 2000
 
 
 def for_people(item: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     """The lines that tell of one of `explain`'s objects."""
-    outcome = item["outcome"]
+    fate, kind = _FATES[item["outcome"]]
     reason = f": {item['reason']}" if "reason" in item else ""
-    head = f"{visible(item['source'])}:{item['line']}: {outcome}{reason}"
-    yield f"{paint(head, _KINDS[outcome])}  {_asked(item.get('hit', {}))}".rstrip()
+    head = f"{visible(item['source'])}:{item['line']}: {fate}{reason}"
+    yield f"{paint(head, kind)}  {_asked(item.get('hit', {}))}".rstrip()
+    if "reason" in item:
+        yield f"  It {sentence_of(item['reason'])}."
     request = item.get("request", {})
     width = max(map(len, request), default=0)
     for name, value in request.items():

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from log_importer.model import BUCKETS
 from log_importer.model.errors import LogImporterError
 from log_importer.runs.output.run_report import Report
-from log_importer.runs.tally import BUCKETS
 from log_importer.settings import Settings
 
 _READABLE = 0o644

@@ -28,8 +28,9 @@ def speaker(progress: "Progress") -> Callable[[str], None]:
 class Progress:
     """Shows bytes read of the total, lines and tracked requests a second, requests in flight."""
 
-    def __init__(self, bar: bool | None = None, every: float = 30.0) -> None:
-        """`bar` `None`: on a terminal; without one, a plain line comes `every` so many seconds."""
+    def __init__(self, bar: bool | None = None, every: float = 30.0, *, dry: bool = False) -> None:
+        """`bar` `None`: on a terminal; without one, a plain line comes `every` so many seconds. `dry`: of a dry run."""
+        self._dry = dry
         self._every = every
         self._wanted = sys.stderr.isatty() if bar is None else bar
         self._bar: Any = None
@@ -56,15 +57,17 @@ class Progress:
             return  # to count over thousands of sources takes longer than to read one
         self._shown = now
         lines = sum(counts.lines for counts in tally.sources)
-        tracked = tally.total("tracked")
+        tracked = tally.total("pending" if self._dry else "tracked")
         seconds = max(now - self._began, 0.001)
         if self._bar is not None:
-            rates = f"{lines / seconds:,.0f} lines/s, {tracked / seconds:,.0f} tracked/s, {in_flight:,} in flight"
-            self._bar.set_postfix_str(rates, refresh=False)
+            sent = f"{tracked / seconds:,.0f} tracked/s, {in_flight:,} in flight"
+            told = f"{lines / seconds:,.0f} lines/s, {f'{tracked:,} would be tracked' if self._dry else sent}"
+            self._bar.set_postfix_str(told, refresh=False)
             self._bar.update(sum(self._raw.values()) - self._bar.n)
         else:
             self._said = now
-            self.say(f"log-importer: {lines:,} lines read, {tracked:,} tracked, {in_flight:,} in flight.")
+            sent = f"tracked, {in_flight:,} in flight"
+            self.say(f"log-importer: {lines:,} lines read, {tracked:,} {'would be tracked' if self._dry else sent}.")
 
     def say(self, sentence: str) -> None:
         """Prints a sentence to standard error, without tearing the bar apart."""

@@ -9,17 +9,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from log_importer.model import Chunk, ChunkResult
+from log_importer.model import BUCKETS, Chunk, ChunkResult
 from log_importer.model.visible import visible
 from log_importer.receiver.report.runs import runs_folder, write_run
 from log_importer.runs.output.run_report import Report
 from log_importer.runs.output.samples import Samples
-from log_importer.runs.tally import BUCKETS, Tally
+from log_importer.runs.tally import WITH_REASONS, Tally
 from log_importer.translation.plan import Plan
 
 _EVERY = 1.0
 """Seconds between two writings."""
-_WITH_REASONS = ("skipped", "rejected", "refused", "set_aside")
 
 
 class RunAccount:
@@ -83,7 +82,7 @@ def account_of(tally: Tally) -> dict[str, Any]:
             "lines": sum(counts.lines for counts in sources),
             "known_lines": sum(counts.known_lines for counts in sources),
             "buckets": {bucket: tally.total(bucket) for bucket in BUCKETS},
-            "reasons": {bucket: _ordered(tally.reasons(bucket)) for bucket in _WITH_REASONS},
+            "reasons": {bucket: _ordered(tally.reasons(bucket)) for bucket in WITH_REASONS},
             "bots": _ordered(_details(tally, "bot")),
             "ais": _ordered(tally.ais),
             "statuses": _ordered(_details(tally, "status-error")),

@@ -51,7 +51,7 @@ class Report:
             self.errors.append(LogImporterError(f"No site was found for any of {lines:,} lines.", hint))
         elif lines >= _MANY:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in left_out.most_common(3))
-            what = f"Nothing was tracked of {lines:,} lines: {reasons}."
+            what = f"Nothing {'would be' if self.dry else 'was'} tracked of {lines:,} lines: {reasons}."
             self.errors.append(LogImporterError(what, "See why with log-importer explain."))
 
     def clock(self) -> None:

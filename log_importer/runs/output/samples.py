@@ -9,7 +9,8 @@ from typing import Any
 from log_importer.model import Chunk, ChunkResult
 from log_importer.model.visible import visible
 from log_importer.native import load
-from log_importer.parsing.lines import BOM, LineReader
+from log_importer.parsing.lines import LineReader
+from log_importer.parsing.text import text_of
 from log_importer.tracking.rules.changes import scrubber
 from log_importer.tracking.rules.ranges import Ranges
 from log_importer.translation.bot_rules import judges
@@ -53,7 +54,7 @@ class Samples:
             kept = self.found.setdefault(reason, [])
             if len(kept) >= KEPT:
                 continue
-            text = self._text(lines[number - context.first_line])
+            text = text_of(lines[number - context.first_line], self._plan.encoding)
             parts = self._parts(text, context.columns, reader) if reason == "unreadable" else (self._shown(text), None)
             kept.append({"source": visible(source), "line": number, "text": parts[0], "unread": parts[1]})
         self._wait_until = time.monotonic() + _PAUSE
@@ -66,9 +67,6 @@ class Samples:
             yield again.numbers[place], "partial"
         for line in again.rejected_lines:
             yield line.number, line.reason
-
-    def _text(self, raw: bytes) -> str:
-        return raw.decode(self._plan.encoding, "surrogateescape").removesuffix("\r").lstrip("\0").removeprefix(BOM)
 
     def _hide(self, text: str) -> str:
         """What a user wants hidden, and the tokens that a tracker's own log holds."""

@@ -4,16 +4,17 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from log_importer.model import BUCKETS
 from log_importer.model.visible import visible
 from log_importer.runs.output.colours import Paint, plain
 from log_importer.runs.output.console_commands import ARCHIVE, invalidations
 from log_importer.runs.output.run_report import Report
-from log_importer.runs.tally import BUCKETS, SourceCounts, Tally
+from log_importer.runs.tally import WITH_REASONS, SourceCounts, Tally
 
-_LABEL = 12
+_WIDTH = 23
+"""Characters of a label and a count."""
 _EXAMPLES = 10
 _KINDS = {"tracked": "good", "skipped": "aside"}  # all others want to be looked at
-_WITH_REASONS = ("skipped", "rejected", "refused", "set_aside")
 
 
 def as_json(report: Report, state: str) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def as_json(report: Report, state: str) -> dict[str, Any]:
         "hosts_without_site": dict(tally.without_site.most_common(100)),
         "created_sites": dict(report.created),
         **({"in_flight": report.in_flight} if report.in_flight else {}),
-        "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in _WITH_REASONS[1:]},
+        "reasons": {bucket: dict(tally.reasons(bucket)) for bucket in WITH_REASONS[1:]},
         "left_out": dict(tally.reasons("left_out")),
         "cut_urls": sum(counts.cut_urls for counts in tally.sources),
         "errors": [str(error) for error in report.errors],
@@ -78,11 +79,11 @@ def as_text(report: Report, title: str, state: str, console: bool, paint: Paint 
     yield _row("lines read", lines)
     for bucket in BUCKETS:
         count = tally.total(bucket)
-        if count or bucket in ("tracked", "skipped", "rejected"):
-            reasons = tally.reasons(bucket) if bucket in _WITH_REASONS else {}
-            would = report.dry and bucket == "pending"
-            row = _row(bucket.replace("_", " "), count, "would be sent" if would else _reasons(reasons))
-            yield paint(row, "good" if would else _KINDS.get(bucket, "bad")) if count else row
+        if count or bucket in ("pending" if report.dry else "tracked", "skipped", "rejected"):
+            reasons = tally.reasons(bucket) if bucket in WITH_REASONS else {}
+            row = _row(_named(bucket, report.dry), count, _reasons(reasons))
+            good = report.dry and bucket == "pending"
+            yield paint(row, "good" if good else _KINDS.get(bucket, "bad")) if count else row
     if twice := sum(counts.maybe_twice for counts in tally.sources):
         yield paint(_row("maybe twice", twice, "sent again after an answer that never came"), "bad")
     if late := sum(counts.late for counts in tally.sources):
@@ -94,7 +95,7 @@ def as_text(report: Report, title: str, state: str, console: bool, paint: Paint 
     if left_out := tally.reasons("left_out"):
         yield _row("left out", left_out.total(), f"values set by rules that a server cannot take: {_reasons(left_out)}")
     yield ""
-    yield from _sources(tally)
+    yield from _sources(tally, report.dry)
     for host, idsite in report.created.items():
         yield f"Site {idsite} was made for {host}"
     for source, numbers in report.in_flight.items():
@@ -109,8 +110,13 @@ def as_text(report: Report, title: str, state: str, console: bool, paint: Paint 
         yield from _console(tally)
 
 
+def _named(bucket: str, dry: bool) -> str:
+    """What people call a bucket; in a dry run all that would be tracked is pending."""
+    return "would be tracked" if dry and bucket == "pending" else bucket.replace("_", " ")
+
+
 def _row(label: str, count: int, remark: str = "") -> str:
-    return f"  {label:<{_LABEL}}{count:>12,}  {remark}".rstrip()
+    return f"  {label} {count:>{_WIDTH - len(label)},}  {remark}".rstrip()
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:
@@ -118,10 +124,10 @@ def _reasons(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in ordered)
 
 
-def _sources(tally: Tally) -> Iterator[str]:
+def _sources(tally: Tally, dry: bool) -> Iterator[str]:
     yield "Sources"
     for counts in tally.by_name():
-        parts = [f"{bucket.replace('_', ' ')} {counts.count(bucket):,}" for bucket in BUCKETS if counts.count(bucket)]
+        parts = [f"{_named(bucket, dry)} {counts.count(bucket):,}" for bucket in BUCKETS if counts.count(bucket)]
         sums = f" = {' + '.join(parts)}" if parts else ""
         name = counts.format or ("no format fits" if counts.lines else "not read" if counts.incomplete else "empty")
         known = f"; known {counts.known_lines:,}, done by earlier runs" if counts.known_lines else ""

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 from log_importer.model.errors import SourceError, UsageError
 from log_importer.parsing.ends import TAIL, Ends
+from log_importer.parsing.text import text_of
+from log_importer.parsing.w3c_driver import HEADER
 from log_importer.runs.reading.probe import Probe
 from log_importer.sources.stream import Stream
 
 _RESERVE = 48
 """Files that are open beside sources: outputs, ledger, worker processes, connections, and the embedded receiver's."""
-_HEADER = b"#Fields:"
 Span = tuple[float, float]
 
 
@@ -77,5 +78,5 @@ def _last_time(stream: Stream, ends: Ends) -> float | None:
 
 def _header(data: bytes) -> str:
     """The last `#Fields:` line in `data`."""
-    found = [line for line in data.split(b"\n") if line.startswith(_HEADER)]
-    return found[-1].decode("utf-8", "surrogateescape").removesuffix("\r") if found else ""
+    found = [line for line in data.split(b"\n") if line.startswith(HEADER)]
+    return text_of(found[-1]) if found else ""

@@ -7,8 +7,8 @@ from log_importer.ledger.record import Record
 from log_importer.model.errors import SourceError
 from log_importer.model.visible import visible
 from log_importer.parsing.detect import Detection, Detector
-from log_importer.parsing.lines import BOM
 from log_importer.parsing.spec import FormatSpec
+from log_importer.parsing.text import text_of
 from log_importer.sources.chunks import Chunker
 from log_importer.sources.find import Source
 from log_importer.sources.stream import Stream
@@ -44,9 +44,7 @@ def probe(
     keep = source.pipe
     try:
         chunker = Chunker(stream, max_line_bytes)
-        lines = [raw.decode(encoding, "surrogateescape").removesuffix("\r").lstrip("\0") for raw in chunker.head()]
-        if lines:
-            lines[0] = lines[0].removeprefix(BOM)
+        lines = [text_of(raw, encoding) for raw in chunker.head()]
         spec, first_time, remark = _judge(source.name, lines, detector, chosen, scrub)
         damage = "" if lines else stream.damage
     except SourceError:

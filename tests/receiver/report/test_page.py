@@ -132,7 +132,9 @@ def test_the_account_of_the_import_is_there(state: Path, receiver: Receiver, bro
         assert listed == {"lines read": "10,000", "tracked": "1,792", "skipped": "8,207", "rejected": "1"}
         assert dict(shown(page, "bots")) == dict(list(account["bots"].items())[:10])
         assert shown(page, "statuses") == [("404", 205), ("403", 2), ("416", 2), ("500", 2)]
-        page.click("summary:has-text('unreadable')")
+        summary = page.locator("summary:has-text('unreadable')")
+        assert summary.text_content() == "unreadable rejected: it cannot be read by the source's format"
+        summary.click()
         sample = page.locator("details[data-reason=unreadable] li")
         assert "line 8,899" in sample.inner_text()
         assert "The line ends too soon." in sample.inner_text()

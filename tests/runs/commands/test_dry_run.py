@@ -1,5 +1,6 @@
 """`--dry-run` says what an import would do, and does none of it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,10 @@ def test_no_server_is_asked(run: Run, tmp_path: Path) -> None:
         assert server.posted == []
     assert done.code == 0
     assert done.out.startswith(f"Dry run for site 1 on {server.url}: nothing was sent\n")
-    assert "would be sent" in done.out
+    counts = re.findall("^  ([a-z ]+[a-z]) +([0-9]+)(?:  |$)", done.out, re.MULTILINE)
+    assert counts[:4] == [("lines read", "205"), ("skipped", "120"), ("rejected", "0"), ("would be tracked", "85")]
+    assert f"{LOG} (combined): lines 205 = skipped 120 + would be tracked 85" in done.out
+    assert re.findall("(?<!be )tracked", done.out) == []
     assert "console" not in done.out
 
 

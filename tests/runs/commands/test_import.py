@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from log_importer import __version__
+from log_importer.model import BUCKETS
 from log_importer.receiver import Receiver
-from log_importer.runs.tally import BUCKETS
 from tests.conftest import SAMPLES, TOKENS, Run, command, environment
 from tests.fault_server import serve
 

@@ -73,14 +73,26 @@ def test_explain_for_people_tells_each_lines_fate_and_what_would_be_sent(tmp_pat
     done = run("explain", "--pretty", "--log-format-name", "combined", "a.log")
     assert done.code == 0, done
     assert done.out.splitlines() == [
-        "a.log:1: tracked  2026-03-01T10:00:00Z 192.0.2.1 GET /a?b=\\x1b[31m 200",
+        "a.log:1: would be tracked  2026-03-01T10:00:00Z 192.0.2.1 GET /a?b=\\x1b[31m 200",
         "  idsite    1", "  rec       1", "  apiv      1", "  dp        1", "  url       http://localhost/a?b=\\x1b[31m",
         "  cip       192.0.2.1", "  ua        Mozilla/5.0 Firefox/140", "  cdt       2026-03-01 10:00:00",
         "  bw_bytes  5",
         "a.log:2: skipped: static  2026-03-01T10:00:01Z 192.0.2.1 GET /a.css 200",
-        "a.log:3: rejected: unreadable",
+        "  It asks for a part of a page, as an image or a script, or for robots.txt (--enable-static).",
+        "a.log:3: rejected: unreadable", "  It cannot be read by the source's format.",
     ]  # fmt: skip
-    assert "\x1b[32ma.log:1: tracked\x1b[0m" in on_a_terminal(tmp_path, "explain", "--pretty", "a.log")
+    assert "\x1b[32ma.log:1: would be tracked\x1b[0m" in on_a_terminal(tmp_path, "explain", "--pretty", "a.log")
+
+
+def test_a_reason_that_the_settings_name_is_said_to_be_theirs(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "settings.toml").write_text('[[rule]]\nskip = "probe"\nmatch = { path = "/up" }\n')
+    line = '192.0.2.1 - - [01/Mar/2026:10:00:00 +0000] "GET /up HTTP/1.1" 200 5 "-" "Mozilla/5.0 Firefox/140"\n'
+    (tmp_path / "a.log").write_text(line)
+    done = run("explain", "--pretty", "--config", "settings.toml", "a.log")
+    assert done.out.splitlines() == [
+        "a.log:1: skipped: probe  2026-03-01T10:00:00Z 192.0.2.1 GET /up 200",
+        "  It is left out by a rule of the settings.",
+    ]
 
 
 def test_options_stand_under_what_they_are_for(run: Run) -> None:

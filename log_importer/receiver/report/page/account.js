@@ -1,42 +1,30 @@
 // What the importer says of a run: the line of outcomes, each reason with some lines, and the sources.
 
-import { el, measure } from "./dom.js";
+import { byId, el, measure } from "./dom.js";
 import { count } from "./words.js";
 
-const BUCKETS = ["tracked", "skipped", "rejected", "refused", "set_aside", "in_doubt", "pending"];
-const OTHERS = ["rejected", "refused", "set_aside", "in_doubt", "pending"];
-
-const MEANINGS = {
-  skip: "one of the first lines, left out by --skip", blank: "empty", comment: "a comment", directive: "a W3C directive",
-  date: "left out by date", host: "left out by its host", path: "left out by its path", "time-future": "dated ahead of now",
-  "time-too-old": "over 20 years old", method: "neither GET nor POST", "status-error": "an error, status 4xx or 5xx",
-  "status-redirect": "a redirect, status 3xx", static: "an image, script, style or font", download: "an extension not wanted",
-  partial: "a further range of a download already counted", bot: "a bot", status: "left out by --status",
-  "user-agent": "left out by its user agent", ip: "left out by its address", "no-site": "on a host without a site",
-  replay: "no hit on a tracker", unreadable: "its format cannot read it", oversize: "too long",
-  "client-address": "its client is no IP address", "pattern-time": "a pattern took too long", time: "no date, or none there is",
-  invalid: "the server called it invalid", load: "dropped by the server, overloaded", poison: "makes the server fail",
-  "too-large": "larger than the server takes", twice: "sent twice, answered never", interrupted: "in flight when a run died",
-};
+const FINE = ["tracked", "skipped"];
+const MEANINGS = JSON.parse(byId("reasons").textContent);
 
 const named = (bucket) => bucket.replace("_", " ");
 
 /** Fills `place` with the account of a run. Which reasons are unfolded stays as it is. */
 export function showAccount(place, run) {
   const open = new Set([...place.querySelectorAll("details[open]")].map((one) => one.dataset.reason));
+  const buckets = Object.entries(run.buckets);
   const bar = el("div", { className: "outcome", role: "img", "aria-label": "What became of the lines, as shares" },
-    BUCKETS.filter((bucket) => run.buckets[bucket]).map((bucket) => measure(el("i", { className: bucket, title: named(bucket) }), "--n", run.buckets[bucket])));
+    buckets.filter(([, lines]) => lines).map(([bucket, lines]) => measure(el("i", { className: bucket, title: named(bucket) }), "--n", lines)));
   const list = el("dl", { className: "buckets" }, el("div", {}, el("dt", {}, "lines read"), el("dd", {}, count(run.lines))),
-    BUCKETS.filter((bucket) => run.buckets[bucket] || ["tracked", "skipped", "rejected"].includes(bucket)).map((bucket) =>
-      el("div", {}, el("dt", {}, el("i", { className: bucket, "aria-hidden": "true" }), named(bucket)), el("dd", {}, count(run.buckets[bucket])))));
+    buckets.filter(([bucket, lines]) => lines || [...FINE, "rejected"].includes(bucket)).map(([bucket, lines]) =>
+      el("div", {}, el("dt", {}, el("i", { className: bucket, "aria-hidden": "true" }), named(bucket)), el("dd", {}, count(lines)))));
   place.replaceChildren(
     el("article", { className: "panel" }, bar, list, run.errors.map((text) => el("p", { className: "status wrong" }, text))),
     el("div", { className: "accounts" }, reasons(run, open), sources(run)));
 }
 
 function reasons(run, open) {
-  const rows = ["skipped", "rejected", "refused", "set_aside"].flatMap((bucket) =>
-    Object.entries(run.reasons[bucket]).map(([reason, lines]) => el("tr", {},
+  const rows = Object.entries(run.reasons).flatMap(([bucket, found]) =>
+    Object.entries(found).map(([reason, lines]) => el("tr", {},
       el("td", {}, why(bucket, reason, Object.hasOwn(run.samples, reason) ? run.samples[reason] : [], open)),
       el("td", { className: "count" }, count(lines)))));
   return el("article", { className: "panel" }, el("header", {}, el("h3", {}, "Why lines were not tracked")),
@@ -46,7 +34,7 @@ function reasons(run, open) {
 }
 
 function why(bucket, reason, samples, open) {
-  const text = [el("strong", {}, reason), " ", el("span", { className: "meaning" }, `${named(bucket)}: ${Object.hasOwn(MEANINGS, reason) ? MEANINGS[reason] : "by a rule of the settings"}`)];
+  const text = [el("strong", {}, reason), " ", el("span", { className: "meaning" }, `${named(bucket)}: it ${MEANINGS[Object.hasOwn(MEANINGS, reason) ? reason : ""]}`)];
   if (!samples.length) return el("div", {}, text);
   const details = el("details", { open: open.has(reason) }, el("summary", {}, text), el("ul", { className: "samples" }, samples.map(sample)));
   details.dataset.reason = reason;
@@ -58,10 +46,11 @@ const sample = ({ source, line, text, unread }) => el("li", {}, el("b", {}, `${s
   typeof unread === "string" ? el("b", {}, unread ? "Reading stopped where the line is marked." : "The line ends too soon.") : null);
 
 function sources(run) {
+  const troubles = Object.keys(run.buckets).filter((bucket) => !FINE.includes(bucket));
   const rows = run.sources.map((one) => el("tr", {},
     el("td", { className: "label", title: one.source }, el("span", {}, one.source), el("small", {}, one.incomplete ? `${one.format}, incomplete: ${one.incomplete}` : one.format || "no format fits"), troubled(one)),
     el("td", { className: "count" }, count(one.lines)), el("td", { className: "count" }, count(one.tracked)),
-    el("td", { className: "count" }, count(OTHERS.reduce((sum, bucket) => sum + one[bucket], 0)))));
+    el("td", { className: "count" }, count(troubles.reduce((sum, bucket) => sum + one[bucket], 0)))));
   const heads = ["source", "lines", "tracked", "trouble"].map((text, at) => el("th", { scope: "col", className: at ? "count" : "" }, text));
   return el("article", { className: "panel" }, el("header", {}, el("h3", {}, "Sources")),
     el("table", {}, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)));

@@ -175,7 +175,7 @@ def _pieces(sample: "Sample") -> Iterator[tuple[str, str]]:
 
     Compiled loops leave lines to Python of which they cannot cut most, as they are in many samples.
     """
-    from log_importer.parsing.lines import split_lines
+    from log_importer.parsing.text import split_lines
     from log_importer.parsing.w3c_driver import is_header
 
     header = ""
