@@ -56,11 +56,6 @@ def detect(lines: Sequence[str], specs: Iterable[FormatSpec], reading: Reading |
     return Detector(specs, reading).detect(lines)
 
 
-def try_format(lines: Sequence[str], spec: FormatSpec, reading: Reading | None = None) -> Trial:
-    """How `spec` does on `lines`."""
-    return Detector([spec], reading).try_format(lines, spec)
-
-
 class Detector:
     """Detects the formats of sources one after the other; compiles each format once."""
 

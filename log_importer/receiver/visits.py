@@ -1,7 +1,7 @@
 """Which visit an action belongs to: joined within half an hour, split by midnight, campaign and new_visit."""
 
 import secrets
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from hashlib import sha256
 from sqlite3 import Row
 from typing import Any, NamedTuple
@@ -29,7 +29,6 @@ LAYOUT = "%Y-%m-%d %H:%M:%S"
 """Of times as they are stored."""
 _LONGEST_CITY = 255
 _LONGEST_REGION = 3
-_DAY = timedelta(days=1)
 
 
 class Sender(NamedTuple):

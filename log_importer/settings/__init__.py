@@ -29,7 +29,6 @@ class Settings:
     ca_file: str = ""
     accept_invalid_ssl_certificate: bool = False
     token: str = ""
-    token_in_arguments: bool = False
     idsite: int = 0  # of all hits; 0: each host has its own site
     idsite_fallback: int = 0  # of hosts that have none; 0: they are skipped
     sites: tuple[tuple[str, int], ...] = ()  # host, which may begin with "*.", and its site

@@ -84,7 +84,6 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
     by_host = by_host or values.get("replay_tracking")
     if "idsite" not in values and "url" not in values and not by_host:
         values["idsite"] = 1
-    in_arguments = bool(values.pop("token_auth_argument", None))
     _check_host(values.get("log_hostname", ""))
     for name in ("json_fields", "w3c_map_field", "w3c_field_regex"):
         if name in values:
@@ -122,7 +121,6 @@ def make_settings(given: Mapping[str, Any], *, terminal: bool) -> Settings:
         **{name: value for name, value in values.items() if name in known},
         options=options,
         token=token,
-        token_in_arguments=in_arguments,
     )
 
 

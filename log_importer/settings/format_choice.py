@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from log_importer.model.errors import FormatError, UsageError
-from log_importer.parsing.format_strings import document_of
+from log_importer.parsing.format_strings import document_of, spec_of
 from log_importer.parsing.groups import GROUPS
 from log_importer.parsing.parser import compile_parser
 from log_importer.parsing.spec import REQUIRED_FIELDS, UNITS, FieldSpec, FormatSpec, load
@@ -85,7 +85,7 @@ def format_of_string(text: str, known: Mapping[str, FormatSpec]) -> FormatSpec:
     """The format that a server's own definition stands for. Raises `FormatError`."""
     if is_header(text.strip()):
         return with_columns(text.strip(), known.values())
-    return load(document_of(text), "--log-format")
+    return spec_of(text)
 
 
 def with_columns(header: str, known: Iterable[FormatSpec]) -> FormatSpec:

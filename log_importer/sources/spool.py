@@ -117,13 +117,11 @@ class Spool:
         return self._segments.pattern
 
     @property
-    def failure(self) -> BaseException | None:
-        """What ended the thread before its time. What it had read is in segments, or the error says otherwise."""
-        return self._failure
-
-    @property
     def ended(self) -> bool:
-        """Whether no more will be written: the pipe was closed, or `stop` was called. Raises `failure`."""
+        """Whether no more will be written: the pipe was closed, or `stop` was called.
+
+        Raises what ended the thread before its time. What it had read is in segments, or the error says otherwise.
+        """
         over = self._over  # looked at first: the thread sets it last
         if self._failure is not None:
             raise self._failure

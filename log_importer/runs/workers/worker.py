@@ -140,11 +140,6 @@ class WorkerPool:
             worker.use(plan)
 
     @property
-    def pids(self) -> list[int]:
-        """The process ids of the workers."""
-        return [worker.pid for worker in self._workers]
-
-    @property
     def full(self) -> bool:
         """Whether as many chunks are under way as memory is meant for."""
         return len(self._under_way) >= self._limit
@@ -213,10 +208,6 @@ class _Worker:
         self._process = process
         self._process.start()
         theirs.close()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid or 0
 
     def run(self, chunk: Chunk) -> ChunkResult:
         self._channel.send((chunk.data, chunk.context))
