@@ -96,7 +96,7 @@ def test_a_log_that_one_may_not_look_at_yet_is_waited_for(closed: Path, tmp_path
         assert process.stderr is not None
         assert "closed/a.log: cannot be read: permission denied. It is waited for." in process.stderr.readline()
         process.terminate()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=180)
     assert process.returncode == 143, err
 
 

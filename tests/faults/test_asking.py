@@ -173,7 +173,7 @@ def test_a_retry_asks_for_what_was_held_and_stores_nothing_twice(run: Run, tmp_p
         place.script = kill
         while len(killed) < 4:
             process = begin(tmp_path, place.url, *ASKING, "--in-doubt", "hold", "--recorders", 1, "a.log")
-            process.communicate(timeout=60)
+            process.communicate(timeout=180)
         place.script = forward
         held = send(run, place.url, *ASKING, "--in-doubt", "hold", "a.log")
         assert (held.code, held.summary["in_doubt"] > 0) == (1, True), held
@@ -203,7 +203,7 @@ def test_what_was_in_doubt_twice_is_never_sent_a_third_time(run: Run, tmp_path: 
         place.script = kill
         for _ in range(3):
             process = begin(tmp_path, place.url, "--in-doubt", "resend", "a.log")
-            out, _ = process.communicate(timeout=60)
+            out, _ = process.communicate(timeout=180)
         assert (process.returncode, len(posts)) == (1, 2), out
         assert b'"in_doubt": 40' in out
         place.script = forward

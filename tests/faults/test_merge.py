@@ -221,7 +221,7 @@ def test_a_merged_import_that_is_ended_goes_on_with_nothing_lost_and_all_in_orde
                 wait_for(lambda: len(oracle.stored) > before or process.poll() is not None, 60)  # noqa: B023
                 time.sleep(chance.uniform(0, 0.5))
                 process.send_signal(number)
-                out, error = process.communicate(timeout=60)
+                out, error = process.communicate(timeout=180)
             assert b"Traceback" not in ORPHANED.sub(b"", error), error
             ended += process.returncode == (-number if number is signal.SIGKILL else 128 + number)
             in_flight += unanswered(tmp_path)
@@ -248,7 +248,7 @@ def test_a_signal_sends_of_what_waits_to_be_merged_all_that_nothing_unread_comes
         with importing(tmp_path, server, *SMALL, "--max-rate", 5000, names=NAMES) as process:
             wait_for(lambda: bool(oracle.stored), 60)
             process.send_signal(signal.SIGTERM)
-            out, error = process.communicate(timeout=60)
+            out, error = process.communicate(timeout=180)
         summary = json.loads(out)
         read = [one["lines"] for one in summary["sources"]]
         assert (process.returncode, summary["tracked"] + summary["pending"]) == (143, sum(read)), error

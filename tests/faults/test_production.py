@@ -33,7 +33,7 @@ def imported(folder: Path, url: str, *more: str, state: str = "state", stdin: by
     """Exit code, summary and what was said, of an import; all names are bytes to the system."""
     done = subprocess.run(
         [*command(*arguments(url)), "--state-dir", state, *more], cwd=folder, input=stdin, capture_output=True,
-        env=environment(folder, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}), timeout=60, check=False,
+        env=environment(folder, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}), timeout=180, check=False,
     )  # fmt: skip
     return done.returncode, json.loads(done.stdout), done.stderr.decode()
 
@@ -86,7 +86,7 @@ def test_a_full_disk_under_a_file_that_we_write_beside_costs_that_file_alone(
     (tmp_path / "a.log").write_bytes(b"garbage\n" * 400 + log(range(3000)))
     with keeping() as keeper:
         done = subprocess.run(
-            command(*arguments(keeper.url, option, full, "a.log")), cwd=tmp_path, capture_output=True, timeout=60,
+            command(*arguments(keeper.url, option, full, "a.log")), cwd=tmp_path, capture_output=True, timeout=180,
             env=environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}), check=False,
         )  # fmt: skip
         assert keeper.stored == dict.fromkeys(marks(range(3000)), 1)
@@ -141,7 +141,7 @@ def test_a_signal_that_was_ignored_stays_ignored(number: signal.Signals, tmp_pat
         )  # fmt: skip
         wait_for(lambda: keeper.stored)
         process.send_signal(number)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=180)
     assert (process.returncode, json.loads(out)["tracked"], error) == (0, 300, b"")
 
 
@@ -218,7 +218,7 @@ def test_lines_without_a_site_are_a_warning_where_they_are_all(tmp_path: Path) -
         options = ("--url", keeper.url, "--site", "other.example=1", "--log-hostname", "www.example", "--json")
         done = subprocess.run(
             command("import", *options, "--state-dir", "state", "a.log"), cwd=tmp_path, capture_output=True,
-            env=environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}), timeout=60, check=False,
+            env=environment(tmp_path, {"LOG_IMPORTER_TOKEN_AUTH": TOKENS.superuser}), timeout=180, check=False,
         )  # fmt: skip
     assert (done.returncode, json.loads(done.stdout)["skipped"]) == (1, {"no-site": 10}), done.stderr
     assert b"No site was found for any of 10 lines." in done.stderr

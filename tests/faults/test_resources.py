@@ -45,7 +45,7 @@ def test_too_few_files_for_anything_is_a_sentence(tmp_path: Path) -> None:
         for files in (9, 12, 15, 18):
             done = subprocess.run(
                 command(*arguments(keeper.url, "--state-dir", f"state{files}", "--give-up-after", 1, "a.log")),
-                cwd=tmp_path, env=environment(tmp_path, TOKEN), capture_output=True, timeout=60, check=False,
+                cwd=tmp_path, env=environment(tmp_path, TOKEN), capture_output=True, timeout=180, check=False,
                 preexec_fn=partial(limited, files), stdin=subprocess.DEVNULL,
             )  # fmt: skip
             assert b"log_importer" not in done.stderr, "no traceback"
@@ -74,7 +74,7 @@ def test_closed_outputs_do_not_stop_the_import(closed: str, tmp_path: Path) -> N
         shell = f'exec "$@" {ends}'
         done = subprocess.run(
             ["/bin/sh", "-c", shell, "sh", *command(*arguments(keeper.url, "a.log"))], cwd=tmp_path,
-            env=environment(tmp_path, TOKEN), capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+            env=environment(tmp_path, TOKEN), capture_output=True, timeout=180, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, b"")
         assert keeper.stored == dict.fromkeys(marks(range(3000)), 1)
@@ -102,7 +102,7 @@ def test_a_full_output_is_told_and_the_import_is_done(tmp_path: Path) -> None:
     with keeping() as keeper, Path("/dev/full").open("w") as full:
         done = subprocess.run(
             command(*arguments(keeper.url, "a.log")), cwd=tmp_path, env=environment(tmp_path, TOKEN), stdout=full,
-            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=60, check=False,
+            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=180, check=False,
         )  # fmt: skip
         assert len(keeper.stored) == 30
     assert (done.returncode, b"The summary cannot be written: no space left on device." in done.stderr) == (0, True)

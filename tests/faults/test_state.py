@@ -311,7 +311,7 @@ def test_a_clock_that_jumps_changes_nothing(shift: str, keeper: Keeper, run: Run
     given = arguments(keeper.url, *SMALL, "a.log")
     done = subprocess.run(
         ["faketime", "-f", shift, *command(*given)], cwd=tmp_path, env=variables, capture_output=True, check=False,
-        timeout=60,
+        timeout=180,
     )  # fmt: skip
     summary = json.loads(done.stdout)
     assert (done.returncode, summary["tracked"], summary["known_lines"]) == (0, 10, 50), done

@@ -83,7 +83,7 @@ def test_days_that_a_loop_writes_into_a_pipe_are_all_read(
         with subprocess.Popen(["sh", "-c", f"sleep 1; {script}"], cwd=tmp_path, stdout=subprocess.PIPE) as cat:
             done = subprocess.run(
                 command(*DRY, "-"), cwd=tmp_path, env=environment(tmp_path), stdin=cat.stdout, capture_output=True,
-                timeout=60, check=True,
+                timeout=180, check=True,
             )  # fmt: skip
         assert json.loads(done.stdout)["lines"] == 21_000
 

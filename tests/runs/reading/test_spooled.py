@@ -39,7 +39,7 @@ class Piped:
 
     def end(self, code: int | None = None) -> bytes:
         """Ends the pipe and waits for the process; what it said."""
-        _, said = self.process.communicate(timeout=60)
+        _, said = self.process.communicate(timeout=180)
         assert b"Traceback" not in said, said
         if code is not None:
             assert self.process.returncode == code, said
@@ -79,7 +79,7 @@ def test_what_came_before_a_kill_is_sent_by_the_next_run(number: int, tmp_path: 
         first.process.wait(30)
         first.end()
         left = len(oracle.stored)
-        second = Piped(tmp_path, server)
+        second = Piped(tmp_path, server, "--request-timeout", 3)  # the server may be at work on a batch for so long
         second.write(lines(range(3000, 3100)))
         second.end(0)
     assert left < 3000
