@@ -167,7 +167,7 @@ def test_a_command_line_of_the_readme_works_when_pasted(line: str, run: Run, tmp
     assert done.out
 
 
-DOCS = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 
 def test_the_architecture_names_every_part_and_no_other() -> None:
