@@ -3,11 +3,13 @@
     python -m bench.profile [LINES]
 
 py-spy looks at all processes a hundred times a second; what it saw is in build/profile-*.txt, in the form that flame
-graphs are drawn of.
+graphs are drawn of. Last, how many modules one line goes through.
 """
 
 import gzip
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -46,6 +48,35 @@ def told(file: Path) -> Iterator[str]:
             yield f"  {times / total:12.1%}  {function}"
 
 
+_COUNT = """
+import sys, threading
+from log_importer.runs.commands import import_
+from log_importer.cli import main
+entered = set()
+def look(frame, event, _):
+    code = frame.f_code
+    if event == "call" and "/log_importer/" in code.co_filename and code.co_name != "<module>":
+        entered.add(code.co_filename)
+threading.setprofile(look)
+sys.setprofile(look)
+try:
+    main()
+finally:
+    sys.setprofile(None)
+    print(len(entered), file=sys.stderr)
+"""
+
+
+def modules_entered(url: str, folder: Path) -> int:
+    """Of the package, those of which a function is called while a log of one line is imported."""
+    (folder / "one.log").write_bytes(gzip.decompress(DATA.read_bytes()).split(b"\n", 1)[0] + b"\n")
+    line = command("import", "--url", url, "--idsite", 1, "--state-dir", "one", *EVERYTHING, "one.log")
+    given = [sys.executable, "-c", _COUNT, *map(str, line[line.index("import") :])]
+    environment = {**os.environ, "LOG_IMPORTER_TOKEN_AUTH": "0" * 32}
+    done = subprocess.run(given, cwd=folder, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+    return int(done.stderr.splitlines()[-1])
+
+
 def main(lines: int) -> None:
     """Profiles both modes."""
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent))
@@ -77,6 +108,7 @@ def main(lines: int) -> None:
             one = measured([*record, *line], folder, LOG_IMPORTER_TOKEN_AUTH="0" * 32)
             print(f"{mode}: {lines / one.seconds:,.0f} lines/s while it was looked at")
             print("\n".join(told(file)))
+        print(f"one line goes through {modules_entered(url, folder)} modules")
 
 
 if __name__ == "__main__":
