@@ -34,9 +34,13 @@ class Dates:
     """Which dates were begun, in this run or, as the ledger says, in an earlier one. Safe for the posting threads."""
 
     def __init__(
-        self, begun: set[Day], zones: Mapping[int, str], remember: Callable[[Iterable[Day]], None],
-        others: Callable[[], object] = lambda: None, now: Callable[[], float] = time.time,
-    ) -> None:  # fmt: skip
+        self,
+        begun: set[Day],
+        zones: Mapping[int, str],
+        remember: Callable[[Iterable[Day]], None],
+        others: Callable[[], object] = lambda: None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         """`zones` are the sites' time zones, as Matomo writes them; `remember` is told of dates begun.
 
         `others` waits until no other machine can be in the middle of beginning the same dates; `now` is in seconds
@@ -69,7 +73,7 @@ class Dates:
 
     def _begin(
         self, moments: Mapping[Day, int], quarters: set[tuple[int, int]], post: Callable[[list[bytes]], bool]
-    ) -> None:  # fmt: skip
+    ) -> None:
         with self._lock:
             quarters = quarters - self._quarters
             new = dict(moments)

@@ -57,9 +57,16 @@ class Doubts:
     """Asks for the posting threads of a run."""
 
     def __init__(
-        self, inquiry: Inquiry, drops: Callable[[bytes], bool], at_work: float, about: Mapping[str, str],
-        remember: Callable[..., None], earlier: Earlier | None, abort: threading.Event, say: Callable[[str], None],
-    ) -> None:  # fmt: skip
+        self,
+        inquiry: Inquiry,
+        drops: Callable[[bytes], bool],
+        at_work: float,
+        about: Mapping[str, str],
+        remember: Callable[..., None],
+        earlier: Earlier | None,
+        abort: threading.Event,
+        say: Callable[[str], None],
+    ) -> None:
         """`drops` says of a query whether the server may drop it in silence; `abort` ends all waiting.
 
         `at_work`: seconds after a post in which the server may still be at work on it. `about` is what earlier runs

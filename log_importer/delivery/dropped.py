@@ -30,7 +30,7 @@ class _Exclusions(NamedTuple):
 
 def make_drops(
     api: Callable[..., Any], is_bot: Callable[[str], object], search_engine: Callable[[str], bool]
-) -> Callable[[bytes], bool]:  # fmt: skip
+) -> Callable[[bytes], bool]:
     """Says of an encoded tracking request whether the server may drop it, as far as the token is told.
 
     `api` is `Server.api`, which is asked about a site when its first request comes. What the server does not tell is

@@ -59,7 +59,7 @@ class Inquiry:
 
     def __init__(
         self, api: Callable[..., Any], zones: Mapping[int, str], describe: Callable[[str], tuple[str, str]]
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`api` is `Server.api` or, with a time-out of its own, `Server.asking`; `zones` are the sites' time zones.
 
         `describe` gives the short codes of a user agent's browser and system, as the server tells them of visits.

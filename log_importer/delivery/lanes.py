@@ -47,7 +47,7 @@ class Lanes:
 
     def __init__(
         self, batch_size: Callable[[], int], batch_bytes: int, count: int = LANES, window: int = WINDOW
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`batch_size` is asked at each cut."""
         self._lanes = [Lane() for _ in range(count)]
         self._batch_size = batch_size

@@ -38,9 +38,13 @@ class Outage:
     """Keeps posts back while the server is away, and ends the run when that takes too long."""
 
     def __init__(
-        self, abort: threading.Event, give_up_after: float, most_attempts: int, first_pause: float,
+        self,
+        abort: threading.Event,
+        give_up_after: float,
+        most_attempts: int,
+        first_pause: float,
         say: Callable[[str], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`give_up_after` in seconds, from the first failure after the last thing stored; `abort` ends all pauses.
 
         `most_attempts` of one batch or one probe; 0: as many as there is time for. `first_pause` in seconds, doubled

@@ -16,9 +16,13 @@ class Sender:
     """Takes requests in, posts them batch by batch, and raises what ended its threads to whoever hands in more."""
 
     def __init__(
-        self, lanes: Lanes, delivery: Delivery, connect: Callable[[], Post], halt: threading.Event,
+        self,
+        lanes: Lanes,
+        delivery: Delivery,
+        connect: Callable[[], Post],
+        halt: threading.Event,
         stop: threading.Event,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`connect` makes the post function of one thread, with its own connection; on `halt` nobody waits to put.
 
         On `stop` nobody waits at all.

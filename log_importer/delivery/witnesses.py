@@ -29,9 +29,13 @@ _QUESTIONABLE = re.compile(rb"[?&](?:(?:url|download)=[^&]*(?:%3F|\?|%3B|;|%25)|
 
 
 def choose(
-    requests: Requests, before: Mapping[int, float], drops: Callable[[bytes], bool], most: int = 6, *,
+    requests: Requests,
+    before: Mapping[int, float],
+    drops: Callable[[bytes], bool],
+    most: int = 6,
+    *,
     doubted: bool = False,
-) -> tuple[Request, ...]:  # fmt: skip
+) -> tuple[Request, ...]:
     """Up to `most` hits from all over the batch, the best ones first; none where none can testify.
 
     `before`: visitor -> when the last hit posted before this batch was logged, in seconds since 1970 UTC; `drops` says
@@ -46,9 +50,14 @@ def choose(
 
 
 def _choose(
-    requests: Requests, before: Mapping[int, float], drops: Callable[[bytes], bool], most: int, places: list[int], *,
+    requests: Requests,
+    before: Mapping[int, float],
+    drops: Callable[[bytes], bool],
+    most: int,
+    places: list[int],
+    *,
     doubted: bool,
-) -> tuple[Request, ...]:  # fmt: skip
+) -> tuple[Request, ...]:
     rows, texts = requests.part
     visitors = packed(rows, "visitor")
     moments: dict[int, Counter[float]] = {}

@@ -282,7 +282,7 @@ def read_database(path: Path) -> sqlite3.Connection:
 
 def make_database(
     path: Path, about: Mapping[str, str], fill: Callable[[sqlite3.Connection], object] = lambda _: None
-) -> None:  # fmt: skip
+) -> None:
     """A new ledger with `about` in its table `meta` and what `fill` writes, there at once or not at all.
 
     Raises `OSError` and `sqlite3.Error`.

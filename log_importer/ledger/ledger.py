@@ -28,7 +28,7 @@ class Ledger:
 
     def __init__(
         self, path: Path, about: Mapping[str, str], say: Callable[[str], None], patience: float = 900.0
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`about` is written into a new ledger; a full disk is waited for `patience` seconds. Raises `StateError`."""
         self.path = path
         database = open_database(path, about)
@@ -93,7 +93,7 @@ class Ledger:
 
     def parsed(
         self, chunk: Chunk, requests: Sequence[int], skipped: Mapping[str, int], rejected: Mapping[str, int]
-    ) -> None:  # fmt: skip
+    ) -> None:
         """A chunk was translated: `requests` are the offsets of the lines to be posted, all others are done."""
         with self._lock:
             self._parse(self._open[chunk.source], chunk, requests, skipped, rejected)
@@ -101,9 +101,13 @@ class Ledger:
             self._write_finished(chunk.source)
 
     def _parse(
-        self, record: Record, chunk: Chunk, requests: Sequence[int], skipped: Mapping[str, int],
+        self,
+        record: Record,
+        chunk: Chunk,
+        requests: Sequence[int],
+        skipped: Mapping[str, int],
         rejected: Mapping[str, int],
-    ) -> None:  # fmt: skip
+    ) -> None:
         counts = [("skipped", reason, lines) for reason, lines in skipped.items()]
         counts += [("rejected", reason, lines) for reason, lines in rejected.items()]
         start, after = chunk.context.offset, chunk.after
@@ -161,9 +165,12 @@ class Ledger:
         self._put(rows.days(days))
 
     def enter(
-        self, index: int, end: Boundary, counts: Iterable[tuple[str, str, int]],
+        self,
+        index: int,
+        end: Boundary,
+        counts: Iterable[tuple[str, str, int]],
         held: Sequence[tuple[Request, Mapping[str, str]]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Other machines did all of the run's source `index` up to `end`: how many lines of which bucket and reason.
 
         `held` are the requests that are kept, and with each the bucket, the reason and the server's answer.

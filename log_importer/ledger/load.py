@@ -38,7 +38,7 @@ class Held(NamedTuple):
 
 def load_unanswered(
     database: sqlite3.Connection, records: Mapping[int, Record]
-) -> tuple[dict[int, Unanswered], dict[tuple[int, int], int]]:  # fmt: skip
+) -> tuple[dict[int, Unanswered], dict[tuple[int, int], int]]:
     """The batches in doubt by their numbers; number of a source and offset of a line -> the last batch that it was in.
 
     A hit tells of its batch only while that is the last one that its line was posted in: the server can have it from a
@@ -133,7 +133,7 @@ def _regions(database: sqlite3.Connection, records: Mapping[int, Record]) -> dic
 
 def _settled(
     database: sqlite3.Connection, records: Mapping[int, Record], requests: Mapping[int, list["array[int]"]]
-) -> None:  # fmt: skip
+) -> None:
     """Fills in what is left to do, and what of it was posted."""
     done: dict[int, set[int]] = defaultdict(set)
     posted: dict[int, Counter[int]] = defaultdict(Counter)

@@ -18,7 +18,7 @@ class Sources:
 
     def __init__(
         self, records: dict[int, Record], finished: dict[Disk, int], put: Callable[[Job], object], lock: threading.RLock
-    ) -> None:  # fmt: skip
+    ) -> None:
         """The sources by their numbers, which of them files hold no more of than is done, and who writes down jobs.
 
         While `lock` is held, nobody changes what is done of a source.

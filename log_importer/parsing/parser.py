@@ -192,7 +192,7 @@ def _settle_path(values: list[object]) -> None:
 
 def _compile_times(
     spec: FormatSpec, places: dict[str, int], reading: Reading, part: Part
-) -> tuple[Callable[[Columns], Sequence[float | None]], Clock]:  # fmt: skip
+) -> tuple[Callable[[Columns], Sequence[float | None]], Clock]:
     field = spec.fields["time"]
     other = field.otherwise
     alone = other is None or not (other.value or other.default or places.keys() & set(other.all_columns))

@@ -67,7 +67,7 @@ def _negated_classes_kept(source: str) -> str:
 
 def compile_pattern(
     source: str, where: str, *, verbose: bool = True, proved: bool = False
-) -> "re.Pattern[str] | LimitedPattern":  # fmt: skip
+) -> "re.Pattern[str] | LimitedPattern":
     """`source` compiled, under a time limit unless it is `proved` linear or can be now; `where` names it.
 
     Raises `FormatError`.

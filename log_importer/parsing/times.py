@@ -145,7 +145,7 @@ def _slot(layout: str, wanted: str) -> int | None:
 
 def _by_parts(
     parse: Callable[[str], datetime], zone: tzinfo, slots: Sequence[int | None], *, fixed: bool, behind: str = ""
-) -> Time:  # fmt: skip
+) -> Time:
     """`slots` are where hour, minute and second stand; the last two must come behind `behind`.
 
     `fixed`: the text or the zone says by how much a clock is ahead.

@@ -32,11 +32,19 @@ class Receiver:
     """Serves from a thread while it is held as a context manager; `url` and `token` are how to reach it."""
 
     def __init__(
-        self, database: Path, *, is_bot: Callable[[str], object], search_engine: Callable[[str], bool],
-        host: str = "127.0.0.1", port: int = 0, grants: dict[str, Grant] | None = None,
-        sites: Sequence[SiteSetup] = (SiteSetup(1, MAIN_URL),), behaviour: Behaviour | None = None,
-        clock: Callable[[], datetime] | None = None, users: Mapping[str, tuple[str, Grant]] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        database: Path,
+        *,
+        is_bot: Callable[[str], object],
+        search_engine: Callable[[str], bool],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        grants: dict[str, Grant] | None = None,
+        sites: Sequence[SiteSetup] = (SiteSetup(1, MAIN_URL),),
+        behaviour: Behaviour | None = None,
+        clock: Callable[[], datetime] | None = None,
+        users: Mapping[str, tuple[str, Grant]] | None = None,
+    ) -> None:
         """`port` 0 is a free one; without `grants` there is one superuser's token, made anew.
 
         A new database begins with `sites`; `users` are those for whom a token can be made; `clock` gives the time

@@ -48,9 +48,14 @@ class Tracker:
     """The tracker's endpoint, without HTTP. Not safe for threads; the app holds a lock."""
 
     def __init__(
-        self, store: Store, access: Access, is_bot: Callable[[str], object], search_engine: Callable[[str], bool],
-        clock: Callable[[], datetime], behaviour: Behaviour,
-    ) -> None:  # fmt: skip
+        self,
+        store: Store,
+        access: Access,
+        is_bot: Callable[[str], object],
+        search_engine: Callable[[str], bool],
+        clock: Callable[[], datetime],
+        behaviour: Behaviour,
+    ) -> None:
         self._store = store
         self._access = access
         self._is_bot = is_bot

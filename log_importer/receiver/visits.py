@@ -84,7 +84,7 @@ class Visits:
 
     def goes_on(
         self, known: Row | None, time: datetime, zone: tzinfo, parameters: Parameters, referrer: Referrer
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         """Whether the action belongs to the visit `known`; `zone` is the site's."""
         if known is None or parameters.get("new_visit") == "1":
             return False
@@ -98,9 +98,15 @@ class Visits:
         return not (changed and known["referrer_type"] != "direct")
 
     def begin(
-        self, parameters: Parameters, idsite: int, visitor: Visitor, time: datetime, known: Row | None,
-        referrer: Referrer, sender: Sender,
-    ) -> int:  # fmt: skip
+        self,
+        parameters: Parameters,
+        idsite: int,
+        visitor: Visitor,
+        time: datetime,
+        known: Row | None,
+        referrer: Referrer,
+        sender: Sender,
+    ) -> int:
         """A new visit without actions; its id. Raises `Poison`."""
         language = language_of(parameters, sender.language)
         since: dict[str, Any] = {"visit_number": 1, "returned_as": None}
@@ -148,7 +154,7 @@ class Visits:
 
     def go_on(
         self, visit: Row, parameters: Parameters, visitor: Visitor, time: datetime, referrer: Referrer
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         """What a further action changes in its visit, beside the counts. Raises `Poison`."""
         changes: dict[str, Any] = {"last_action_time": max(visit["last_action_time"], stamp(time))}
         if visitor.sent is not None:

@@ -31,7 +31,7 @@ class Hosts:
 
     def __init__(
         self, settings: Settings, server: Server, now: Callable[[], float], say: Callable[[str], None]
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._settings = settings
         self._server = server
         self._now = now

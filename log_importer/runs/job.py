@@ -41,7 +41,7 @@ class Job:
 @contextlib.contextmanager
 def open_job(
     settings: Settings, path: Path, say: Callable[[str], None], receiver: "Receiver | None" = None
-) -> Iterator[Job]:  # fmt: skip
+) -> Iterator[Job]:
     """The job whose ledger is at `path`; `receiver` is the embedded one, where it runs already.
 
     Raises `JobLocked` and `StateError`.
@@ -61,9 +61,7 @@ def open_job(
 
 
 @contextlib.contextmanager
-def server_for(
-    settings: Settings, state: Path, running: "Receiver | None" = None
-) -> Iterator[tuple[str, str, str]]:  # fmt: skip
+def server_for(settings: Settings, state: Path, running: "Receiver | None" = None) -> Iterator[tuple[str, str, str]]:
     """URL and token of the server; where none is named, the embedded receiver's for the run, and its database's id."""
     if settings.url:
         yield settings.url, settings.token or token_of(settings), ""

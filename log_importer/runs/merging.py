@@ -25,7 +25,7 @@ class Merger:
 
     def __init__(
         self, late: Callable[[Sequence[Request]], None], most: int = MOST, most_bytes: int = MOST_BYTES
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`late` is told of hits that are let go behind ones of later times."""
         self._late = late
         self._most = most

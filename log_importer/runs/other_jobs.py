@@ -63,7 +63,7 @@ class _File:
 
 def check_elsewhere(
     ledger: Ledger, files: Iterable[Source], others: Iterable[Path], settings: Settings, say: Callable[[str], None]
-) -> None:  # fmt: skip
+) -> None:
     """Raises `UsageError` where another job did some of `files`, and the user does not say that it is meant.
 
     It is meant with `--job` or `--again`, and where both jobs know a source already: two with complementary

@@ -49,10 +49,16 @@ See = Callable[[Chunk, ChunkResult], None]
 
 
 def run_import(
-    settings: Settings, url: str, token: str, ledger: Ledger, say: Callable[[str], None], progress: Progress,
-    watch: Callable[[Report], None] = lambda _: None, spool: Spool | None = None,
+    settings: Settings,
+    url: str,
+    token: str,
+    ledger: Ledger,
+    say: Callable[[str], None],
+    progress: Progress,
+    watch: Callable[[Report], None] = lambda _: None,
+    spool: Spool | None = None,
     witness: Callable[[Report, Plan], See] = lambda _report, _plan: lambda _chunk, _result: None,
-) -> Report:  # fmt: skip
+) -> Report:
     """Imports all sources into the server at `url`. What went wrong is in the report; only usage errors are raised.
 
     `watch` is shown the report now and then while the run goes on; what `spool` writes is read, where there is one.
@@ -107,9 +113,15 @@ def run_import(
 
 
 def _reader(
-    settings: Settings, inputs: Inputs, ledger: Ledger, report: Report, progress: Progress, interrupt: Interrupt,
-    say: Callable[[str], None], spool: Spool | None,
-) -> contextlib.AbstractContextManager[Reader | Follower]:  # fmt: skip
+    settings: Settings,
+    inputs: Inputs,
+    ledger: Ledger,
+    report: Report,
+    progress: Progress,
+    interrupt: Interrupt,
+    say: Callable[[str], None],
+    spool: Spool | None,
+) -> contextlib.AbstractContextManager[Reader | Follower]:
     """What reads the sources: once, or as they grow."""
     if settings.follows:
         return follow(settings, inputs, ledger, report.tally, report.errors, progress, interrupt.halt.wait, say, spool)
@@ -129,10 +141,20 @@ class _Run:
     """Results in the order of their chunks -> merged by time -> lanes -> sender."""
 
     def __init__(
-        self, settings: Settings, server: Server, token: str, hosts: Hosts, ledger: Ledger, tally: Tally,
-        rejects: Rejects, progress: Progress, interrupt: Interrupt, say: Callable[[str], None],
-        look_on: Callable[[], None], see: See,
-    ) -> None:  # fmt: skip
+        self,
+        settings: Settings,
+        server: Server,
+        token: str,
+        hosts: Hosts,
+        ledger: Ledger,
+        tally: Tally,
+        rejects: Rejects,
+        progress: Progress,
+        interrupt: Interrupt,
+        say: Callable[[str], None],
+        look_on: Callable[[], None],
+        see: See,
+    ) -> None:
         self._live = settings.live
         self._waits = not settings.follows  # for the server, as long as more waits than memory is meant for
         self._flush_after = max(0.0, settings.flush_after - _UNNOTICED)

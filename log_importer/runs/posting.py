@@ -63,10 +63,20 @@ class Memory(Protocol):
 
 
 def start_sender(
-    settings: Settings, server: Server, token: str, journal: Journal, memory: Memory, zones: Mapping[int, str],
-    interrupts: Interrupts, say: Callable[[str], None], lanes: int = LANES, window: int = WINDOW,
-    earlier: Earlier | None = None, *, retrying: bool = False,
-) -> Sender:  # fmt: skip
+    settings: Settings,
+    server: Server,
+    token: str,
+    journal: Journal,
+    memory: Memory,
+    zones: Mapping[int, str],
+    interrupts: Interrupts,
+    say: Callable[[str], None],
+    lanes: int = LANES,
+    window: int = WINDOW,
+    earlier: Earlier | None = None,
+    *,
+    retrying: bool = False,
+) -> Sender:
     """A sender to `server` that writes down in `journal`; `zones` are the time zones of the sites.
 
     `lanes` may have a post each under way, and `window` hits wait in them together.

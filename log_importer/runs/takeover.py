@@ -25,7 +25,7 @@ _DESTINATION = ("url", "idsite", "receiver")
 
 def open_ledger(
     path: Path, about: Mapping[str, str], say: Callable[[str], None], patience: float, *, named: bool
-) -> Ledger:  # fmt: skip
+) -> Ledger:
     """The ledger at `path`, made where there is none; one of a job that the user `named` has always been one.
 
     Raises `JobLocked` and `StateError`.

@@ -20,9 +20,7 @@ _HOLE = 4096
 class Chunker:
     """Reads one source. First `head`, to see what it is in; then `chunks`."""
 
-    def __init__(
-        self, stream: Stream, max_line_bytes: int, size: int = CHUNK_BYTES, end: int | None = None
-    ) -> None:  # fmt: skip
+    def __init__(self, stream: Stream, max_line_bytes: int, size: int = CHUNK_BYTES, end: int | None = None) -> None:
         """`size` is the bytes of a chunk, about; nothing is read from offset `end` on, where a line begins."""
         self._stream = stream
         self._blocks = stream.blocks() if end is None else _first(end - stream.position, stream.blocks())

@@ -50,7 +50,7 @@ class Encoder:
 
     def encode(
         self, hit: Hit, site: Site, visitor: str = "", given: Mapping[str, str] = NONE_SET
-    ) -> tuple[str, bool, bool]:  # fmt: skip
+    ) -> tuple[str, bool, bool]:
         """The query string with its leading "?", whether it is a download, whether its url was cut.
 
         `visitor` is the visitor's id, "" for none; `given` are the parameters that rules have set.

@@ -131,9 +131,18 @@ def _chunk(data: bytes, context: Context, translator: Translator, plan: Plan, ho
 
 
 def _together(
-    data: bytes, starts: "array[int]", begin: int, few: int, now: float, translator: Translator, hosts: _Hosts,
-    rows: Rows, skipped: Counter[str], ais: Counter[str], details: Counter[tuple[str, str]],
-) -> tuple[Packed | None, Sequence[int]]:  # fmt: skip
+    data: bytes,
+    starts: "array[int]",
+    begin: int,
+    few: int,
+    now: float,
+    translator: Translator,
+    hosts: _Hosts,
+    rows: Rows,
+    skipped: Counter[str],
+    ais: Counter[str],
+    details: Counter[tuple[str, str]],
+) -> tuple[Packed | None, Sequence[int]]:
     """Translates those lines from place `begin` on that can be together: requests beside `rows`; the others' places."""
     together, end = translator.together, len(starts) - 1
     facts, reader = together.facts, translator.reader_of_many()

@@ -104,9 +104,7 @@ class Translator:
         means = self._of_columns(plan, judges, rules, encoder)
         self.together = Together(means, judges.native, plan.encoding, plan.max_line_bytes)
 
-    def _of_columns(
-        self, plan: Plan, judges: Judges, rules: Sequence[Rule], encoder: Encoder
-    ) -> Means | None:  # fmt: skip
+    def _of_columns(self, plan: Plan, judges: Judges, rules: Sequence[Rule], encoder: Encoder) -> Means | None:
         """What lines are translated together by; `None` where each has to be looked at alone."""
         additions = compile_additions(plan.rules, judges, self._private, masks=bool(plan.changes.mask_bytes))
         if why_one_by_one(plan) or additions is None:

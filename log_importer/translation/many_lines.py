@@ -57,7 +57,7 @@ class Together:
 
     def placed(
         self, places: Sequence[int], starts: "array[int]", line: int, offset: int
-    ) -> "tuple[array[int], array[int]]":  # fmt: skip
+    ) -> "tuple[array[int], array[int]]":
         """The numbers and offsets of the lines at these places, where those of the first one are given."""
         if self._native is None or not isinstance(places, array):
             return array("Q", [line + place for place in places]), array("Q", [offset + starts[one] for one in places])

@@ -77,7 +77,7 @@ PLANTED = {
     "absence believed without the control": (
         "delivery/doubts.py", "proved = proved or self._proved(witnesses)", "proved = True",
     ),
-    "one witness instead of six": ("delivery/witnesses.py", "most: int = 6\n", "most: int = 1\n"),
+    "one witness instead of six": ("delivery/witnesses.py", "most: int = 6,\n", "most: int = 1,\n"),
     "a hit that was posted again tells of its first batch": (
         "ledger/load.py", "if batches.get((*place,)) == number]", "if place]",
     ),

@@ -39,10 +39,20 @@ class Server:
     """Where a run posts to. Close it, or the connections stay open until the process ends."""
 
     def __init__(
-        self, url: str, token: str, *, endpoint: str = "", api_url: str = "", auth: tuple[str, str] | None = None,
-        ca_file: str = "", verify: bool = True, connect_timeout: float = 10.0, request_timeout: float = 300.0,
-        reply_timeout: float = 60.0, secrets: Sequence[str] = (),
-    ) -> None:  # fmt: skip
+        self,
+        url: str,
+        token: str,
+        *,
+        endpoint: str = "",
+        api_url: str = "",
+        auth: tuple[str, str] | None = None,
+        ca_file: str = "",
+        verify: bool = True,
+        connect_timeout: float = 10.0,
+        request_timeout: float = 300.0,
+        reply_timeout: float = 60.0,
+        secrets: Sequence[str] = (),
+    ) -> None:
         """`url` with or without scheme, trailing slash, or the tracker's file; `auth` is for the web server.
 
         `secrets` are blotted out of whatever it says, beside the token and the password of `auth`. Time-outs in

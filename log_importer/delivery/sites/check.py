@@ -42,9 +42,12 @@ def main_url(server: Server, idsite: int, patience: float = PATIENCE, wait: Wait
 
 
 def check(
-    server: Server, idsites: Iterable[int], now: float, patience: float = PATIENCE,
+    server: Server,
+    idsites: Iterable[int],
+    now: float,
+    patience: float = PATIENCE,
     wait: Wait = pause,
-) -> None:  # fmt: skip
+) -> None:
     """Proves for each site that posts to it will be stored; `now` in seconds since 1970 UTC.
 
     `patience` and `wait` as for `main_url`. Raises `ServerRefused` or `ServerUnreachable`.

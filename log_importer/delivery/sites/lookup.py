@@ -21,9 +21,12 @@ def prove_token(server: Server, patience: float = PATIENCE, wait: Wait = pause) 
 
 
 def make_token(
-    server: Server, login: str, password: str, patience: float = PATIENCE,
+    server: Server,
+    login: str,
+    password: str,
+    patience: float = PATIENCE,
     wait: Wait = pause,
-) -> str:  # fmt: skip
+) -> str:
     """A token for a user of Matomo, good for a week. Raises `ServerRefused` or `ServerUnreachable`."""
     form = {
         "userLogin": login, "passwordConfirmation": password, "description": "log-importer", "expireHours": "168",

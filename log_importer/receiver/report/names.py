@@ -24,7 +24,7 @@ def _known() -> tuple[dict[str, str], dict[str, str]]:
 
 def named(
     agents: Iterable[tuple[str | None, str | None, str | None, int]],
-) -> tuple[Counter[str], Counter[str], Counter[str]]:  # fmt: skip
+) -> tuple[Counter[str], Counter[str], Counter[str]]:
     """Codes of browser and system, kind of device, visits -> the visits of each browser, system and device by name."""
     browsers, systems, devices = Counter[str](), Counter[str](), Counter[str]()
     names_of_browsers, names_of_systems = _known()

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 def choose(
     inputs: Inputs, ledger: Ledger, known: Tally, errors: list[LogImporterError], *, again: bool
-) -> list[Portion]:  # fmt: skip
+) -> list[Portion]:
     """The portions of a run; sources that are known to their end go into `known`, with their lines."""
     portions = []
     for one in inputs.probes:
@@ -67,9 +67,7 @@ def _portion(one: Probe, ledger: Ledger, known: Tally, *, again: bool) -> Portio
         )  # fmt: skip
 
 
-def _without_copies(
-    portions: Sequence[Portion], known: Tally, errors: list[LogImporterError]
-) -> list[Portion]:  # fmt: skip
+def _without_copies(portions: Sequence[Portion], known: Tally, errors: list[LogImporterError]) -> list[Portion]:
     """Those that hold no more than another does are left out; only files with the same beginning are read for that."""
     alike: dict[tuple[int, bytes], list[Portion]] = defaultdict(list)
     for one in portions:

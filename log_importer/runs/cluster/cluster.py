@@ -67,9 +67,7 @@ class Cluster:
         """The rows, a task each."""
         return self.context.parallelize(rows, max(1, len(rows)))
 
-    def task(
-        self, function: Callable[[Iterable[T], V], Iterator[U]], told: V
-    ) -> Callable[[Iterable[T]], Iterator[U]]:  # fmt: skip
+    def task(self, function: Callable[[Iterable[T], V], Iterator[U]], told: V) -> Callable[[Iterable[T]], Iterator[U]]:
         """What a task does with its rows: a function of this package, and what it is told, brought to each once."""
         return partial(_with, function, self.context.broadcast(told))
 

@@ -70,9 +70,17 @@ def import_on_cluster(settings: Settings, say: Say) -> Report:
 
 class _Driver:
     def __init__(
-        self, settings: Settings, place: str, server: Server, token: str, run: Run, kept: Books, report: Report,
-        interrupt: Interrupt, say: Say,
-    ) -> None:  # fmt: skip
+        self,
+        settings: Settings,
+        place: str,
+        server: Server,
+        token: str,
+        run: Run,
+        kept: Books,
+        report: Report,
+        interrupt: Interrupt,
+        say: Say,
+    ) -> None:
         self._settings = settings
         self._place = place
         self._server = server

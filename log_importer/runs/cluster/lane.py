@@ -162,7 +162,7 @@ def _halting(shared: Shared, run: str) -> Iterator[_Halting]:
 
 def _deliver(
     blocks: Iterable[Block], sending: Sending, progress: Progress, halting: _Halting, said: dict[str, None]
-) -> None:  # fmt: skip
+) -> None:
     server = server_of(sending.settings, sending.url, sending.token)
     ranges, partial = Ranges(load()), Counter[int]()
 

@@ -81,7 +81,7 @@ def read(spans: Iterable[Span], reading: Reading) -> Iterator[tuple[Key, Block |
 
 def _blocks(
     span: Span, account: SpanAccount, reading: Reading, translate: Callable[[bytes, Context], ChunkResult]
-) -> Iterator[tuple[Key, Block]]:  # fmt: skip
+) -> Iterator[tuple[Key, Block]]:
     waiting: dict[int, list[Requests]] = {}
     counts: Counter[int] = Counter()
     downloads: dict[int, tuple[int, int]] = {}

@@ -61,7 +61,7 @@ class Ending:
 
 def chunks(
     span: Span, portion: Portion, max_line_bytes: int, now: Callable[[], float], ending: Ending
-) -> Iterator[Chunk]:  # fmt: skip
+) -> Iterator[Chunk]:
     """The chunks of a span; `now` gives seconds since 1970 UTC, and `ending` is filled in. Raises `SourceError`."""
     with _opened(portion) as stream:
         start, end = span.start, span.end

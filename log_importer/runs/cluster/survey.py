@@ -48,7 +48,7 @@ class Survey:
 
     def __init__(
         self, cluster: Cluster, plan: Plan, hosts: Hosts, run: Run, interrupt: Interrupt, senders: int, *, by_host: bool
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`senders` tasks will send what is read; `by_host`: each host has its own site."""
         self._cluster = cluster
         self._plan = plan

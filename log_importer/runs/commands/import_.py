@@ -70,7 +70,7 @@ def _job(settings: Settings, *, token_in_arguments: bool) -> int:
 
 def _run(
     settings: Settings, state: Path, say: Callable[[str], None], progress: Progress, receiver: "Receiver | None"
-) -> Report:  # fmt: skip
+) -> Report:
     """The run, between taking the job's lock and giving it back."""
     database = receiver_database(state) if settings.local else None
     with spooling(settings, say) as spool:

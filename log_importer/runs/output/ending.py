@@ -12,9 +12,14 @@ from log_importer.runs.output.summary import as_json, as_text
 
 
 def show(
-    report: Report, title: str, state: Path | str, say: Callable[[str], None], *, json: bool,
+    report: Report,
+    title: str,
+    state: Path | str,
+    say: Callable[[str], None],
+    *,
+    json: bool,
     look_at: Path | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Prints what `report` says, as JSON or for people, and returns its exit code.
 
     `look_at` is the embedded receiver's database; `None` where the run was into a server.

@@ -116,10 +116,20 @@ class Reader:
     """Reads the sources of a run; those that fail are noted and left."""
 
     def __init__(
-        self, inputs: Inputs, tally: Tally, errors: list[LogImporterError], progress: Progress, max_line_bytes: int,
-        halt: Callable[[], bool], say: Callable[[str], None], ledger: Ledger | None = None, *, again: bool = False,
-        disorder: float | None = None, shift: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        inputs: Inputs,
+        tally: Tally,
+        errors: list[LogImporterError],
+        progress: Progress,
+        max_line_bytes: int,
+        halt: Callable[[], bool],
+        say: Callable[[str], None],
+        ledger: Ledger | None = None,
+        *,
+        again: bool = False,
+        disorder: float | None = None,
+        shift: float = 0.0,
+    ) -> None:
         """Without a ledger nothing is known of earlier runs; `again`: what it knows is forgotten.
 
         `disorder`: seconds by which a source's lines may be out of order; `None`: one source after another.

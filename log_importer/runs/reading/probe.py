@@ -33,9 +33,13 @@ class Probe:
 
 
 def probe(
-    source: Source, detector: Detector, chosen: FormatSpec | None, max_line_bytes: int, encoding: str = "utf-8",
+    source: Source,
+    detector: Detector,
+    chosen: FormatSpec | None,
+    max_line_bytes: int,
+    encoding: str = "utf-8",
     scrub: Callable[[str], str] = str,
-) -> Probe:  # fmt: skip
+) -> Probe:
     """Opens `source` and detects its format, unless one is `chosen`; `scrub` makes lines fit to be shown.
 
     Raises `SourceError`.

@@ -91,9 +91,7 @@ Before = Callable[[Record, Stream, int], bytes | None]
 stream's own file."""
 
 
-def recognise(
-    stream: Stream, ledger: Ledger, form: str, others: Sequence[Source], *, again: bool
-) -> Recognised | None:  # fmt: skip
+def recognise(stream: Stream, ledger: Ledger, form: str, others: Sequence[Source], *, again: bool) -> Recognised | None:
     """The source that `stream` is, a new one where it is none that is known; `None` for an empty file.
 
     `others` are the files of the run, one of which may fit better; `again`: what earlier runs did is forgotten.
@@ -110,7 +108,7 @@ def recognise(
 
 def identify(
     stream: Stream, ledger: Ledger, before: "Before | None" = None, *, again: bool = False, named: str = ""
-) -> Recognised | None:  # fmt: skip
+) -> Recognised | None:
     """The known source that `stream` is by its content; changes nothing but for what `again` forgets.
 
     `named`: only a source that lay there counts, since files that are never copied may be alike.
@@ -133,7 +131,7 @@ def identify(
 
 def take(
     found: Recognised | None, stream: Stream, ledger: Ledger, form: str, others: Sequence[Source], *, grow: bool = True
-) -> Recognised:  # fmt: skip
+) -> Recognised:
     """Writes down that `stream` is the source that was found, or the beginning of it and then another, or a new one.
 
     `grow`: a source that was known by a short beginning is known by more of it from now on, and copies of its

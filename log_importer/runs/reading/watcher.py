@@ -60,9 +60,16 @@ def _age(found: Seen) -> tuple[int, tuple[bool, int, str]]:
 
 @contextlib.contextmanager
 def follow(
-    settings: Settings, inputs: Inputs, ledger: Ledger, tally: Tally, errors: list[LogImporterError],
-    progress: Progress, pause: Callable[[float], bool], say: Callable[[str], None], spool: Spool | None = None,
-) -> Iterator["Follower"]:  # fmt: skip
+    settings: Settings,
+    inputs: Inputs,
+    ledger: Ledger,
+    tally: Tally,
+    errors: list[LogImporterError],
+    progress: Progress,
+    pause: Callable[[float], bool],
+    say: Callable[[str], None],
+    spool: Spool | None = None,
+) -> Iterator["Follower"]:
     """What follows the sources of the settings, or `spool`. Raises `SourceError` where one could never appear."""
     since = ledger.about.get(CAUGHT_UP)
     sources = settings.sources if spool is None else (spool.pattern,)
@@ -83,10 +90,19 @@ class Follower:
     """Reads files as they grow, until it is told to stop."""
 
     def __init__(
-        self, names: Names, probe: Callable[[Source], Probe], ledger: Ledger, tally: Tally,
-        errors: list[LogImporterError], progress: Progress, max_line_bytes: int, pause: Callable[[float], bool],
-        say: Callable[[str], None], from_now: bool, spool: Spool | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        names: Names,
+        probe: Callable[[Source], Probe],
+        ledger: Ledger,
+        tally: Tally,
+        errors: list[LogImporterError],
+        progress: Progress,
+        max_line_bytes: int,
+        pause: Callable[[float], bool],
+        say: Callable[[str], None],
+        from_now: bool,
+        spool: Spool | None = None,
+    ) -> None:
         """`pause` waits so many seconds and says whether to stop; with `from_now` what lies there is left out.
 
         What is followed is what `spool` writes, where there is one.

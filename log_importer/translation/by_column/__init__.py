@@ -79,9 +79,17 @@ class ByColumn:
         return sorted(alone)
 
     def _track(
-        self, columns: Columns, times: Sequence[float | None], pages: Sequence[Page],
-        visitors: Mapping[int, Visitor], some: Sequence[int], codes: list[int], find: Find, rows: Rows, first: int,
-    ) -> None:  # fmt: skip
+        self,
+        columns: Columns,
+        times: Sequence[float | None],
+        pages: Sequence[Page],
+        visitors: Mapping[int, Visitor],
+        some: Sequence[int],
+        codes: list[int],
+        find: Find,
+        rows: Rows,
+        first: int,
+    ) -> None:
         """Makes the requests of those of the lines that are tracked; `codes` tells of which that cannot be done."""
         made = self._begun(pages, some, codes, find)
         some = [number for number, _, _ in made]
@@ -112,7 +120,7 @@ class ByColumn:
 
     def _begun(
         self, pages: Sequence[Page], some: Sequence[int], codes: list[int], find: Find
-    ) -> list[tuple[int, Site, str]]:  # fmt: skip
+    ) -> list[tuple[int, Site, str]]:
         """Of each of these lines, its number, its site, and how its request begins."""
         asked = [pages[number] for number in some]
         if (one := self._facts.means.site) is not None:

@@ -40,7 +40,7 @@ class Clients(Protocol):
 
 def of_clients(
     part: Part, client: Callable[[str], Value], otherwise: Value
-) -> Callable[[Sequence[Cells]], list[Value]]:  # fmt: skip
+) -> Callable[[Sequence[Cells]], list[Value]]:
     """Works out what `client` gives for the addresses that a part reads, and `otherwise` where there is none.
 
     That is asked of every address of a log.

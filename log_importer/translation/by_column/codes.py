@@ -44,7 +44,7 @@ class Codes:
 
     def count(
         self, verdicts: Counter[int], skipped: Counter[str], ais: Counter[str], details: Counter[tuple[str, str]]
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Adds what `verdicts` mean to the lines that were skipped, with their details, and to those of an AI."""
         for code, lines in verdicts.items():
             reason, ai, detail = self._meaning.get(code, ("", "", ""))

@@ -46,7 +46,7 @@ class Cutter:
 
     def __init__(
         self, native: Native, cuts: Cuts, pieces: Sequence[Piece], clock: Clock, wanted: frozenset[int], longest: int
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`pieces` are those of `cuts`, `wanted` the columns that matter; `longest`: bytes of a line."""
         self._native = native
         self._longest = longest

@@ -47,9 +47,15 @@ class Page:
     __slots__ = ("added", "code", "download", "file", "hit", "host", "partial", "titled")
 
     def __init__(
-        self, code: int, hit: Hit = NONE, host: str = "", added: str = "", *, titled: bool = False,
+        self,
+        code: int,
+        hit: Hit = NONE,
+        host: str = "",
+        added: str = "",
+        *,
+        titled: bool = False,
         download: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.code = code
         self.hit = hit
         self.host = host

@@ -57,9 +57,13 @@ class Group(Generic[Value]):
     """What lines say in some of their columns: a number for all cells that are alike, and a value for each number."""
 
     def __init__(
-        self, native: Native, pieces: Sequence[Piece], places: Sequence[int],
-        work_out: Callable[[Sequence[Cells]], list[Value]], code: Callable[[Value], int] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        native: Native,
+        pieces: Sequence[Piece],
+        places: Sequence[int],
+        work_out: Callable[[Sequence[Cells]], list[Value]],
+        code: Callable[[Value], int] | None = None,
+    ) -> None:
         """`places` are those of the columns; `work_out` is given the cells of several; `code` is that of a value."""
         self._native = native
         self._work_out = work_out
@@ -135,14 +139,17 @@ class Groups:
 
     def of_cells(
         self, places: Sequence[int], work_out: Callable[[Cells], Value], code: Callable[[Value], int] | None = None
-    ) -> Group[Value]:  # fmt: skip
+    ) -> Group[Value]:
         """Of what is said in columns, worked out from their cells."""
         return Group(self._native, self.pieces, places, lambda new: list(map(work_out, new)), code)
 
     def of_part(
-        self, part: Part, work_out: Callable[[Hit], Value], otherwise: Value,
+        self,
+        part: Part,
+        work_out: Callable[[Hit], Value],
+        otherwise: Value,
         code: Callable[[Value], int] | None = None,
-    ) -> Group[Value]:  # fmt: skip
+    ) -> Group[Value]:
         """Of what a part of a hit says; `otherwise` is the value where it reads nothing."""
 
         def of_cells(cells: Cells) -> Value:

@@ -119,9 +119,15 @@ class Natively:
         return packed, verdicts, left
 
     def _packed(
-        self, cut: Cut, times: "array[float]", pages: "array[int]", places: "array[int]", visitors: Numbers,
-        codes: "array[int]", find: Find,
-    ) -> Packed | None:  # fmt: skip
+        self,
+        cut: Cut,
+        times: "array[float]",
+        pages: "array[int]",
+        places: "array[int]",
+        visitors: Numbers,
+        codes: "array[int]",
+        find: Find,
+    ) -> Packed | None:
         """The requests of the lines at these places of the cut, by those visitors; `codes` tells of what cannot be."""
         native = self._native
         asked = gathered(native, pages, places)
@@ -160,7 +166,7 @@ class Natively:
 
     def _begun(
         self, asked: "array[int]", places: "array[int]", codes: "array[int]", find: Find
-    ) -> "tuple[array[int], Table, array[int]]":  # fmt: skip
+    ) -> "tuple[array[int], Table, array[int]]":
         """How the requests for these pages begin, the texts of that, and their sites.
 
         Where a request cannot be made, its number is below 0 and its code says why.
@@ -192,9 +198,7 @@ class Natively:
                 codes[places[number]] = self._facts.codes.without_site if began == _NO_SITE else ALONE
         return urls, texts.table, sites
 
-    def _text(
-        self, texts: Texts, numbers: "array[int]", group: Group[Value], text: Callable[[Value], str]
-    ) -> Text:  # fmt: skip
+    def _text(self, texts: Texts, numbers: "array[int]", group: Group[Value], text: Callable[[Value], str]) -> Text:
         """The texts of a group's values, and the number of each row's."""
         lacking = texts.lacking(numbers, len(group.values))
         texts.put_all(lacking, [text(group.values[number]) for number in lacking])
@@ -215,7 +219,7 @@ class Natively:
 
     def _lower(
         self, codes: "array[int]", places: "array[int] | None", group: Group[Value] | Clients, numbers: "array[int]"
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Lets codes at these places, or all, be no larger than those of the group's values."""
         where = address(places) if places is not None else None
         self._native.lower(len(numbers), where, address(numbers), address(group.codes), address(codes))

@@ -26,7 +26,7 @@ class Rows:
 
     def add(
         self, place: int, query: str, time: float, keys: tuple[int, int, int], idsite: int, download: int, partial: bool
-    ) -> None:  # fmt: skip
+    ) -> None:
         """One line; `keys` are those of the visitor, the user agent and the lane."""
         for column, value in zip(self._columns(), (place, query, time, *keys, idsite, download, partial), strict=True):
             column.append(value)

@@ -40,9 +40,7 @@ class Visitors(Protocol):
         """Lets go of what belongs to groups that are full."""
 
 
-def visitors_of(
-    native: Native, parser: Parser, facts: Facts, groups: Groups, addresses: Addresses | None
-) -> Visitors:  # fmt: skip
+def visitors_of(native: Native, parser: Parser, facts: Facts, groups: Groups, addresses: Addresses | None) -> Visitors:
     """Apart where what is said of a visitor is said of either, as it mostly is; `addresses`: a piece that is one."""
     if not facts.apart:
         return Together(native, parser, facts, groups)
